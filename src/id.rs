@@ -1,0 +1,129 @@
+//! Identifiers as AWS writes them, each with a type of its own, so that a host cannot be passed where a group is meant.
+
+use std::fmt;
+
+use serde::Serialize;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// `arn:aws:ecs:eu-west-1:123456789012:cluster/prod`
+    ClusterArn,
+    /// `prod`
+    ClusterName,
+    /// The name of an Auto Scaling group.
+    GroupName,
+    /// The name of an ECS capacity provider.
+    CapacityProviderName,
+    /// `i-0123456789abcdef0`
+    InstanceId,
+    /// `arn:aws:ecs:…:container-instance/prod/0123…` (or the short form, without the cluster's name).
+    ContainerInstanceArn,
+    /// `arn:aws:ecs:…:task/prod/0123…` (or the short form).
+    TaskArn,
+    /// `ami-0123456789abcdef0`
+    AmiId,
+    /// `lt-0123456789abcdef0`
+    TemplateId,
+    /// The name of an SSM parameter, with its leading slash if it has one.
+    ParameterName,
+    /// An availability zone, `eu-west-1a`.
+    Zone,
+    /// What SQS wants back when a message is deleted or its visibility changes.
+    Receipt,
+    /// What a paged call wants back for its next page.
+    PageToken,
+}
+
+impl ClusterArn {
+    /// The cluster's name: what follows the last `/`.
+    pub fn name(&self) -> ClusterName {
+        ClusterName::new(last_segment(&self.0))
+    }
+
+    /// `(region, account)`, or `None` when this is not an ARN.
+    pub fn place(&self) -> Option<(&str, &str)> {
+        let mut parts = self.0.split(':');
+        let (region, account) = (parts.nth(3)?, parts.next()?);
+        Some((region, account))
+    }
+}
+
+impl ContainerInstanceArn {
+    /// The id behind the last `/`: the same in the short and in the long form of the ARN.
+    pub fn id(&self) -> &str {
+        last_segment(&self.0)
+    }
+}
+
+impl TaskArn {
+    /// The id behind the last `/`: the same in the short and in the long form of the ARN.
+    pub fn id(&self) -> &str {
+        last_segment(&self.0)
+    }
+}
+
+fn last_segment(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_cluster_is_read_from_its_arn() {
+        let arn = ClusterArn::new("arn:aws:ecs:eu-west-1:123456789012:cluster/prod");
+        assert_eq!(arn.name().as_str(), "prod");
+        assert_eq!(arn.place(), Some(("eu-west-1", "123456789012")));
+        assert_eq!(ClusterArn::new("prod").place(), None);
+    }
+
+    #[test]
+    fn short_and_long_arns_have_the_same_id() {
+        let long = ContainerInstanceArn::new("arn:aws:ecs:eu-west-1:1:container-instance/prod/abc");
+        let short = ContainerInstanceArn::new("arn:aws:ecs:eu-west-1:1:container-instance/abc");
+        assert_eq!(long.id(), short.id());
+    }
+}

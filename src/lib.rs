@@ -1,0 +1,4 @@
+pub mod effect;
+pub mod engine;
+pub mod id;
+pub mod plan;

@@ -1,0 +1,158 @@
+//! The settings an operator chooses: for all clusters by flag or environment, for one group by a tag with the setting's name.
+
+use jiff::SignedDuration;
+
+/// How a rotation goes about its work. Every duration is wall-clock time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Hosts of one group in flight at a time.
+    pub max_in_flight: Budget,
+    /// Hosts of one cluster in flight at a time, over all its groups.
+    pub max_in_flight_cluster: Option<u32>,
+    pub drain: DrainWhen,
+    /// How long a drain may take before it is reported and the rotation held.
+    pub drain_timeout: SignedDuration,
+    /// How long a replacement may take to be registered, connected and on the release.
+    pub replacement_timeout: SignedDuration,
+    /// The same for Windows, which boots slowly.
+    pub replacement_timeout_windows: SignedDuration,
+}
+
+/// A number of hosts, or a share of the group's desired capacity (rounded down, at least 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    Hosts(u32),
+    Percent(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainWhen {
+    /// Once the group is whole without the host: its tasks have somewhere to go.
+    AfterReplacement,
+    /// Right after the detach.
+    AtOnce,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_in_flight: Budget::Percent(10),
+            max_in_flight_cluster: None,
+            drain: DrainWhen::AfterReplacement,
+            drain_timeout: SignedDuration::from_hours(1),
+            replacement_timeout: SignedDuration::from_mins(15),
+            replacement_timeout_windows: SignedDuration::from_mins(45),
+        }
+    }
+}
+
+impl Budget {
+    /// In hosts, for a group of this desired capacity.
+    pub fn hosts(self, desired: u32) -> u32 {
+        match self {
+            Budget::Hosts(n) => n,
+            Budget::Percent(p) => {
+                let share = u64::from(desired) * u64::from(p) / 100;
+                u32::try_from(share).unwrap_or(u32::MAX).max(1)
+            }
+        }
+    }
+}
+
+/// `3` or `10%`.
+impl std::str::FromStr for Budget {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        let bad = || BadSetting { expected: "a number of hosts from 1, or a percentage from 1% to 100%", got: text.to_owned() };
+        match text.trim().strip_suffix('%') {
+            Some(percent) => match percent.parse() {
+                Ok(p @ 1..=100) => Ok(Budget::Percent(p)),
+                Ok(_) | Err(_) => Err(bad()),
+            },
+            None => match text.trim().parse() {
+                Ok(n @ 1..) => Ok(Budget::Hosts(n)),
+                Ok(_) | Err(_) => Err(bad()),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Budget::Hosts(n) => write!(f, "{n}"),
+            Budget::Percent(p) => write!(f, "{p}%"),
+        }
+    }
+}
+
+/// `after-replacement` or `at-once`.
+impl std::str::FromStr for DrainWhen {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        match text.trim() {
+            "after-replacement" => Ok(DrainWhen::AfterReplacement),
+            "at-once" => Ok(DrainWhen::AtOnce),
+            other => Err(BadSetting { expected: "`after-replacement` or `at-once`", got: other.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for DrainWhen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            DrainWhen::AfterReplacement => "after-replacement",
+            DrainWhen::AtOnce => "at-once",
+        })
+    }
+}
+
+/// `90s`, `15m`, `1h 30m`: a duration of at least a second, as a setting.
+pub fn parse_duration(text: &str) -> Result<SignedDuration, BadSetting> {
+    let bad = || BadSetting { expected: "a duration of a second or more, as `90s`, `15m` or `1h 30m`", got: text.to_owned() };
+    let duration: SignedDuration = text.trim().parse().map_err(|_| bad())?;
+    if duration < SignedDuration::from_secs(1) { Err(bad()) } else { Ok(duration) }
+}
+
+/// A setting whose text cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, got `{got}`")]
+pub struct BadSetting {
+    pub expected: &'static str,
+    pub got: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_is_rounded_down_but_never_to_nothing() {
+        for (percent, desired, hosts) in [(10, 5, 1), (10, 19, 1), (10, 20, 2), (50, 3, 1), (100, 7, 7), (10, 0, 1)] {
+            assert_eq!(Budget::Percent(percent).hosts(desired), hosts, "{percent} % of {desired}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read_back_as_they_are_written() {
+        for text in ["1", "12", "10%", "100%"] {
+            assert_eq!(text.parse::<Budget>().unwrap().to_string(), text);
+        }
+        for text in ["after-replacement", "at-once"] {
+            assert_eq!(text.parse::<DrainWhen>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_setting_that_makes_no_sense_is_refused() {
+        for text in ["0", "0%", "101%", "-1", "many", "", "1.5", "%"] {
+            assert!(text.parse::<Budget>().is_err(), "{text}");
+        }
+        for text in ["", "0s", "-5m", "soon", "15"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_duration("1h 30m").unwrap(), SignedDuration::from_mins(90));
+    }
+}
