@@ -19,9 +19,13 @@ pub enum Parsed {
     Command(Command),
     Event(Event),
     /// Well-formed, and nothing to us: to be acknowledged.
-    Irrelevant { reason: &'static str },
+    Irrelevant {
+        reason: &'static str,
+    },
     /// Not understood: to be left for the dead-letter queue.
-    Malformed { reason: String },
+    Malformed {
+        reason: String,
+    },
 }
 
 /// What a person or a schedule asks for.
@@ -315,14 +319,18 @@ mod tests {
     fn kind_of(body: &str) -> EventKind {
         match parse(body) {
             Parsed::Event(event) => event.kind,
-            other => panic!("not an event: {other:?}"),
+            other @ (Parsed::Command(_) | Parsed::Irrelevant { .. } | Parsed::Malformed { .. }) => {
+                panic!("not an event: {other:?}")
+            }
         }
     }
 
     fn reason_of(body: &str) -> String {
         match parse(body) {
             Parsed::Malformed { reason } => reason,
-            other => panic!("not malformed: {other:?}"),
+            other @ (Parsed::Command(_) | Parsed::Event(_) | Parsed::Irrelevant { .. }) => {
+                panic!("not malformed: {other:?}")
+            }
         }
     }
 
@@ -333,7 +341,9 @@ mod tests {
             Parsed::Command(Command::Rotate { cluster: "prod".into(), force: false, groups: BTreeSet::new() })
         );
         assert_eq!(
-            parse(r#"{"action":"rotate","cluster":"arn:aws:ecs:eu-west-1:1:cluster/prod","force":true,"groups":["b","a"]}"#),
+            parse(
+                r#"{"action":"rotate","cluster":"arn:aws:ecs:eu-west-1:1:cluster/prod","force":true,"groups":["b","a"]}"#
+            ),
             Parsed::Command(Command::Rotate {
                 cluster: "prod".into(),
                 force: true,
@@ -365,7 +375,8 @@ mod tests {
 
     #[test]
     fn what_is_no_message_of_ours_is_malformed() {
-        for body in ["", " ", "{", "null", "[]", "7", r#""rotate""#, "{}", r#"{"detail-type":"ECS Task State Change"}"#] {
+        for body in ["", " ", "{", "null", "[]", "7", r#""rotate""#, "{}", r#"{"detail-type":"ECS Task State Change"}"#]
+        {
             reason_of(body);
         }
         reason_of(&envelope("aws.ecs", "ECS Task State Change", "{}"));
@@ -408,7 +419,10 @@ mod tests {
         assert!(matches!(body(r#"{"operation":"Create","name":"/a"}"#), Parsed::Event(_)));
         assert!(matches!(body(r#"{"operation":"Delete","name":"/a"}"#), Parsed::Irrelevant { .. }));
         assert!(matches!(body(r#"{"operation":"LabelParameterVersion","name":"/a"}"#), Parsed::Irrelevant { .. }));
-        assert!(matches!(body(r#"{"operation":"Update","name":"/a","exception":"bad image"}"#), Parsed::Irrelevant { .. }));
+        assert!(matches!(
+            body(r#"{"operation":"Update","name":"/a","exception":"bad image"}"#),
+            Parsed::Irrelevant { .. }
+        ));
     }
 
     #[test]

@@ -23,7 +23,11 @@ use crate::id::{InstanceId, Zone};
 pub enum Blocked {
     LaunchesSuspended,
     /// Fewer members are ready than desired, and hosts in flight explain only `explained` of the missing ones.
-    NotWhole { ready: u32, desired: u32, explained: u32 },
+    NotWhole {
+        ready: u32,
+        desired: u32,
+        explained: u32,
+    },
 }
 
 impl std::fmt::Display for Blocked {
@@ -39,7 +43,12 @@ impl std::fmt::Display for Blocked {
 }
 
 /// The gate before the budget.
-pub fn gate(group: &GroupView, hosts: &BTreeMap<InstanceId, Host>, replacing: u32, emptying: u32) -> Result<(), Blocked> {
+pub fn gate(
+    group: &GroupView,
+    hosts: &BTreeMap<InstanceId, Host>,
+    replacing: u32,
+    emptying: u32,
+) -> Result<(), Blocked> {
     if group.launches_suspended() {
         return Err(Blocked::LaunchesSuspended);
     }

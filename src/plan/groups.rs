@@ -123,7 +123,8 @@ fn admit(
     let budget = group.policy.max_in_flight.hosts(group.facts.desired);
     let room = budget.saturating_sub(flight.in_flight).min(cluster_room.unwrap_or(u32::MAX));
     let members: BTreeSet<&InstanceId> = group.facts.members.iter().map(|member| &member.id).collect();
-    let due = view.hosts.iter().filter(|(id, _)| members.contains(id) && plan.phases.get(*id) == Some(&Phase::Outdated));
+    let due =
+        view.hosts.iter().filter(|(id, _)| members.contains(id) && plan.phases.get(*id) == Some(&Phase::Outdated));
     let due = order(view, due);
     if due.is_empty() || room == 0 {
         return 0;
@@ -135,7 +136,8 @@ fn admit(
     }
     match gate(group, &view.hosts, flight.replacing, flight.emptying) {
         Ok(()) => {
-            let hosts: BTreeSet<InstanceId> = due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
+            let hosts: BTreeSet<InstanceId> =
+                due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
             let admitted = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
             plan.acts.push(Act::Claim { group: name.clone(), hosts });
             admitted

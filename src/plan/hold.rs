@@ -22,6 +22,8 @@ pub enum Problem {
     GroupBlocked { group: GroupName, why: String, after: String },
     /// AWS refused a call about this host.
     HostRefused { host: InstanceId, why: String },
+    /// The worker lacks a permission.
+    NotAllowed { why: String },
 }
 
 impl Problem {
@@ -46,6 +48,7 @@ impl std::fmt::Display for Problem {
             ),
             Problem::GroupBlocked { group, why, after } => write!(f, "{group}: {why} for {after}"),
             Problem::HostRefused { host, why } => write!(f, "{host}: {why}"),
+            Problem::NotAllowed { why } => f.write_str(why),
         }
     }
 }

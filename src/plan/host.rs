@@ -132,8 +132,7 @@ fn phase_of_member(
 /// Every task is STOPPED, by a look in this pass: none with desired status RUNNING, none pending, and every one that was
 /// ever seen there or is listed as to be stopped has stopped.
 fn is_drained(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) -> bool {
-    let looked =
-        view.looked.contains(&Look::Host(id.clone())) && view.looked.contains(&Look::Tasks(id.clone()));
+    let looked = view.looked.contains(&Look::Host(id.clone())) && view.looked.contains(&Look::Tasks(id.clone()));
     let Some(watch) = &host.watch else { return false };
     looked && host.tasks_to_run() == 0 && watch.left().next().is_none() && now >= watch.since + READS_LAG
 }
@@ -159,7 +158,8 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
     if !may_be_over {
         return DrainStep::Wait(None);
     }
-    let soonest = (watch.since + READS_LAG).max(if watch.seems_over() { watch.since } else { watch.last_look + READS_LAG });
+    let soonest =
+        (watch.since + READS_LAG).max(if watch.seems_over() { watch.since } else { watch.last_look + READS_LAG });
     let looked_in_vain = view.looked.contains(&look_host) && view.looked.contains(&look_tasks);
     if looked_in_vain {
         return DrainStep::Wait(Some(soonest.max(watch.last_look + READS_LAG)));

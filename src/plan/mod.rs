@@ -66,19 +66,47 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
     /// A template version like `source`, but with this image.
-    MakeVersion { template: TemplateId, source: u64, image: AmiId, description: String, client_token: String },
+    MakeVersion {
+        template: TemplateId,
+        source: u64,
+        image: AmiId,
+        description: String,
+        client_token: String,
+    },
     /// Makes this version the template's default.
-    SetDefault { template: TemplateId, version: u64 },
+    SetDefault {
+        template: TemplateId,
+        version: u64,
+    },
     /// Points a group with a pinned version at this one.
-    Pin { group: GroupName, template: TemplateId, version: u64, mixed: bool },
+    Pin {
+        group: GroupName,
+        template: TemplateId,
+        version: u64,
+        mixed: bool,
+    },
     /// Tags hosts as ours.
-    Claim { group: GroupName, hosts: BTreeSet<InstanceId> },
-    Detach { group: GroupName, hosts: BTreeSet<InstanceId> },
+    Claim {
+        group: GroupName,
+        hosts: BTreeSet<InstanceId>,
+    },
+    Detach {
+        group: GroupName,
+        hosts: BTreeSet<InstanceId>,
+    },
     /// Writes down that the drain begins.
-    MarkDraining { hosts: BTreeSet<InstanceId> },
-    Drain { hosts: BTreeSet<InstanceId> },
-    Deregister { host: InstanceId },
-    Terminate { hosts: BTreeSet<InstanceId> },
+    MarkDraining {
+        hosts: BTreeSet<InstanceId>,
+    },
+    Drain {
+        hosts: BTreeSet<InstanceId>,
+    },
+    Deregister {
+        host: InstanceId,
+    },
+    Terminate {
+        hosts: BTreeSet<InstanceId>,
+    },
 }
 
 /// Something that is waited for.

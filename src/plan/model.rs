@@ -16,8 +16,8 @@ use crate::effect::{
     ContainerInstance, ContainerInstanceStatus, Group, Image, Instance, Lifecycle, Member, TemplateVersion, VersionRule,
 };
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn, TemplateId,
-    Zone,
+    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
+    TemplateId, Zone,
 };
 
 /// One question to AWS about this cluster.
@@ -88,6 +88,8 @@ pub struct ClusterView {
     /// The groups that the rotation is about; empty: all.
     pub scope: BTreeSet<GroupName>,
     pub providers: Vec<CapacityProviderName>,
+    /// The groups behind them.
+    pub behind_providers: BTreeSet<GroupName>,
     pub groups: BTreeMap<GroupName, GroupView>,
     pub hosts: BTreeMap<InstanceId, Host>,
     /// Template versions by the rule that names them; the error says why there is none.
@@ -172,6 +174,7 @@ impl ClusterView {
             rotate_before: None,
             scope: BTreeSet::new(),
             providers: Vec::new(),
+            behind_providers: BTreeSet::new(),
             groups: BTreeMap::new(),
             hosts: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -188,6 +191,12 @@ impl ClusterView {
         self.scope.is_empty() || self.scope.contains(group)
     }
 
+    /// The groups behind capacity providers, and those that hosts in flight have left.
+    pub fn groups_named(&self) -> BTreeSet<GroupName> {
+        let left = self.hosts.values().filter_map(|host| host.ours.as_ref()).map(|ours| ours.group.clone());
+        self.behind_providers.iter().cloned().chain(left).collect()
+    }
+
     /// The host on which this container instance is.
     pub fn host_of(&self, arn: &ContainerInstanceArn) -> Option<&InstanceId> {
         self.hosts
@@ -198,9 +207,9 @@ impl ClusterView {
 
     /// The group of which this instance is a member now.
     pub fn membership(&self, id: &InstanceId) -> Option<(&GroupName, &Member)> {
-        self.groups
-            .iter()
-            .find_map(|(name, group)| group.facts.members.iter().find(|member| member.id == *id).map(|member| (name, member)))
+        self.groups.iter().find_map(|(name, group)| {
+            group.facts.members.iter().find(|member| member.id == *id).map(|member| (name, member))
+        })
     }
 }
 

@@ -13,7 +13,9 @@ use crate::id::{AmiId, GroupName, ParameterName};
 pub enum Resolution<'a> {
     /// The next thing to ask.
     Lacks(Look),
-    Unresolved { reason: String },
+    Unresolved {
+        reason: String,
+    },
     Resolved(Release<'a>),
 }
 
@@ -64,11 +66,7 @@ enum Stop {
     Unresolved(String),
 }
 
-fn try_resolve<'a>(
-    view: &'a ClusterView,
-    name: &GroupName,
-    group: &'a GroupView,
-) -> Result<Release<'a>, Stop> {
+fn try_resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView) -> Result<Release<'a>, Stop> {
     if let Some(problem) = &group.problem {
         return Err(Stop::Unresolved(problem.clone()));
     }
@@ -150,8 +148,7 @@ fn family_parameter(os: &str, old: &Image) -> Option<ParameterName> {
             "arm64" => "arm64/",
             _ => return None,
         };
-        name.starts_with(prefix)
-            .then(|| format!("/aws/service/ecs/optimized-ami/{family}/{arm}recommended/image_id"))
+        name.starts_with(prefix).then(|| format!("/aws/service/ecs/optimized-ami/{family}/{arm}recommended/image_id"))
     };
     let parameter = match os.trim().to_ascii_lowercase().as_str() {
         "al2023" => amazon_linux("amazon-linux-2023", "al2023-ami-ecs-hvm-"),
@@ -180,7 +177,8 @@ fn windows_flavour(name: &str) -> Option<&str> {
 
 fn image_id(parameter: &ParameterName, value: &str) -> Result<AmiId, Stop> {
     let value = value.trim();
-    let is_id = value.strip_prefix("ami-").is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()));
+    let is_id =
+        value.strip_prefix("ami-").is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()));
     if is_id {
         return Ok(AmiId::from(value));
     }
@@ -217,7 +215,8 @@ pub fn template_step(view: &ClusterView, release: &Release<'_>) -> TemplateStep 
     let look = Look::Made(key.0.clone(), key.1.clone());
     let Some(made) = view.made.get(&key) else { return TemplateStep::Look(look) };
     let description = release.description();
-    let newest = made.iter().filter(|version| version.description.as_deref() == Some(&description)).max_by_key(|v| v.number);
+    let newest =
+        made.iter().filter(|version| version.description.as_deref() == Some(&description)).max_by_key(|v| v.number);
     match (newest, release.spec.rule) {
         (Some(version), VersionRule::Default | VersionRule::Number(_)) => TemplateStep::Use(version.number),
         // With `$Latest` a version of ours that were the newest would be in use: this one no longer is.
@@ -243,16 +242,36 @@ mod tests {
     #[test]
     fn a_family_has_a_parameter_for_each_architecture() {
         for (os, name, architecture, parameter) in [
-            ("al2023", "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-x86_64", "x86_64",
-             "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"),
-            ("al2023", "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-arm64", "arm64",
-             "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"),
-            ("AL2", "amzn2-ami-ecs-hvm-2.0.20260101-arm64-ebs", "arm64",
-             "/aws/service/ecs/optimized-ami/amazon-linux-2/arm64/recommended/image_id"),
-            ("bottlerocket", "bottlerocket-aws-ecs-2-nvidia-aarch64-v1.20.0-abc", "arm64",
-             "/aws/service/bottlerocket/aws-ecs-2-nvidia/arm64/latest/image_id"),
-            ("windows", "Windows_Server-2022-English-Full-ECS_Optimized-2026.01.14", "x86_64",
-             "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id"),
+            (
+                "al2023",
+                "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-x86_64",
+                "x86_64",
+                "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
+            ),
+            (
+                "al2023",
+                "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-arm64",
+                "arm64",
+                "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
+            ),
+            (
+                "AL2",
+                "amzn2-ami-ecs-hvm-2.0.20260101-arm64-ebs",
+                "arm64",
+                "/aws/service/ecs/optimized-ami/amazon-linux-2/arm64/recommended/image_id",
+            ),
+            (
+                "bottlerocket",
+                "bottlerocket-aws-ecs-2-nvidia-aarch64-v1.20.0-abc",
+                "arm64",
+                "/aws/service/bottlerocket/aws-ecs-2-nvidia/arm64/latest/image_id",
+            ),
+            (
+                "windows",
+                "Windows_Server-2022-English-Full-ECS_Optimized-2026.01.14",
+                "x86_64",
+                "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id",
+            ),
         ] {
             assert_eq!(family_parameter(os, &named(name, architecture)), Some(parameter.into()), "{name}");
         }

@@ -117,7 +117,8 @@ impl std::str::FromStr for Rotation {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut words = text.split_whitespace();
-        let (Some(id), Some(state), Some(since), None) = (words.next(), words.next(), words.next(), words.next()) else {
+        let (Some(id), Some(state), Some(since), None) = (words.next(), words.next(), words.next(), words.next())
+        else {
             return Err(());
         };
         let state = RotationState::from_word(state).ok_or(())?;
@@ -249,7 +250,11 @@ impl Tags {
     }
 
     /// The policy with a group's own settings over it; the error names the tag that cannot be read.
-    pub fn group_policy(&self, tags: &BTreeMap<String, String>, policy: &Policy) -> Result<Policy, (String, BadSetting)> {
+    pub fn group_policy(
+        &self,
+        tags: &BTreeMap<String, String>,
+        policy: &Policy,
+    ) -> Result<Policy, (String, BadSetting)> {
         let own = |name: &'static str| self.get(tags, name).map(|text| (self.key(name), text));
         let mut policy = policy.clone();
         if let Some((key, text)) = own("max-in-flight") {
@@ -272,7 +277,9 @@ impl Tags {
 
 /// The names of these groups do not fit into one tag of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the names of these groups do not fit into one tag of the cluster (256 characters, no odd signs): rotate fewer at a time")]
+#[error(
+    "the names of these groups do not fit into one tag of the cluster (256 characters, no odd signs): rotate fewer at a time"
+)]
 pub struct ScopeTooLong;
 
 fn read_bool(text: &str) -> Option<bool> {
@@ -284,7 +291,7 @@ fn is_allowed(c: char) -> bool {
 }
 
 /// The text as a tag's value may be.
-fn readable(text: &str) -> String {
+pub fn readable(text: &str) -> String {
     const MORE: &str = " ...";
     let allowed: String = text
         .chars()
@@ -315,10 +322,13 @@ mod tests {
     #[test]
     fn a_rotation_is_read_back_as_it_is_written() {
         let opened = time("2026-01-14T03:00:00Z");
-        let rotation = Rotation { id: RotationId::new(&"prod".into(), opened), state: RotationState::Open, since: opened };
+        let rotation =
+            Rotation { id: RotationId::new(&"prod".into(), opened), state: RotationState::Open, since: opened };
         assert_eq!(rotation.to_string(), "prod/20260114T030000Z open 2026-01-14T03:00:00Z");
         assert_eq!(rotation.to_string().parse(), Ok(rotation));
-        for text in ["", "prod/1 open", "prod/1 ajar 2026-01-14T03:00:00Z", "prod/1 open soon", "a open 2026-01-14T03:00:00Z b"] {
+        for text in
+            ["", "prod/1 open", "prod/1 ajar 2026-01-14T03:00:00Z", "prod/1 open soon", "a open 2026-01-14T03:00:00Z b"]
+        {
             assert!(text.parse::<Rotation>().is_err(), "{text}");
         }
     }
