@@ -6,20 +6,20 @@
 
 use std::collections::BTreeSet;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
 use super::commands::{Ask, Wanted, settle};
 use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
-use crate::effect::{Failure, FailureKind, Reply, Request, VersionQuery};
-use crate::id::{InstanceId, ParameterName, Receipt, TemplateId};
+use crate::effect::{Failure, Request};
+use crate::id::Receipt;
 use crate::plan::hold::Problem;
-use crate::plan::model::{ClusterView, Look, Seen};
+use crate::plan::model::{ClusterView, Look};
 use crate::plan::release::{Resolution, resolve};
 use crate::plan::tags::{Rotation, RotationId, RotationState};
-use crate::plan::{Act, Plan, plan};
+use crate::plan::{Plan, plan};
 
 /// More steps than any pass needs: a plan that comes back to the same act for ever is a defect, and must not burn calls.
 const MOST_STEPS: u32 = 100;
