@@ -1,3 +1,5 @@
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod effect;
 pub mod engine;
 pub mod id;
