@@ -38,7 +38,9 @@ impl Aws {
             .timeout_config(timeouts())
             .load()
             .await;
-        let region = config.region().ok_or(NotUsable::NoRegion)?.to_string();
+        // An empty variable is a region to the SDK.
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or(NotUsable::NoRegion)?;
         Ok(Self::with_config(&config, region, queue_url))
     }
 

@@ -32,7 +32,10 @@ impl Aws {
         let call = self.ecs.describe_capacity_providers().set_capacity_providers(Some(texts(&names)));
         let output = call.send().await.map_err(failed("DescribeCapacityProviders"))?;
         let found = output.capacity_providers.unwrap_or_default().into_iter().map(convert::capacity_provider);
-        Ok(Reply::CapacityProviders { providers: found.collect::<Result<_, _>>()?, failures: failures(output.failures) })
+        Ok(Reply::CapacityProviders {
+            providers: found.collect::<Result<_, _>>()?,
+            failures: failures(output.failures),
+        })
     }
 
     pub(super) async fn list_container_instances(
@@ -100,7 +103,11 @@ impl Aws {
         Ok(Reply::Tasks { tasks: found.collect::<Result<_, _>>()?, failures: failures(output.failures) })
     }
 
-    pub(super) async fn tag_resource(&self, cluster: ClusterArn, tags: BTreeMap<String, String>) -> Result<Reply, Failure> {
+    pub(super) async fn tag_resource(
+        &self,
+        cluster: ClusterArn,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Reply, Failure> {
         let tags = tags.into_iter().map(|(key, value)| ecs::Tag::builder().key(key).value(value).build()).collect();
         let call = self.ecs.tag_resource().resource_arn(cluster.as_str()).set_tags(Some(tags));
         call.send().await.map_err(failed("TagResource"))?;
@@ -194,7 +201,13 @@ mod tests {
 
     fn refused(code: &str, message: &str) -> Failure {
         let (code, message) = (code.to_owned(), message.to_owned());
-        Failure { kind: FailureKind::Refused, operation: "DeregisterContainerInstance", code, message, request_id: None }
+        Failure {
+            kind: FailureKind::Refused,
+            operation: "DeregisterContainerInstance",
+            code,
+            message,
+            request_id: None,
+        }
     }
 
     #[test]

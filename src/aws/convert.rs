@@ -14,8 +14,9 @@ use jiff::Timestamp;
 
 use super::error::incomplete;
 use crate::effect::{
-    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Failure, Group, Image, Instance,
-    InstanceState, ItemFailure, Lifecycle, Member, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Failure, Group, Image,
+    Instance, InstanceState, ItemFailure, Lifecycle, Member, Task, TaskStatus, TemplateSpec, TemplateVersion,
+    VersionRule,
 };
 use crate::id::{AmiId, GroupName, PageToken, TemplateId, Zone};
 
@@ -76,7 +77,10 @@ fn group_of_arn(arn: &str) -> GroupName {
     GroupName::new(arn.split_once("autoScalingGroupName/").map_or(arn, |(_, name)| name))
 }
 
-pub(super) fn container_instance(operation: &'static str, of: ecs::ContainerInstance) -> Result<ContainerInstance, Failure> {
+pub(super) fn container_instance(
+    operation: &'static str,
+    of: ecs::ContainerInstance,
+) -> Result<ContainerInstance, Failure> {
     let attribute = |name: &str| -> Option<String> {
         let attributes = of.attributes.as_deref().unwrap_or_default();
         attributes.iter().find(|attribute| attribute.name == name)?.value.clone()
@@ -219,6 +223,7 @@ pub(super) fn instance(instance: ec2::Instance) -> Result<Instance, Failure> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum may grow, and its `Unknown` is not to be named")]
 fn instance_state(name: &ec2::InstanceStateName) -> Option<InstanceState> {
     match name {
         ec2::InstanceStateName::Pending => Some(InstanceState::Pending),
@@ -227,7 +232,6 @@ fn instance_state(name: &ec2::InstanceStateName) -> Option<InstanceState> {
         ec2::InstanceStateName::Stopped => Some(InstanceState::Stopped),
         ec2::InstanceStateName::ShuttingDown => Some(InstanceState::ShuttingDown),
         ec2::InstanceStateName::Terminated => Some(InstanceState::Terminated),
-        // The SDK's enum may grow.
         _ => None,
     }
 }
@@ -268,4 +272,120 @@ pub(super) fn id_or_name(template: &TemplateId) -> (Option<String>, Option<Strin
 
 pub(super) fn ec2_tags(tags: BTreeMap<String, String>) -> Vec<ec2::Tag> {
     tags.into_iter().map(|(key, value)| ec2::Tag::builder().key(key).value(value).build()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(version: Option<&str>) -> asg::LaunchTemplateSpecification {
+        let spec = asg::LaunchTemplateSpecification::builder().launch_template_id("lt-1").launch_template_name("web");
+        spec.set_version(version.map(str::to_owned)).build()
+    }
+
+    fn mixed(overrides: asg::LaunchTemplateOverrides) -> asg::MixedInstancesPolicy {
+        let template =
+            asg::LaunchTemplate::builder().launch_template_specification(spec(Some("3"))).overrides(overrides);
+        asg::MixedInstancesPolicy::builder().launch_template(template.build()).build()
+    }
+
+    #[test]
+    fn a_group_names_its_version_by_rule_or_by_number() {
+        for (version, rule) in [
+            (None, VersionRule::Default),
+            (Some("$Default"), VersionRule::Default),
+            (Some("$Latest"), VersionRule::Latest),
+            (Some("7"), VersionRule::Number(7)),
+        ] {
+            let expected = TemplateSpec { template: "lt-1".into(), rule, mixed: false, overridden: false };
+            assert_eq!(template_spec(Some(spec(version)), None), Some(expected));
+        }
+        assert_eq!(template_spec(None, None), None, "a launch configuration");
+    }
+
+    #[test]
+    fn an_override_counts_when_it_brings_its_own_template_or_image() {
+        let of = asg::LaunchTemplateOverrides::builder;
+        for (overrides, overridden) in [
+            (of().instance_type("m7g.large").build(), false),
+            (of().launch_template_specification(spec(None)).build(), true),
+            (of().image_id("ami-1").build(), true),
+        ] {
+            let expected =
+                TemplateSpec { template: "lt-1".into(), rule: VersionRule::Number(3), mixed: true, overridden };
+            assert_eq!(template_spec(None, Some(mixed(overrides))), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_template_is_sent_by_id_or_by_name() {
+        assert_eq!(id_or_name(&"lt-1".into()), (Some("lt-1".to_owned()), None));
+        assert_eq!(id_or_name(&"web".into()), (None, Some("web".to_owned())));
+    }
+
+    #[test]
+    fn the_group_of_a_capacity_provider_is_at_the_end_of_its_arn() {
+        let arn = "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:0a-1b:autoScalingGroupName/team/web";
+        assert_eq!(group_of_arn(arn).as_str(), "team/web");
+        assert_eq!(group_of_arn("web").as_str(), "web");
+    }
+
+    #[test]
+    fn every_lifecycle_has_its_place() {
+        for (text, expected) in [
+            ("InService", Lifecycle::InService),
+            ("Pending", Lifecycle::Pending),
+            ("Pending:Wait", Lifecycle::Pending),
+            ("Terminating:Proceed", Lifecycle::Terminating),
+            ("Terminated", Lifecycle::Terminating),
+            ("Detaching", Lifecycle::Detaching),
+            ("EnteringStandby", Lifecycle::Standby),
+            ("Warmed:Running", Lifecycle::Other),
+            ("Quarantined", Lifecycle::Other),
+        ] {
+            assert_eq!(lifecycle(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_we_do_not_know_is_never_taken_for_the_end() {
+        assert_eq!(task_status("HIBERNATING"), TaskStatus::Other);
+        assert_eq!(desired_status("HIBERNATING"), DesiredStatus::Running);
+        assert_eq!(container_instance_status("HIBERNATING"), ContainerInstanceStatus::Other);
+    }
+
+    #[test]
+    fn an_instance_in_part_makes_the_answer_incomplete() {
+        let whole = ec2::Instance::builder()
+            .instance_id("i-1")
+            .image_id("ami-1")
+            .state(ec2::InstanceState::builder().name(ec2::InstanceStateName::Running).build())
+            .launch_time(DateTime::from_secs(60))
+            .placement(ec2::Placement::builder().availability_zone("eu-west-1a").build());
+        assert_eq!(instance(whole.clone().build()).unwrap().launched, Timestamp::from_second(60).unwrap());
+        let failure = instance(whole.set_image_id(None).build()).unwrap_err();
+        assert_eq!(
+            (failure.code.as_str(), failure.message.as_str()),
+            ("IncompleteAnswer", "the answer has no imageId")
+        );
+    }
+
+    #[test]
+    fn image_and_zone_of_a_container_instance_are_attributes() {
+        let attribute = |name: &str, value: &str| ecs::Attribute::builder().name(name).value(value).build().unwrap();
+        let of = ecs::ContainerInstance::builder()
+            .container_instance_arn("arn:aws:ecs:x:1:container-instance/prod/a")
+            .status("DRAINING")
+            .attributes(attribute("ecs.ami-id", "ami-1"))
+            .attributes(attribute("ecs.availability-zone", "eu-west-1a"));
+        let of = container_instance("DescribeContainerInstances", of.build()).unwrap();
+        assert_eq!((of.image, of.zone), (Some("ami-1".into()), Some("eu-west-1a".into())));
+        assert_eq!((of.status, of.instance), (ContainerInstanceStatus::Draining, None));
+    }
+
+    #[test]
+    fn an_empty_token_is_no_page() {
+        assert_eq!(next_page(Some(String::new())), None);
+        assert_eq!(next_page(Some("x".to_owned())), Some("x".into()));
+    }
 }

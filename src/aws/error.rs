@@ -64,13 +64,13 @@ where
 }
 
 /// Whatever kept the SDK from having credentials, if that is what went wrong.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum may grow")]
 fn lack_of_credentials(error: &(dyn std::error::Error + 'static)) -> Option<(FailureKind, String)> {
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
     let judged = match cause {
         CredentialsError::ProviderTimedOut(_) => (FailureKind::Transient, "CredentialsTimeout"),
         CredentialsError::CredentialsNotLoaded(_) => (FailureKind::Credentials, "CredentialsNotLoaded"),
         CredentialsError::InvalidConfiguration(_) => (FailureKind::Credentials, "InvalidCredentialsConfiguration"),
-        // ProviderError, Unhandled, and what the SDK may add.
         _ => (FailureKind::Credentials, "CredentialsProviderError"),
     };
     Some((judged.0, judged.1.to_owned()))
@@ -190,11 +190,7 @@ const CODES: &[(FailureKind, &[&str])] = &[
     ),
     (
         FailureKind::NotFound,
-        &[
-            "AWS.SimpleQueueService.NonExistentQueue",
-            "InvalidLaunchTemplateId.VersionNotFound",
-            "QueueDoesNotExist",
-        ],
+        &["AWS.SimpleQueueService.NonExistentQueue", "InvalidLaunchTemplateId.VersionNotFound", "QueueDoesNotExist"],
     ),
 ];
 
@@ -210,6 +206,128 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     texts.join(": ")
 }
 
-fn causes<'e>(error: &'e (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+fn causes<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ecs::error::{ConnectorError, ErrorMetadata};
+    use aws_sdk_ecs::operation::list_clusters::ListClustersError;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    fn answer(status: u16, code: Option<&str>, message: &str) -> SdkError<ListClustersError> {
+        let mut meta = ErrorMetadata::builder().message(message);
+        if let Some(code) = code {
+            meta = meta.code(code);
+        }
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        response.headers_mut().insert("x-amzn-requestid", "req-1");
+        SdkError::service_error(ListClustersError::generic(meta.build()), response)
+    }
+
+    fn failure(error: SdkError<ListClustersError>) -> Failure {
+        failed("ListClusters")(error)
+    }
+
+    #[test]
+    fn a_code_is_a_kind_whatever_the_status() {
+        use FailureKind as K;
+        for (code, kind) in [
+            ("ThrottlingException", K::Throttled),
+            ("Throttling", K::Throttled),
+            ("RequestLimitExceeded", K::Throttled),
+            ("TooManyRequestsException", K::Throttled),
+            ("RequestThrottled", K::Throttled),
+            ("ResourceContention", K::Transient),
+            ("ResourceContentionFault", K::Transient),
+            ("ScalingActivityInProgress", K::Transient),
+            ("ScalingActivityInProgressFault", K::Transient),
+            ("InternalError", K::Transient),
+            ("ServerException", K::Transient),
+            ("AccessDenied", K::AccessDenied),
+            ("AccessDeniedException", K::AccessDenied),
+            ("UnauthorizedOperation", K::AccessDenied),
+            ("AuthorizationError", K::AccessDenied),
+            ("ExpiredToken", K::Credentials),
+            ("ExpiredTokenException", K::Credentials),
+            ("RequestExpired", K::Credentials),
+            ("UnrecognizedClientException", K::Credentials),
+            ("InvalidClientTokenId", K::Credentials),
+            ("SignatureDoesNotMatch", K::Credentials),
+            ("AuthFailure", K::Credentials),
+            ("ClusterNotFoundException", K::NotFound),
+            ("InvalidInstanceID.NotFound", K::NotFound),
+            ("InvalidLaunchTemplateId.NotFound", K::NotFound),
+            ("InvalidLaunchTemplateName.NotFoundException", K::NotFound),
+            ("InvalidLaunchTemplateId.VersionNotFound", K::NotFound),
+            ("QueueDoesNotExist", K::NotFound),
+            ("AWS.SimpleQueueService.NonExistentQueue", K::NotFound),
+            ("InvalidParameterException", K::Refused),
+            ("OperationNotPermitted", K::Refused),
+            ("ValidationError", K::Refused),
+            ("SomethingNew", K::Refused),
+        ] {
+            assert_eq!(failure(answer(400, Some(code), "no")).kind, kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn some_messages_say_more_than_their_code() {
+        for (code, message, kind) in [
+            (
+                "ValidationError",
+                "AutoScalingGroup name not found - AutoScalingGroup web not found",
+                FailureKind::NotFound,
+            ),
+            ("ValidationError", "The instance i-1 is not part of Auto Scaling group web.", FailureKind::NotFound),
+            ("ValidationError", "The instance i-1 is not in InService or Standby.", FailureKind::Transient),
+            (
+                "InvalidParameterException",
+                "The specified cluster is inactive. Specify an active one.",
+                FailureKind::NotFound,
+            ),
+        ] {
+            assert_eq!(failure(answer(400, Some(code), message)).kind, kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_and_no_code_are_judged_by_the_status() {
+        for (status, code, kind, said) in [
+            (500, Some("SomethingNew"), FailureKind::Transient, "SomethingNew"),
+            (503, None, FailureKind::Transient, "Http503"),
+            (429, None, FailureKind::Throttled, "Http429"),
+            (400, None, FailureKind::Refused, "Http400"),
+        ] {
+            let failure = failure(answer(status, code, ""));
+            assert_eq!((failure.kind, failure.code.as_str()), (kind, said));
+        }
+    }
+
+    #[test]
+    fn message_and_request_id_are_kept() {
+        let failure = failure(answer(400, Some("AccessDeniedException"), "no ecs:ListClusters for you"));
+        assert_eq!(failure.message, "no ecs:ListClusters for you");
+        assert_eq!(failure.request_id.as_deref(), Some("req-1"));
+        assert_eq!(failure.operation, "ListClusters");
+    }
+
+    #[test]
+    fn without_an_answer_the_causes_decide() {
+        let refused = failure(SdkError::dispatch_failure(ConnectorError::io("connection refused".into())));
+        assert_eq!((refused.kind, refused.code.as_str()), (FailureKind::Transient, "Dispatch"));
+        assert!(refused.message.contains("connection refused"), "{}", refused.message);
+        let slow = failure(SdkError::timeout_error("too slow"));
+        assert_eq!((slow.kind, slow.code.as_str()), (FailureKind::Transient, "Timeout"));
+        let none = CredentialsError::not_loaded("no providers in the chain");
+        let none = failure(SdkError::dispatch_failure(ConnectorError::other(none.into(), None)));
+        assert_eq!((none.kind, none.code.as_str()), (FailureKind::Credentials, "CredentialsNotLoaded"));
+    }
 }

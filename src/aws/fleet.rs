@@ -30,7 +30,11 @@ impl Aws {
         Ok(Reply::Groups { groups: groups.collect::<Result<_, _>>()?, next: next_page(output.next_token) })
     }
 
-    pub(super) async fn detach_instances(&self, group: GroupName, instances: Vec<InstanceId>) -> Result<Reply, Failure> {
+    pub(super) async fn detach_instances(
+        &self,
+        group: GroupName,
+        instances: Vec<InstanceId>,
+    ) -> Result<Reply, Failure> {
         let call = self
             .autoscaling
             .detach_instances()
@@ -92,7 +96,9 @@ impl Aws {
         let call = self.ec2.terminate_instances().set_instance_ids(Some(texts(&instances)));
         match call.send().await.map_err(failed("TerminateInstances")) {
             Ok(_) => Ok(Reply::Done),
-            Err(failure) if instances.len() == 1 && failure.code == "InvalidInstanceID.NotFound" => Ok(already_so(&failure)),
+            Err(failure) if instances.len() == 1 && failure.code == "InvalidInstanceID.NotFound" => {
+                Ok(already_so(&failure))
+            }
             // Of several, one unknown id keeps all the others running.
             Err(failure) => Err(failure),
         }
@@ -131,7 +137,10 @@ mod tests {
             (InstanceFilter::Tagged { key: "x:rotation".into(), pattern: "7 *".into() }, "tag:x:rotation", vec!["7 *"]),
         ] {
             let sent = instance_filter(filter);
-            assert_eq!((sent.name(), sent.values()), (Some(name), values.into_iter().map(str::to_owned).collect::<Vec<_>>().as_slice()));
+            assert_eq!(
+                (sent.name(), sent.values()),
+                (Some(name), values.into_iter().map(str::to_owned).collect::<Vec<_>>().as_slice())
+            );
         }
     }
 }

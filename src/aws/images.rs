@@ -58,11 +58,16 @@ impl Aws {
         for warning in output.warning.and_then(|warning| warning.errors).unwrap_or_default() {
             tracing::warn!(%template, code = warning.code(), message = warning.message(), "new template version");
         }
-        let created: LaunchTemplateVersion = required(OPERATION, "launchTemplateVersion", output.launch_template_version)?;
+        let created: LaunchTemplateVersion =
+            required(OPERATION, "launchTemplateVersion", output.launch_template_version)?;
         Ok(Reply::TemplateVersion(convert::template_version(OPERATION, created)?))
     }
 
-    pub(super) async fn modify_launch_template(&self, template: TemplateId, default_version: u64) -> Result<Reply, Failure> {
+    pub(super) async fn modify_launch_template(
+        &self,
+        template: TemplateId,
+        default_version: u64,
+    ) -> Result<Reply, Failure> {
         let (id, name) = convert::id_or_name(&template);
         let call = self.ec2.modify_launch_template().set_launch_template_id(id).set_launch_template_name(name);
         let call = call.default_version(default_version.to_string());

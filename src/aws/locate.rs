@@ -54,10 +54,9 @@ impl Aws {
             Err(failure) => match failure.kind {
                 FailureKind::Throttled | FailureKind::Transient => Err(failure),
                 // It is the worker's own cluster, which need not be one of those it may look at.
-                FailureKind::AccessDenied
-                | FailureKind::Credentials
-                | FailureKind::NotFound
-                | FailureKind::Refused => Ok(nowhere(&failure.to_string())),
+                FailureKind::AccessDenied | FailureKind::Credentials | FailureKind::NotFound | FailureKind::Refused => {
+                    Ok(nowhere(&failure.to_string()))
+                }
             },
         }
     }

@@ -51,7 +51,9 @@ impl Aws {
     pub async fn perform(&self, request: Request) -> Result<Reply, Failure> {
         use Request as R;
         match request {
-            R::ReceiveMessage { wait_seconds, visibility_seconds } => self.receive_message(wait_seconds, visibility_seconds).await,
+            R::ReceiveMessage { wait_seconds, visibility_seconds } => {
+                self.receive_message(wait_seconds, visibility_seconds).await
+            }
             R::DeleteMessageBatch { receipts } => self.delete_message_batch(receipts).await,
             R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => {
                 self.change_message_visibility_batch(receipts, visibility_seconds).await
@@ -59,7 +61,9 @@ impl Aws {
             R::ListClusters { page } => self.list_clusters(page).await,
             R::DescribeClusters { clusters } => self.describe_clusters(clusters).await,
             R::DescribeCapacityProviders { names } => self.describe_capacity_providers(names).await,
-            R::ListContainerInstances { cluster, instances, page } => self.list_container_instances(cluster, instances, page).await,
+            R::ListContainerInstances { cluster, instances, page } => {
+                self.list_container_instances(cluster, instances, page).await
+            }
             R::DescribeContainerInstances { cluster, arns } => self.describe_container_instances(cluster, arns).await,
             R::ListTasks { cluster, container_instance, desired, page } => {
                 self.list_tasks(cluster, container_instance, desired, page).await
@@ -85,7 +89,9 @@ impl Aws {
             R::CreateLaunchTemplateVersion { template, source, image, description, client_token } => {
                 self.create_launch_template_version(template, source, image, description, client_token).await
             }
-            R::ModifyLaunchTemplate { template, default_version } => self.modify_launch_template(template, default_version).await,
+            R::ModifyLaunchTemplate { template, default_version } => {
+                self.modify_launch_template(template, default_version).await
+            }
             R::DescribeImages { ids } => self.describe_images(ids).await,
             R::GetParameters { names } => self.get_parameters(names).await,
             R::LocateSelf => self.locate_self().await,

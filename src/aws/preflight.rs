@@ -11,6 +11,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Aws;
+use super::convert::required;
 use super::error::failed;
 use crate::effect::{Failure, FailureKind};
 
@@ -30,7 +31,9 @@ pub enum NotUsable {
     Credentials { operation: &'static str, queue_url: String, why: String },
     #[error("{operation} on {queue_url}: no such queue in region {region}; {advice}")]
     NoSuchQueue { operation: &'static str, queue_url: String, region: String, advice: String },
-    #[error("queue {queue_url} is a FIFO queue: EventBridge events come in no order that it could keep; use a standard queue")]
+    #[error(
+        "queue {queue_url} is a FIFO queue: EventBridge events come in no order that it could keep; use a standard queue"
+    )]
     Fifo { queue_url: String },
     #[error("{operation} on {queue_url}: access denied ({why}); allow sqs:{operation} on the queue to this role")]
     AccessDenied { operation: &'static str, queue_url: String, why: String },
@@ -64,18 +67,34 @@ impl Aws {
         let attributes = output.attributes.unwrap_or_default();
         self.refuse_fifo(attributes.get(&QueueAttributeName::QueueArn).map_or("", String::as_str))?;
         if !attributes.contains_key(&QueueAttributeName::RedrivePolicy) {
-            tracing::warn!(queue = self.queue_url, "the queue has no dead-letter queue: a malformed message returns until it expires");
+            tracing::warn!(
+                queue = self.queue_url,
+                "the queue has no dead-letter queue: a malformed message returns until it expires"
+            );
         }
         Ok(())
+    }
+
+    /// Puts a message on the queue and says its id. For the command `rotate`, whose whole work this is; the worker sends
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the queue does not take it.
+    pub async fn send_message(&self, body: String) -> Result<String, NotUsable> {
+        const OPERATION: &str = "SendMessage";
+        self.refuse_fifo(&self.queue_url)?;
+        let call = self.sqs.send_message().queue_url(&self.queue_url).message_body(body);
+        let sent = call.customize().config_override(impatient()).send().await;
+        let id = sent.map_err(failed(OPERATION)).and_then(|sent| required(OPERATION, "MessageId", sent.message_id));
+        id.map_err(|failure| self.not_usable(failure))
     }
 
     fn refuse_fifo(&self, name: &str) -> Result<(), NotUsable> {
         if name.ends_with(".fifo") { Err(NotUsable::Fifo { queue_url: self.queue_url.clone() }) } else { Ok(()) }
     }
 
-    /// What a failed call to the queue means for somebody who is about to start the worker, or to send it a message.
-    #[must_use]
-    pub fn not_usable(&self, failure: Failure) -> NotUsable {
+    /// What a failed call to the queue means for the person who started it.
+    fn not_usable(&self, failure: Failure) -> NotUsable {
         let (operation, queue_url, region) = (failure.operation, self.queue_url.clone(), self.region.clone());
         let why = said(&failure);
         match failure.kind {
@@ -85,7 +104,9 @@ impl Aws {
                 NotUsable::NoSuchQueue { operation, queue_url, region, advice }
             }
             FailureKind::AccessDenied => NotUsable::AccessDenied { operation, queue_url, why },
-            FailureKind::Throttled | FailureKind::Transient => NotUsable::NoAnswer { operation, queue_url, region, why },
+            FailureKind::Throttled | FailureKind::Transient => {
+                NotUsable::NoAnswer { operation, queue_url, region, why }
+            }
             FailureKind::Refused => NotUsable::Refused { operation, queue_url, why },
         }
     }
@@ -98,7 +119,8 @@ fn said(failure: &Failure) -> String {
 }
 
 fn impatient() -> aws_sdk_sqs::config::Builder {
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
+    let retries =
+        RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build();
     aws_sdk_sqs::config::Builder::new().retry_config(retries).timeout_config(timeouts)
 }

@@ -1,4 +1,4 @@
-//! SQS: receive, delete, hand back. And `SendMessage`, which only the command `rotate` uses.
+//! SQS: receive, delete, hand back.
 
 use std::time::Duration;
 
@@ -80,16 +80,6 @@ impl Aws {
             .map_err(failed(OPERATION))?;
         Ok(Reply::QueueBatch { failures: batch_failures(output.failed, &receipts) })
     }
-
-    /// Puts a message on the queue and says its id. Not a [`crate::effect::Request`]: the worker sends nothing.
-    ///
-    /// # Errors
-    /// As AWS answers.
-    pub async fn send_message(&self, body: String) -> Result<String, Failure> {
-        const OPERATION: &str = "SendMessage";
-        let sent = self.sqs.send_message().queue_url(&self.queue_url).message_body(body).send().await;
-        required(OPERATION, "MessageId", sent.map_err(failed(OPERATION))?.message_id)
-    }
 }
 
 /// The usual timeouts would cut a long poll short.
@@ -120,7 +110,9 @@ fn message(message: aws_sdk_sqs::types::Message) -> Result<Message, Failure> {
 
 /// Entries are numbered in the order of the receipts.
 fn batch_failures(failed: Vec<BatchResultErrorEntry>, receipts: &[Receipt]) -> Vec<ItemFailure> {
-    let item = |id: &str| id.parse().ok().and_then(|n: usize| receipts.get(n)).map_or_else(|| id.to_owned(), Receipt::to_string);
+    let item = |id: &str| {
+        id.parse().ok().and_then(|n: usize| receipts.get(n)).map_or_else(|| id.to_owned(), Receipt::to_string)
+    };
     failed.into_iter().map(|entry| ItemFailure { item: item(&entry.id), reason: entry.code }).collect()
 }
 

@@ -35,7 +35,10 @@ pub async fn run(mut engine: Engine, aws: Aws, shutdown: impl Future<Output = ()
     engine.begin_shutdown(now());
     let ending = end(&mut engine, &aws, &mut calls);
     if tokio::time::timeout(GRACE, ending).await.is_err() {
-        tracing::warn!(calls = calls.len(), "ended before everything was handed back: the messages return by themselves");
+        tracing::warn!(
+            calls = calls.len(),
+            "ended before everything was handed back: the messages return by themselves"
+        );
     }
     engine
 }
