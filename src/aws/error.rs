@@ -13,6 +13,9 @@ use aws_sdk_ecs::operation::RequestId;
 
 use crate::effect::{Failure, FailureKind};
 
+/// Our word for a provider of credentials that did not answer in time.
+pub(super) const CREDENTIALS_TIMEOUT: &str = "CredentialsTimeout";
+
 /// `call.send().await.map_err(failed("ListClusters"))`
 pub(super) fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Failure
 where
@@ -68,7 +71,7 @@ where
 fn lack_of_credentials(error: &(dyn std::error::Error + 'static)) -> Option<(FailureKind, String)> {
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
     let judged = match cause {
-        CredentialsError::ProviderTimedOut(_) => (FailureKind::Transient, "CredentialsTimeout"),
+        CredentialsError::ProviderTimedOut(_) => (FailureKind::Transient, CREDENTIALS_TIMEOUT),
         CredentialsError::CredentialsNotLoaded(_) => (FailureKind::Credentials, "CredentialsNotLoaded"),
         CredentialsError::InvalidConfiguration(_) => (FailureKind::Credentials, "InvalidCredentialsConfiguration"),
         _ => (FailureKind::Credentials, "CredentialsProviderError"),

@@ -12,13 +12,15 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Aws;
 use super::convert::required;
-use super::error::failed;
+use super::error::{CREDENTIALS_TIMEOUT, failed};
 use crate::effect::{Failure, FailureKind};
 
 /// Two attempts, a moment apart: a container's network may come up a little after it does, a wrong address never will.
 const ATTEMPTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(300);
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An attempt has to leave the SDK the 5 seconds that it gives a provider of credentials.
+const ATTEMPT: Duration = Duration::from_secs(8);
+const OPERATION: Duration = Duration::from_secs(17);
 
 /// Why the queue or the credentials are not usable, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,11 @@ impl Aws {
     fn not_usable(&self, failure: Failure) -> NotUsable {
         let (operation, queue_url, region) = (failure.operation, self.queue_url.clone(), self.region.clone());
         let why = said(&failure);
+        tracing::debug!(%failure, "the queue cannot be used");
+        // Credentials that may yet come are worth another try to a worker at work, but not to one that never had any.
+        if failure.code == CREDENTIALS_TIMEOUT {
+            return NotUsable::Credentials { operation, queue_url, why };
+        }
         match failure.kind {
             FailureKind::Credentials => NotUsable::Credentials { operation, queue_url, why },
             FailureKind::NotFound => {
@@ -115,13 +122,20 @@ impl Aws {
 /// On one line, and without the dot that would stand before our own words.
 fn said(failure: &Failure) -> String {
     let message = failure.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{}: {}", failure.code, message.trim_end_matches('.'))
+    let message = message.trim_end_matches('.');
+    match failure.code.as_str() {
+        // The SDK tells of each place where it looked in vain, in a paragraph.
+        "CredentialsNotLoaded" => "none found in environment, profile, container or instance metadata".to_owned(),
+        // Words of ours, which add nothing to the chain of causes.
+        CREDENTIALS_TIMEOUT | "CredentialsProviderError" | "Dispatch" | "Timeout" => message.to_owned(),
+        code => format!("{code}: {message}"),
+    }
 }
 
 fn impatient() -> aws_sdk_sqs::config::Builder {
     let retries =
         RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).operation_timeout(PATIENCE).build();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
     aws_sdk_sqs::config::Builder::new().retry_config(retries).timeout_config(timeouts)
 }
 

@@ -22,11 +22,13 @@ pub mod exit {
 
 const HELP: &str = "\
 Examples:
+  export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
   Look after every cluster with the tag ecs-rotator:enabled = true
-    ecs-rotator run --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+    ecs-rotator run
 
   Bring every host of the cluster `prod` to its newest image, now
-    ecs-rotator rotate --cluster prod --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+    ecs-rotator rotate --cluster prod
 
 Exit codes:
   0  done

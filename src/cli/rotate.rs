@@ -12,13 +12,15 @@ use crate::id::{ClusterName, GroupName};
 
 const EXAMPLES: &str = "\
 Examples:
+  export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
   Bring every host of the cluster `prod` to its newest image, now
-    ecs-rotator rotate --cluster prod --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+    ecs-rotator rotate --cluster prod
 
   Replace every host, even those that run the newest image already
     ecs-rotator rotate --cluster prod --force
 
-  Only the hosts of one group (the queue's URL is in ECS_ROTATOR_QUEUE_URL)
+  Only the hosts of one group
     ecs-rotator rotate --cluster prod --group web-asg
 
 Exit codes: 0 the message is on the queue, 1 something failed, 2 bad usage, 4 the queue or the credentials cannot be used.";

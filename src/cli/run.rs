@@ -1,6 +1,7 @@
 //! `run`: the worker.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -14,14 +15,17 @@ use crate::engine::{Engine, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
+  export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
   Look after every cluster with the tag ecs-rotator:enabled = true
-    ecs-rotator run --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+    ecs-rotator run
 
   Look after two clusters, one host of each group at a time
-    ecs-rotator run --queue-url $URL --cluster prod --cluster batch --max-in-flight 1
+    ecs-rotator run --cluster prod --cluster batch --max-in-flight 1
 
   The same from the environment, as in a task definition
-    ECS_ROTATOR_QUEUE_URL=$URL ECS_ROTATOR_CLUSTERS=prod,batch ECS_ROTATOR_MAX_IN_FLIGHT=1 ecs-rotator run --log-format json
+    export ECS_ROTATOR_CLUSTERS=prod,batch ECS_ROTATOR_MAX_IN_FLIGHT=1
+    ecs-rotator run --log-format json
 
 Levels of the log: ECS_ROTATOR_LOG (or RUST_LOG), as `debug` or `warn,ecs_rotator=debug`.
 Region, credentials and endpoints: as in every AWS tool (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, a task role, …).
@@ -53,11 +57,13 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn work(queue_url: &str, settings: Settings) -> anyhow::Result<()> {
-    // First of all, so that a signal during the preflight is not lost.
-    let shutdown = signalled().context("listen for signals")?;
+    let mut shutdown = pin!(signalled().context("listen for signals")?);
     let aws = Aws::connect(queue_url).await?;
     announce(&settings, queue_url, aws.region());
-    aws.preflight().await?;
+    tokio::select! {
+        usable = aws.preflight() => usable?,
+        () = &mut shutdown => return Ok(()),
+    }
     let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, shutdown).await;
     farewell(&engine);
     Ok(())
