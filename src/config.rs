@@ -37,15 +37,31 @@ pub struct RotationArgs {
     clusters: Vec<ClusterOrNothing>,
 
     /// In front of every tag that is read or written
-    #[arg(long, env = "ECS_ROTATOR_TAG_PREFIX", value_name = "PREFIX", default_value_t = Settings::default().tag_prefix, value_parser = tag_prefix)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_TAG_PREFIX",
+        value_name = "PREFIX",
+        default_value_t = Settings::default().tag_prefix,
+        value_parser = tag_prefix
+    )]
     tag_prefix: String,
 
     /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
-    #[arg(long, env = "ECS_ROTATOR_MAX_IN_FLIGHT", value_name = "HOSTS", default_value_t = Policy::default().max_in_flight)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_MAX_IN_FLIGHT",
+        value_name = "HOSTS",
+        default_value_t = Policy::default().max_in_flight
+    )]
     max_in_flight: Budget,
 
     /// Hosts of one cluster in flight at a time, over all its groups [default: no such limit]
-    #[arg(long, env = "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER", value_name = "HOSTS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER",
+        value_name = "HOSTS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     max_in_flight_cluster: Option<u32>,
 
     /// When to drain a detached host: `after-replacement` or `at-once`
@@ -53,23 +69,53 @@ pub struct RotationArgs {
     drain: DrainWhen,
 
     /// How long a drain may take before it is reported and the rotation held
-    #[arg(long, env = "ECS_ROTATOR_DRAIN_TIMEOUT", value_name = "TIME", default_value = "1h", value_parser = parse_duration)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_DRAIN_TIMEOUT",
+        value_name = "TIME",
+        default_value = "1h",
+        value_parser = parse_duration
+    )]
     drain_timeout: SignedDuration,
 
     /// How long a replacement may take to be registered and connected
-    #[arg(long, env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT", value_name = "TIME", default_value = "15m", value_parser = parse_duration)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT",
+        value_name = "TIME",
+        default_value = "15m",
+        value_parser = parse_duration
+    )]
     replacement_timeout: SignedDuration,
 
     /// The same for Windows
-    #[arg(long, env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT_WINDOWS", value_name = "TIME", default_value = "45m", value_parser = parse_duration)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT_WINDOWS",
+        value_name = "TIME",
+        default_value = "45m",
+        value_parser = parse_duration
+    )]
     replacement_timeout_windows: SignedDuration,
 
     /// How often every rotation under way is looked at wholly
-    #[arg(long, env = "ECS_ROTATOR_SWEEP_INTERVAL", value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_SWEEP_INTERVAL",
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = parse_duration
+    )]
     sweep_interval: SignedDuration,
 
     /// How long a received message stays invisible; extended while it is worked on
-    #[arg(long, env = "ECS_ROTATOR_VISIBILITY_TIMEOUT", value_name = "TIME", default_value = "2m", value_parser = visibility)]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_VISIBILITY_TIMEOUT",
+        value_name = "TIME",
+        default_value = "2m",
+        value_parser = visibility
+    )]
     visibility_timeout: SignedDuration,
 }
 

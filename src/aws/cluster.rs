@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types as ecs;
 
-use super::convert::{self, next_page, texts, token};
+use super::convert::{cluster as convert, next_page, texts, token};
 use super::error::failed;
 use super::{Aws, already_so};
 use crate::effect::{ContainerInstanceStatus, DesiredStatus, Failure, FailureKind, Reply};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types as asg;
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, Tag};
 
-use super::convert::{self, next_page, texts, token};
+use super::convert::{fleet as convert, id_or_name, next_page, texts, token};
 use super::error::failed;
 use super::{Aws, already_so};
 use crate::effect::{Failure, FailureKind, InstanceFilter, Reply};
@@ -56,7 +56,7 @@ impl Aws {
         version: u64,
         mixed: bool,
     ) -> Result<Reply, Failure> {
-        let (id, name) = convert::id_or_name(&template);
+        let (id, name) = id_or_name(&template);
         let pinned = asg::LaunchTemplateSpecification::builder()
             .set_launch_template_id(id)
             .set_launch_template_name(name)
@@ -87,8 +87,9 @@ impl Aws {
         instances: Vec<InstanceId>,
         tags: BTreeMap<String, String>,
     ) -> Result<Reply, Failure> {
+        let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let call = self.ec2.create_tags().set_resources(Some(texts(&instances)));
-        call.set_tags(Some(convert::ec2_tags(tags))).send().await.map_err(failed("CreateTags"))?;
+        call.set_tags(Some(tags)).send().await.map_err(failed("CreateTags"))?;
         Ok(Reply::Done)
     }
 

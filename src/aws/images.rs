@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{Filter, LaunchTemplateVersion, RequestLaunchTemplateData};
 
 use super::Aws;
-use super::convert::{self, next_page, required, texts, token};
+use super::convert::{id_or_name, images as convert, next_page, required, texts, token};
 use super::error::failed;
 use crate::effect::{Failure, Reply, TemplateVersion, VersionQuery};
 use crate::id::{AmiId, PageToken, ParameterName, TemplateId};
@@ -19,7 +19,7 @@ impl Aws {
         page: Option<PageToken>,
     ) -> Result<Reply, Failure> {
         const OPERATION: &str = "DescribeLaunchTemplateVersions";
-        let (id, name) = convert::id_or_name(&template);
+        let (id, name) = id_or_name(&template);
         let call = self.ec2.describe_launch_template_versions();
         let call = call.set_launch_template_id(id).set_launch_template_name(name).set_next_token(token(page.as_ref()));
         let call = match &query {
@@ -42,7 +42,7 @@ impl Aws {
         client_token: String,
     ) -> Result<Reply, Failure> {
         const OPERATION: &str = "CreateLaunchTemplateVersion";
-        let (id, name) = convert::id_or_name(&template);
+        let (id, name) = id_or_name(&template);
         let output = self
             .ec2
             .create_launch_template_version()
@@ -68,7 +68,7 @@ impl Aws {
         template: TemplateId,
         default_version: u64,
     ) -> Result<Reply, Failure> {
-        let (id, name) = convert::id_or_name(&template);
+        let (id, name) = id_or_name(&template);
         let call = self.ec2.modify_launch_template().set_launch_template_id(id).set_launch_template_name(name);
         let call = call.default_version(default_version.to_string());
         call.send().await.map_err(failed("ModifyLaunchTemplate"))?;

@@ -7,11 +7,12 @@
 //!
 //! [`Aws::perform`] is one exhaustive match from `Request` to the function that makes the call: `queue` (SQS), `cluster`
 //! (ECS), `fleet` (Auto Scaling and EC2 instances), `images` (launch templates, images, parameters), `locate` (this worker).
-//! `convert` turns AWS's types into ours, `error` AWS's errors. `client` says how calls are made, `preflight` looks once at
+//! `convert` turns AWS's types into ours, `error` and `codes` AWS's errors. `client` says how calls are made, `preflight` looks once at
 //! the queue before the start.
 
 mod client;
 mod cluster;
+mod codes;
 mod convert;
 mod error;
 mod fleet;
