@@ -93,7 +93,8 @@ impl Account {
     }
 
     pub async fn point_parameter_at(&self, image: &str) {
-        let parameter = self.ssm.put_parameter().name(PARAMETER).value(image).r#type(ParameterType::String).overwrite(true);
+        let parameter =
+            self.ssm.put_parameter().name(PARAMETER).value(image).r#type(ParameterType::String).overwrite(true);
         parameter.send().await.expect("the parameter is put");
     }
 
@@ -132,7 +133,11 @@ impl Account {
             .build();
         let policy = asg::MixedInstancesPolicy::builder().launch_template(template).build();
         let api = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name("api");
-        let api = api.min_size(1).max_size(6).desired_capacity(1).set_availability_zones(Some(ZONES.map(str::to_owned).to_vec()));
+        let api = api
+            .min_size(1)
+            .max_size(6)
+            .desired_capacity(1)
+            .set_availability_zones(Some(ZONES.map(str::to_owned).to_vec()));
         api.mixed_instances_policy(policy).send().await.expect("the group api is created");
 
         for group in GROUPS {
@@ -145,7 +150,8 @@ impl Account {
     async fn grow(&self, group: &str) {
         for hosts in 2..=HOSTS_PER_GROUP {
             let desired = i32::try_from(hosts).expect("a group of a few hosts");
-            let request = self.autoscaling.set_desired_capacity().auto_scaling_group_name(group).desired_capacity(desired);
+            let request =
+                self.autoscaling.set_desired_capacity().auto_scaling_group_name(group).desired_capacity(desired);
             request.send().await.expect("the desired capacity is set");
         }
     }
@@ -166,7 +172,8 @@ impl Account {
         let vpc = vpc.vpc().and_then(|v| v.vpc_id()).expect("a VPC has an id").to_owned();
         let mut subnets = Vec::new();
         for (n, zone) in ZONES.iter().enumerate() {
-            let request = self.ec2.create_subnet().vpc_id(&vpc).cidr_block(format!("10.0.{n}.0/24")).availability_zone(*zone);
+            let request =
+                self.ec2.create_subnet().vpc_id(&vpc).cidr_block(format!("10.0.{n}.0/24")).availability_zone(*zone);
             let made = request.send().await.expect("the subnet is created");
             subnets.push(made.subnet().and_then(|s| s.subnet_id()).expect("a subnet has an id").to_owned());
         }
@@ -176,9 +183,14 @@ impl Account {
     async fn create_clusters(&self) {
         let mut prod = self.ecs.create_cluster().cluster_name(CLUSTER);
         for group in GROUPS {
-            let provider = ecs::AutoScalingGroupProvider::builder().auto_scaling_group_arn(self.group_arn(group).await).build();
+            let provider =
+                ecs::AutoScalingGroupProvider::builder().auto_scaling_group_arn(self.group_arn(group).await).build();
             let provider = provider.expect("a provider with a group is complete");
-            let request = self.ecs.create_capacity_provider().name(format!("{group}-capacity")).auto_scaling_group_provider(provider);
+            let request = self
+                .ecs
+                .create_capacity_provider()
+                .name(format!("{group}-capacity"))
+                .auto_scaling_group_provider(provider);
             request.send().await.expect("the capacity provider is created");
             prod = prod.capacity_providers(format!("{group}-capacity"));
             self.register_task_definition(group).await;
@@ -202,7 +214,8 @@ impl Account {
 
     async fn create_queues(&mut self, rules: &QueueRules) {
         let made = self.sqs.create_queue().queue_name("ecs-rotator-dead-letters").send().await;
-        self.dead_letters = made.expect("the dead-letter queue is created").queue_url().expect("a queue has a URL").to_owned();
+        self.dead_letters =
+            made.expect("the dead-letter queue is created").queue_url().expect("a queue has a URL").to_owned();
         let redrive = serde_json::json!({
             "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:ecs-rotator-dead-letters"),
             "maxReceiveCount": rules.max_receive_count,

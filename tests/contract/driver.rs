@@ -123,7 +123,12 @@ impl Play {
         self.move_tasks(&machines).await;
     }
 
-    fn observe(&self, members: &BTreeMap<String, Vec<String>>, machines: &BTreeMap<String, Machine>, hosts: &BTreeMap<String, Host>) {
+    fn observe(
+        &self,
+        members: &BTreeMap<String, Vec<String>>,
+        machines: &BTreeMap<String, Machine>,
+        hosts: &BTreeMap<String, Host>,
+    ) {
         let mut in_flight: BTreeMap<String, usize> = BTreeMap::new();
         let mut active: BTreeMap<String, usize> = GROUPS.map(|group| (group.to_owned(), 0)).into();
         let mut record = self.record();
@@ -182,7 +187,8 @@ impl Play {
     }
 
     async fn deregister_dead(&mut self, arn: &str) {
-        let request = self.account.ecs.deregister_container_instance().cluster(CLUSTER).container_instance(arn).force(true);
+        let request =
+            self.account.ecs.deregister_container_instance().cluster(CLUSTER).container_instance(arn).force(true);
         request.send().await.expect("the dead container instance is deregistered");
         let (mut host, version) = self.hosts.remove(arn).expect("a host that was just found");
         self.record().left_registered.insert(arn.to_owned());
@@ -202,7 +208,12 @@ impl Play {
             *looks += 1;
             if *looks == LOOKS_TO_BOOT {
                 let identity = serde_json::json!({ "instanceId": id }).to_string();
-                let request = self.account.ecs.register_container_instance().cluster(CLUSTER).instance_identity_document(identity);
+                let request = self
+                    .account
+                    .ecs
+                    .register_container_instance()
+                    .cluster(CLUSTER)
+                    .instance_identity_document(identity);
                 request.send().await.expect("the new host registers");
             }
         }

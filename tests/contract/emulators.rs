@@ -191,13 +191,26 @@ fn environment() -> Option<&'static Path> {
 }
 
 fn install() -> Option<PathBuf> {
-    if !Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
-        assert!(std::env::var_os("CI").is_none(), "python3 is missing: the contract tests cannot run, and CI must run them");
+    if !Command::new("python3")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+    {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "python3 is missing: the contract tests cannot run, and CI must run them"
+        );
         // Straight to standard error: what the print macros write is not shown for a test that passes.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: python3 is missing, so the contract with the emulators was not tested");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: python3 is missing, so the contract with the emulators was not tested"
+        );
         return None;
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the temporary directory of cargo is below target");
+    let target =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the temporary directory of cargo is below target");
     let home = target.join("emulators");
     fs::create_dir_all(&home).expect("target/emulators can be made");
     let lock = File::create(home.join("lock")).expect("target/emulators/lock can be made");
@@ -221,7 +234,11 @@ fn install() -> Option<PathBuf> {
 fn run(command: &mut Command) {
     let output = command.output().expect("python can be started");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the emulators could not be installed: {command:?} ended with {}:\n{said}", output.status);
+    assert!(
+        output.status.success(),
+        "the emulators could not be installed: {command:?} ended with {}:\n{said}",
+        output.status
+    );
 }
 
 /// `moto-server-5-2-5-ministack-1-5-33`: another version is another directory.

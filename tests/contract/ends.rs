@@ -39,7 +39,9 @@ async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
 /// SIGTERM, a clean exit in time, and no message kept from the next worker. (The visibility timeout of ten minutes would.)
 async fn stop(scene: &Scene, worker: &mut Worker) {
     worker.terminate();
-    let Some(status) = worker.exit(GRACE).await else { scene.give_up("SIGTERM did not stop the worker", &[worker]).await };
+    let Some(status) = worker.exit(GRACE).await else {
+        scene.give_up("SIGTERM did not stop the worker", &[worker]).await
+    };
     assert!(status.success(), "the worker ended with {status}\n{}", worker.tail());
     let Depth { in_hand, .. } = scene.account.depth(&scene.account.queue).await;
     assert_eq!(in_hand, 0, "messages were not handed back\n{}", worker.tail());
@@ -66,7 +68,8 @@ async fn assert_one_clear_line(scene: &Scene, worker: &mut Worker, word: &str) {
     let Some(status) = worker.exit(SOON).await else { scene.give_up("the worker did not end", &[worker]).await };
     assert!(!status.success(), "the worker ended as if all were well\n{}", worker.tail());
     let log = worker.log();
-    let complaints: Vec<&str> = log.lines().filter(|l| l.contains("ERROR") || l.to_lowercase().starts_with("error")).collect();
+    let complaints: Vec<&str> =
+        log.lines().filter(|l| l.contains("ERROR") || l.to_lowercase().starts_with("error")).collect();
     assert_eq!(complaints.len(), 1, "one line says what is wrong:\n{}", worker.tail());
     assert!(complaints[0].contains(word), "it names {word}: {}", complaints[0]);
     assert!(!log.contains("panicked") && !log.contains("RUST_BACKTRACE"), "{}", worker.tail());

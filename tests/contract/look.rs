@@ -55,7 +55,9 @@ impl Account {
     /// Instance ids by group.
     pub async fn members(&self) -> BTreeMap<String, Vec<String>> {
         let groups = self.groups().await;
-        let ids = |group: &AutoScalingGroup| group.instances().iter().filter_map(|i| i.instance_id().map(str::to_owned)).collect();
+        let ids = |group: &AutoScalingGroup| {
+            group.instances().iter().filter_map(|i| i.instance_id().map(str::to_owned)).collect()
+        };
         groups.iter().map(|g| (g.auto_scaling_group_name().expect("a group has a name").to_owned(), ids(g))).collect()
     }
 
@@ -73,7 +75,8 @@ impl Account {
 
     /// The registered container instances, by ARN.
     pub async fn hosts(&self) -> BTreeMap<String, Host> {
-        let listed = self.ecs.list_container_instances().cluster(CLUSTER).send().await.expect("container instances are listed");
+        let listed =
+            self.ecs.list_container_instances().cluster(CLUSTER).send().await.expect("container instances are listed");
         let arns = listed.container_instance_arns.unwrap_or_default();
         if arns.is_empty() {
             return BTreeMap::new();
@@ -83,7 +86,13 @@ impl Account {
         let hosts = answer.container_instances().iter().map(|c| Host {
             arn: c.container_instance_arn().expect("a container instance has an ARN").to_owned(),
             machine: c.ec2_instance_id().expect("a container instance has an instance").to_owned(),
-            image: c.attributes().iter().find(|a| a.name() == "ecs.ami-id").and_then(|a| a.value()).unwrap_or_default().to_owned(),
+            image: c
+                .attributes()
+                .iter()
+                .find(|a| a.name() == "ecs.ami-id")
+                .and_then(|a| a.value())
+                .unwrap_or_default()
+                .to_owned(),
             status: c.status().expect("a container instance has a status").to_owned(),
         });
         hosts.map(|host| (host.arn.clone(), host)).collect()
@@ -91,7 +100,8 @@ impl Account {
 
     /// How many tasks of a host shall run.
     pub async fn running_tasks(&self, host: &str) -> usize {
-        let request = self.ecs.list_tasks().cluster(CLUSTER).container_instance(host).desired_status(DesiredStatus::Running);
+        let request =
+            self.ecs.list_tasks().cluster(CLUSTER).container_instance(host).desired_status(DesiredStatus::Running);
         request.send().await.expect("tasks are listed").task_arns().len()
     }
 
@@ -142,7 +152,13 @@ impl Account {
             }
             for message in messages {
                 let receipt = message.receipt_handle.expect("a message has a receipt");
-                self.sqs.delete_message().queue_url(queue).receipt_handle(receipt).send().await.expect("the message is deleted");
+                self.sqs
+                    .delete_message()
+                    .queue_url(queue)
+                    .receipt_handle(receipt)
+                    .send()
+                    .await
+                    .expect("the message is deleted");
                 bodies.push(message.body.expect("a message has a body"));
             }
         }

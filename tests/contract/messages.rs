@@ -18,7 +18,10 @@ async fn bad_messages_do_not_stop_the_worker() {
     let Some(scene) = Scene::open("messages", &rules).await else { return };
     let account = scene.account.clone();
     let (malformed, foreign) = (malformed(), foreign(&account.cluster_arn));
-    let commands = [command(r#""rotate","cluster":"no-such-cluster""#), command(&format!(r#""rotate","cluster":"{CLOSED_CLUSTER}""#))];
+    let commands = [
+        command(r#""rotate","cluster":"no-such-cluster""#),
+        command(&format!(r#""rotate","cluster":"{CLOSED_CLUSTER}""#)),
+    ];
     let mut worker = scene.worker("worker", &["--visibility-timeout", "5s"]);
     for body in malformed.iter().chain(&foreign).chain(&commands) {
         account.send(body).await;

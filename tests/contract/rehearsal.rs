@@ -90,7 +90,8 @@ async fn assert_story(account: &Account, host: &Host) {
     assert_eq!(statuses, expected.map(|(status, version)| (status.into(), version.into())));
     let stopped = of_host("ECS Task State Change").filter(|e| e["detail"]["containerInstanceArn"] == *host.arn);
     assert_eq!(stopped.count(), TASKS_PER_HOST);
-    let gone = of_host("EC2 Instance State-change Notification").filter(|e| e["detail"]["instance-id"] == *host.machine);
+    let gone =
+        of_host("EC2 Instance State-change Notification").filter(|e| e["detail"]["instance-id"] == *host.machine);
     assert_eq!(gone.count(), 1);
     assert!(events.iter().all(|e| e["account"] == "123456789012" && e["region"] == "eu-west-1" && e["id"].is_string()));
 }
@@ -110,8 +111,10 @@ async fn release_by_hand(account: &Account) {
     let request = account.ec2.create_launch_template_version().launch_template_id(template).source_version("1");
     request.launch_template_data(data).send().await.expect("the version is created");
     assert_eq!(image_of(&account.versions("web").await[1]), account.new_image);
-    let spec = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder().launch_template_id(template).version("2");
-    let request = account.autoscaling.update_auto_scaling_group().auto_scaling_group_name("web").launch_template(spec.build());
+    let spec =
+        aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder().launch_template_id(template).version("2");
+    let request =
+        account.autoscaling.update_auto_scaling_group().auto_scaling_group_name("web").launch_template(spec.build());
     request.send().await.expect("the group is pinned");
     assert_eq!(account.version_rule("web").await, "2");
 }

@@ -47,7 +47,13 @@ impl Scene {
     }
 
     /// The value, or a panic that shows everything there is to see.
-    pub async fn wait<T>(&self, what: &str, within: Duration, workers: &[&Worker], probe: impl AsyncFnMut() -> Option<T>) -> T {
+    pub async fn wait<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        workers: &[&Worker],
+        probe: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
         match until(within, probe).await {
             Some(value) => value,
             None => self.give_up(&format!("no {what} within {within:?}"), workers).await,
@@ -80,15 +86,24 @@ impl Scene {
             assert_eq!(members[group].len(), HOSTS_PER_GROUP, "{group} is as large as it was");
             for id in &members[group] {
                 assert_eq!(machines[id].image, account.new_image, "{id} of {group} runs the new image");
-                assert!(hosts.values().any(|h| h.machine == *id && h.status == "ACTIVE"), "{id} of {group} serves the cluster");
+                assert!(
+                    hosts.values().any(|h| h.machine == *id && h.status == "ACTIVE"),
+                    "{id} of {group} serves the cluster"
+                );
             }
             let images: Vec<_> = account.versions(group).await.iter().map(|v| image_of(v).to_owned()).collect();
             assert_eq!(images, [account.old_image.clone(), account.new_image.clone()], "{group} has one new version");
         }
         assert_eq!(account.version_rule("web").await, "2", "web is pinned to the new version");
         assert_eq!(account.version_rule("api").await, "$Default", "api goes by the default version, as before");
-        assert!(account.versions("api").await[1].default_version() == Some(true), "the new version of api is the default");
-        assert!(account.versions("web").await[0].default_version() == Some(true), "nobody asked for a new default of web");
+        assert!(
+            account.versions("api").await[1].default_version() == Some(true),
+            "the new version of api is the default"
+        );
+        assert!(
+            account.versions("web").await[0].default_version() == Some(true),
+            "nobody asked for a new default of web"
+        );
 
         for machine in machines.values().filter(|machine| !machine.is_terminated()) {
             assert!(members.values().flatten().any(|id| *id == machine.id), "{} is an orphan", machine.id);
@@ -107,11 +122,19 @@ fn assert_promises(record: &Record, old: &BTreeSet<String>) {
     assert!(record.violations.is_empty(), "{:#?}", record.violations);
     assert_eq!(record.terminated, *old, "the old hosts are terminated, and no other");
     assert_eq!(record.deregistered.values().cloned().collect::<BTreeSet<_>>(), *old, "the old hosts are deregistered");
-    assert!(record.left_registered.is_empty(), "terminated before they were deregistered: {:?}", record.left_registered);
+    assert!(
+        record.left_registered.is_empty(),
+        "terminated before they were deregistered: {:?}",
+        record.left_registered
+    );
     assert_eq!(record.drained, *old, "the old hosts were drained, and no other");
     for group in GROUPS {
         assert_eq!(record.most_in_flight.get(group), Some(&1), "{group} had one host in flight at a time");
-        assert!(record.fewest_active[group] >= HOSTS_PER_GROUP, "{group} was served by {} hosts", record.fewest_active[group]);
+        assert!(
+            record.fewest_active[group] >= HOSTS_PER_GROUP,
+            "{group} was served by {} hosts",
+            record.fewest_active[group]
+        );
     }
 }
 
