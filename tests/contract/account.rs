@@ -19,7 +19,8 @@ use crate::events::Envelopes;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "eu-west-1";
-pub const ACCESS_KEY: &str = "testing";
+/// Signs what the tests themselves ask.
+const ACCESS_KEY: &str = "testing";
 pub const CLUSTER: &str = "prod";
 /// Exists, and has no `ecs-rotator:enabled`.
 pub const CLOSED_CLUSTER: &str = "stage";

@@ -18,6 +18,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::account::{ACCOUNT, REGION};
+use crate::calls::recording;
 use crate::wait::until_blocking;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
@@ -72,7 +73,7 @@ struct Program {
     name: &'static str,
     module: &'static str,
     arguments: fn(u16) -> Vec<String>,
-    environment: fn(u16) -> Vec<(&'static str, String)>,
+    environment: fn(&Path, u16) -> Vec<(&'static str, String)>,
     ready: &'static str,
 }
 
@@ -80,7 +81,13 @@ const MOTO: Program = Program {
     name: "moto",
     module: "moto.server",
     arguments: |port| ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned).to_vec(),
-    environment: |_| vec![("MOTO_ACCOUNT_ID", ACCOUNT.to_owned())],
+    environment: |dir, _| {
+        vec![
+            ("MOTO_ACCOUNT_ID", ACCOUNT.to_owned()),
+            ("MOTO_ENABLE_RECORDING", "true".to_owned()),
+            ("MOTO_RECORDER_FILEPATH", recording(dir).display().to_string()),
+        ]
+    },
     ready: "/moto-api/",
 };
 
@@ -88,7 +95,7 @@ const MINISTACK: Program = Program {
     name: "ministack",
     module: "ministack",
     arguments: |_| Vec::new(),
-    environment: |port| {
+    environment: |_, port| {
         vec![
             ("BIND_HOST", "127.0.0.1".to_owned()),
             ("GATEWAY_PORT", port.to_string()),
@@ -131,7 +138,7 @@ impl Server {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TMPDIR", dir)
-            .envs((program.environment)(port))
+            .envs((program.environment)(dir, port))
             .current_dir(dir)
             .stdin(Stdio::piped())
             .stdout(output.try_clone().expect("the emulator's log can be shared"))

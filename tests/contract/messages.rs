@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::account::{CLOSED_CLUSTER, PARAMETER, QueueRules};
+use crate::calls::Call;
 use crate::events::{Envelopes, HostNews};
 use crate::scene::{EMPTY, SOON, Scene};
 
@@ -38,6 +39,8 @@ async fn bad_messages_do_not_stop_the_worker() {
     }
     assert!(worker.is_running(), "the worker has stopped:\n{}", worker.tail());
     assert_eq!(account.rotation().await, None, "nothing of this has opened a rotation");
+    let done: Vec<Call> = scene.calls().into_iter().filter(Call::is_effect).collect();
+    assert!(done.is_empty(), "nothing of this has changed anything: {done:?}");
 
     account.point_parameter_at(&account.new_image).await;
     account.send(&command(r#""rotate","cluster":"prod""#)).await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::{Account, GROUPS, HOSTS_PER_GROUP, QueueRules};
+use crate::calls::{Call, assert_order, assert_restraint, of_worker};
 use crate::driver::Driver;
 use crate::emulators::Emulators;
 use crate::look::Depth;
@@ -60,6 +61,11 @@ impl Scene {
         }
     }
 
+    /// What the workers have asked of the fleet so far.
+    pub fn calls(&self) -> Vec<Call> {
+        of_worker(&self.dir)
+    }
+
     pub async fn give_up(&self, why: &str, workers: &[&Worker]) -> ! {
         let logs: String = workers.iter().map(|worker| worker.tail()).collect();
         panic!("{why}\n{}\n{:#?}\n{logs}", self.account.dump().await, self.driver.record());
@@ -77,6 +83,7 @@ impl Scene {
 
     /// Everything that is true after a rotation, however it went.
     pub async fn assert_rotated(self, workers: &[&Worker]) {
+        let calls = self.calls();
         let account = self.account;
         let record = self.driver.stop().await;
         let (members, machines, hosts) = (account.members().await, account.machines().await, account.hosts().await);
@@ -111,6 +118,8 @@ impl Scene {
         }
         assert_eq!(hosts.len(), GROUPS.len() * HOSTS_PER_GROUP, "nothing but the members is registered");
         assert_promises(&record, &self.old);
+        assert_order(&calls, &record.deregistered);
+        assert_restraint(&calls);
         for worker in workers {
             assert!(!worker.log().contains("ERROR"), "an ERROR in the log:\n{}", worker.tail());
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::account::{ACCESS_KEY, CLUSTER, REGION};
+use crate::account::{CLUSTER, REGION};
+use crate::calls::WORKER_KEY;
 use crate::emulators::Emulators;
 use crate::wait::until;
 
@@ -80,8 +81,8 @@ pub fn run(emulators: &Emulators, queue: &str, home: &Path) -> Command {
         .env("AWS_ENDPOINT_URL", emulators.fleet_url())
         .env("AWS_ENDPOINT_URL_SQS", emulators.sqs_url())
         .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", ACCESS_KEY)
+        .env("AWS_ACCESS_KEY_ID", WORKER_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", WORKER_KEY)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("ECS_ROTATOR_LOG", "info");
     command
