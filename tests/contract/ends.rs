@@ -9,6 +9,8 @@ use crate::worker::{Worker, run};
 
 /// ECS waits 30 seconds before it kills; the worker promises 20.
 const GRACE: Duration = Duration::from_secs(20);
+/// The exit code that says: the queue or the credentials cannot be used.
+const CANNOT_BEGIN: i32 = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
@@ -66,7 +68,7 @@ async fn no_such_queue_and_no_credentials_are_one_clear_line() {
 /// The worker ends with a failure, and says once what is wrong.
 async fn assert_one_clear_line(scene: &Scene, worker: &mut Worker, word: &str) {
     let Some(status) = worker.exit(SOON).await else { scene.give_up("the worker did not end", &[worker]).await };
-    assert!(!status.success(), "the worker ended as if all were well\n{}", worker.tail());
+    assert_eq!(status.code(), Some(CANNOT_BEGIN), "{}", worker.tail());
     let log = worker.log();
     let complaints: Vec<&str> =
         log.lines().filter(|l| l.contains("ERROR") || l.to_lowercase().starts_with("error")).collect();

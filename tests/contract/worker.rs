@@ -84,6 +84,6 @@ pub fn run(emulators: &Emulators, queue: &str, home: &Path) -> Command {
         .env("AWS_ACCESS_KEY_ID", WORKER_KEY)
         .env("AWS_SECRET_ACCESS_KEY", WORKER_KEY)
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("ECS_ROTATOR_LOG", "info");
+        .env("ECS_ROTATOR_LOG", "warn,ecs_rotator=debug");
     command
 }
