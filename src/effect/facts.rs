@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, Receipt, TaskArn, TemplateId, Zone,
+    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, Receipt, TaskArn, TemplateId,
+    Zone,
 };
 
 /// One SQS message as received.

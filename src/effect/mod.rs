@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 
 pub use facts::{
     CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance,
-    InstanceState, ItemFailure, Lifecycle, Member, Message, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    InstanceState, ItemFailure, Lifecycle, Member, Message, Task, TaskStatus, TemplateSpec, TemplateVersion,
+    VersionRule,
 };
 
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken, ParameterName, Receipt,
-    TaskArn, TemplateId,
+    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken, ParameterName,
+    Receipt, TaskArn, TemplateId,
 };
 
 /// One call to AWS. Named after the operation it is.
@@ -43,7 +44,12 @@ pub enum Request {
     /// ECS, at most 100. An ARN that is gone is a failure with the reason `MISSING`.
     DescribeContainerInstances { cluster: ClusterArn, arns: Vec<ContainerInstanceArn> },
     /// ECS, one page of the tasks of one host that have this *desired* status.
-    ListTasks { cluster: ClusterArn, container_instance: ContainerInstanceArn, desired: DesiredStatus, page: Option<PageToken> },
+    ListTasks {
+        cluster: ClusterArn,
+        container_instance: ContainerInstanceArn,
+        desired: DesiredStatus,
+        page: Option<PageToken>,
+    },
     /// ECS, at most 100. A task that is gone is a failure with the reason `MISSING`.
     DescribeTasks { cluster: ClusterArn, arns: Vec<TaskArn> },
     /// ECS. Adds tags to a cluster, or overwrites them.
@@ -51,7 +57,11 @@ pub enum Request {
     /// ECS. Removes tags from a cluster; keys that are not there are no error.
     UntagResource { cluster: ClusterArn, keys: Vec<String> },
     /// ECS, at most 10.
-    UpdateContainerInstancesState { cluster: ClusterArn, arns: Vec<ContainerInstanceArn>, status: ContainerInstanceStatus },
+    UpdateContainerInstancesState {
+        cluster: ClusterArn,
+        arns: Vec<ContainerInstanceArn>,
+        status: ContainerInstanceStatus,
+    },
     /// ECS, without `force`: refused while tasks run.
     DeregisterContainerInstance { cluster: ClusterArn, arn: ContainerInstanceArn },
 
@@ -71,7 +81,13 @@ pub enum Request {
     /// EC2, one page of one template's versions.
     DescribeLaunchTemplateVersions { template: TemplateId, query: VersionQuery, page: Option<PageToken> },
     /// EC2: a version like `source`, but with this image.
-    CreateLaunchTemplateVersion { template: TemplateId, source: u64, image: AmiId, description: String, client_token: String },
+    CreateLaunchTemplateVersion {
+        template: TemplateId,
+        source: u64,
+        image: AmiId,
+        description: String,
+        client_token: String,
+    },
     /// EC2: sets the template's default version.
     ModifyLaunchTemplate { template: TemplateId, default_version: u64 },
     /// EC2, by id; an id that does not exist is missing in the answer.
@@ -222,7 +238,9 @@ impl Request {
     pub const fn is_queue(&self) -> bool {
         matches!(
             self,
-            Request::ReceiveMessage { .. } | Request::DeleteMessageBatch { .. } | Request::ChangeMessageVisibilityBatch { .. }
+            Request::ReceiveMessage { .. }
+                | Request::DeleteMessageBatch { .. }
+                | Request::ChangeMessageVisibilityBatch { .. }
         )
     }
 

@@ -64,7 +64,10 @@ impl std::str::FromStr for Budget {
     type Err = BadSetting;
 
     fn from_str(text: &str) -> Result<Self, BadSetting> {
-        let bad = || BadSetting { expected: "a number of hosts from 1, or a percentage from 1% to 100%", got: text.to_owned() };
+        let bad = || BadSetting {
+            expected: "a number of hosts from 1, or a percentage from 1% to 100%",
+            got: text.to_owned(),
+        };
         match text.trim().strip_suffix('%') {
             Some(percent) => match percent.parse() {
                 Ok(p @ 1..=100) => Ok(Budget::Percent(p)),
@@ -111,7 +114,8 @@ impl std::fmt::Display for DrainWhen {
 
 /// `90s`, `15m`, `1h 30m`: a duration of at least a second, as a setting.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, BadSetting> {
-    let bad = || BadSetting { expected: "a duration of a second or more, as `90s`, `15m` or `1h 30m`", got: text.to_owned() };
+    let bad =
+        || BadSetting { expected: "a duration of a second or more, as `90s`, `15m` or `1h 30m`", got: text.to_owned() };
     let duration: SignedDuration = text.trim().parse().map_err(|_| bad())?;
     if duration < SignedDuration::from_secs(1) { Err(bad()) } else { Ok(duration) }
 }
