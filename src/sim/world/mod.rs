@@ -14,11 +14,15 @@ mod ec2;
 mod ecs;
 mod events;
 mod fleet;
+#[cfg(test)]
+pub(super) mod hand;
 mod people;
 mod queue;
 mod requests;
 mod services;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -182,9 +186,8 @@ impl World {
         let (rate, now, buried) = (self.scenario.faults.duplicate_delivery, self.now, self.queue.dead.len());
         let chance = &mut self.events;
         let messages = self.queue.receive(visibility_seconds, now, || chance.hit(rate));
-        for body in self.queue.dead[buried..].to_vec() {
-            self.note(Happening::MessageDead { body });
-        }
+        let dead = self.queue.dead[buried..].iter().map(|body| Happening::MessageDead { body: body.clone() });
+        self.timeline.extend(dead.map(|what| Moment { at: now, what }));
         messages
     }
 
