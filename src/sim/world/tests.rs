@@ -284,9 +284,9 @@ fn a_stale_read_shows_the_past() {
     assert_eq!(status(3), ContainerInstanceStatus::Active);
     let filter = InstanceFilter::Tagged { key: "ecs-rotator:rotation".to_owned(), pattern: "demo/*".to_owned() };
     let request = Request::DescribeInstances { filter, page: None };
-    let mut tagged = |age| match world.perform_aged(&request, secs(age)) {
-        Ok(Reply::Instances { instances, .. }) => instances.len(),
-        other => panic!("{other:?}"),
+    let mut tagged = |age| {
+        let Ok(Reply::Instances { instances, .. }) = world.perform_aged(&request, secs(age)) else { panic!() };
+        instances.len()
     };
     assert_eq!((tagged(4), tagged(6)), (1, 0));
 }
@@ -298,11 +298,11 @@ fn events_arrive_in_their_envelopes_and_those_of_the_other_cluster_with_them() {
     world.advance(secs(900));
     let mut seen = BTreeMap::new();
     loop {
-        let messages = match world.ok(&Request::ReceiveMessage { wait_seconds: 0, visibility_seconds: 9999 }) {
-            Reply::Messages(messages) if messages.is_empty() => break,
-            Reply::Messages(messages) => messages,
-            other => panic!("{other:?}"),
-        };
+        let receive = Request::ReceiveMessage { wait_seconds: 0, visibility_seconds: 9999 };
+        let Reply::Messages(messages) = world.ok(&receive) else { panic!() };
+        if messages.is_empty() {
+            break;
+        }
         for message in messages {
             let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
             let kind = body["detail-type"].as_str().or(body["action"].as_str()).unwrap().to_owned();
