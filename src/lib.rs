@@ -1,5 +1,10 @@
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod cli;
+pub mod config;
 pub mod effect;
 pub mod engine;
+pub mod event;
 pub mod id;
 pub mod plan;
 pub mod sim;

@@ -224,3 +224,59 @@ pub struct Image {
     pub state: String,
     pub created: Option<Timestamp>,
 }
+
+impl ContainerInstanceStatus {
+    /// AWS's word for it.
+    pub fn from_aws(word: &str) -> Self {
+        match word {
+            "ACTIVE" => Self::Active,
+            "DRAINING" => Self::Draining,
+            "DEREGISTERING" => Self::Deregistering,
+            "INACTIVE" => Self::Inactive,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl InstanceState {
+    /// AWS's word for it; None for one that is new to us.
+    pub fn from_aws(word: &str) -> Option<Self> {
+        Some(match word {
+            "pending" => Self::Pending,
+            "running" => Self::Running,
+            "stopping" => Self::Stopping,
+            "stopped" => Self::Stopped,
+            "shutting-down" => Self::ShuttingDown,
+            "terminated" => Self::Terminated,
+            _ => return None,
+        })
+    }
+
+    /// On its way out, or out.
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+impl TaskStatus {
+    /// AWS's word for it.
+    pub fn from_aws(word: &str) -> Self {
+        match word {
+            "PROVISIONING" => Self::Provisioning,
+            "PENDING" => Self::Pending,
+            "ACTIVATING" => Self::Activating,
+            "RUNNING" => Self::Running,
+            "DEACTIVATING" => Self::Deactivating,
+            "STOPPING" => Self::Stopping,
+            "DEPROVISIONING" => Self::Deprovisioning,
+            "STOPPED" => Self::Stopped,
+            "DELETED" => Self::Deleted,
+            _ => Self::Other,
+        }
+    }
+
+    /// Has it ended for good?
+    pub fn is_stopped(self) -> bool {
+        matches!(self, Self::Stopped | Self::Deleted)
+    }
+}

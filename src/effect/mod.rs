@@ -234,6 +234,41 @@ impl Request {
         }
     }
 
+    /// The same call for a further page; calls that are not paged stay as they are.
+    #[must_use]
+    pub fn for_page(&self, token: PageToken) -> Request {
+        let mut request = self.clone();
+        match &mut request {
+            Request::ListClusters { page }
+            | Request::ListContainerInstances { page, .. }
+            | Request::ListTasks { page, .. }
+            | Request::DescribeAutoScalingGroups { page, .. }
+            | Request::DescribeInstances { page, .. }
+            | Request::DescribeLaunchTemplateVersions { page, .. } => *page = Some(token),
+            Request::ReceiveMessage { .. }
+            | Request::DeleteMessageBatch { .. }
+            | Request::ChangeMessageVisibilityBatch { .. }
+            | Request::DescribeClusters { .. }
+            | Request::DescribeCapacityProviders { .. }
+            | Request::DescribeContainerInstances { .. }
+            | Request::DescribeTasks { .. }
+            | Request::TagResource { .. }
+            | Request::UntagResource { .. }
+            | Request::UpdateContainerInstancesState { .. }
+            | Request::DeregisterContainerInstance { .. }
+            | Request::DetachInstances { .. }
+            | Request::UpdateAutoScalingGroup { .. }
+            | Request::CreateTags { .. }
+            | Request::TerminateInstances { .. }
+            | Request::CreateLaunchTemplateVersion { .. }
+            | Request::ModifyLaunchTemplate { .. }
+            | Request::DescribeImages { .. }
+            | Request::GetParameters { .. }
+            | Request::LocateSelf => {}
+        }
+        request
+    }
+
     /// Is this a call to the queue (and not to the fleet)?
     pub const fn is_queue(&self) -> bool {
         matches!(

@@ -1,10 +1,50 @@
-use std::collections::BTreeMap;
+//! The engine: from messages, answers and the passing of time to calls.
+//!
+//! It has no clock, no threads and no connection. Whoever drives it ([`aws`](crate) or [`sim`](crate)) tells it what has
+//! happened (`handle_*`), performs the calls it wants (`poll_request`) and wakes it in time (`poll_timeout`):
+//!
+//! ```text
+//!  message ─▶ inbox ─▶ relevance ─▶ errand of a cluster ─▶ pass: look, plan, act ─▶ acknowledged
+//!  timer ───▶ census (which clusters need a look?) ─────────▲
+//! ```
+//!
+//! An event only says whom to look at. At most one pass per cluster is under way; what comes meanwhile waits for the next
+//! one. A message is acknowledged when the pass it woke has ended, and comes back if this worker dies before.
+
+mod absorb;
+mod acts;
+mod answers;
+mod census;
+mod cluster;
+mod commands;
+mod inbox;
+mod looks;
+mod pass;
+mod patience;
+mod relevance;
+mod route;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tracing::{debug, info, warn};
 
 use crate::effect::{Failure, Message, Reply, Request, RequestId};
-use crate::id::ClusterName;
+use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, Receipt};
 use crate::plan::policy::Policy;
+use crate::plan::tags::Tags;
+use census::Census;
+use cluster::ClusterState;
+use inbox::Inbox;
+use pass::Pass;
+use patience::Patience;
+use wire::{Owner, Wire};
+
+/// Passes under way at once.
+const MOST_PASSES: usize = 16;
 
 /// What a worker is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +72,18 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Is this cluster this worker's business? Named clusters are, unless their tag says no; where none is named, those
+    /// whose tag says yes.
+    pub fn takes(&self, cluster: &ClusterName, enabled: Option<bool>) -> bool {
+        if self.clusters.is_empty() {
+            enabled == Some(true)
+        } else {
+            enabled != Some(false) && self.clusters.contains(cluster)
+        }
+    }
+}
+
 /// How many messages had which outcome, since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -44,40 +96,303 @@ pub struct Counters {
     pub requests: BTreeMap<&'static str, u64>,
 }
 
-pub struct Engine {}
+/// What a pass may use of the engine.
+pub(crate) struct Context<'a> {
+    settings: &'a Settings,
+    tags: &'a Tags,
+    worker: &'a Option<ContainerInstanceArn>,
+    wire: &'a mut Wire,
+    now: Timestamp,
+}
+
+pub struct Engine {
+    settings: Settings,
+    tags: Tags,
+    rng: ChaCha8Rng,
+    wire: Wire,
+    inbox: Inbox,
+    clusters: BTreeMap<ClusterArn, ClusterState>,
+    passes: BTreeMap<ClusterArn, Pass>,
+    census: Option<Census>,
+    census_patience: Patience,
+    next_census: Timestamp,
+    /// Messages that wait for the next census: they name a cluster that is not known yet, or concern all.
+    after_census: Vec<(crate::event::Command, Timestamp, Receipt)>,
+    receive_patience: Patience,
+    /// No receive before the clusters are known: their events could not be weighed.
+    knows_clusters: bool,
+    worker: Option<ContainerInstanceArn>,
+    counters: Counters,
+    stopping: bool,
+}
 
 impl Engine {
     /// `seed` feeds the jitter of retries, and nothing else.
-    pub fn new(_settings: Settings, _seed: u64, _now: Timestamp) -> Self {
-        Self {}
+    pub fn new(settings: Settings, seed: u64, now: Timestamp) -> Self {
+        let mut engine = Self {
+            tags: Tags::new(settings.tag_prefix.clone()),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            wire: Wire::default(),
+            inbox: Inbox::new(settings.visibility),
+            clusters: BTreeMap::new(),
+            passes: BTreeMap::new(),
+            census: None,
+            census_patience: Patience::default(),
+            next_census: now,
+            after_census: Vec::new(),
+            receive_patience: Patience::default(),
+            knows_clusters: false,
+            worker: None,
+            counters: Counters::default(),
+            stopping: false,
+            settings,
+        };
+        engine.wire.send(Owner::Locate, Request::LocateSelf);
+        engine
     }
 
-    pub fn handle_message(&mut self, _message: Message, _now: Timestamp) {}
+    pub fn handle_message(&mut self, message: Message, now: Timestamp) {
+        self.counters.received += 1;
+        self.route(message, now);
+        self.turn(now);
+    }
 
     /// Replies may come in any order.
-    pub fn handle_reply(&mut self, _id: RequestId, _reply: Result<Reply, Failure>, _now: Timestamp) {}
+    pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
+        let Some((owner, request)) = self.wire.take(id) else {
+            warn!(id = id.0, "an answer that nobody waits for");
+            return;
+        };
+        match owner {
+            Owner::Receive => self.take_messages(reply, now),
+            Owner::Delete(receipts) => self.take_deletions(receipts, reply, now),
+            Owner::Extend => {
+                if let Err(failure) = reply {
+                    debug!(%failure, "messages may be delivered again");
+                }
+            }
+            Owner::Locate => self.take_location(reply, now),
+            Owner::Census => self.take_census(reply, &request, now),
+            Owner::Pass(arn, purpose) => {
+                self.in_pass(&arn, now, |pass, state, context| pass.take(purpose, &request, reply, state, context));
+            }
+        }
+        self.turn(now);
+    }
 
     /// To be called at (or after) the time that `poll_timeout` gives.
-    pub fn handle_timeout(&mut self, _now: Timestamp) {}
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.turn(now);
+    }
 
-    /// The next call to make. The engine bounds how many are under way (`None` while there are enough): perform each one at once.
+    /// The next call to make. The engine bounds how many are under way (`None` while there are enough): perform each one at
+    /// once.
     pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
-        None
+        let (id, request) = self.wire.poll()?;
+        *self.counters.requests.entry(request.operation()).or_default() += 1;
+        Some((id, request))
     }
 
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        if self.stopping {
+            return None;
+        }
+        let census = match (&self.census, self.census_patience.again_at()) {
+            (Some(_), _) => None,
+            (None, Some(again)) => Some(again.max(self.next_census)),
+            (None, None) => Some(self.next_census),
+        };
+        let clusters = self.clusters.iter().filter(|(arn, _)| !self.passes.contains_key(*arn));
+        clusters.filter_map(|(_, state)| state.poll_timeout()).chain(census).chain(self.inbox.poll_timeout()).min()
     }
 
-    /// Ends: no further receive, no further pass; messages not worked off are handed back to the queue (through `poll_request`).
-    pub fn begin_shutdown(&mut self, _now: Timestamp) {}
+    /// Ends: no further receive, no further pass; messages not worked off are handed back to the queue (through
+    /// `poll_request`).
+    pub fn begin_shutdown(&mut self, now: Timestamp) {
+        info!("stopping: messages in hand go back to the queue");
+        self.stopping = true;
+        self.wire.drop_waiting();
+        self.inbox.hand_back(&mut self.wire, now);
+    }
 
     /// After `begin_shutdown`: nothing under way but, at most, a long poll (which may be dropped).
     pub fn is_stopped(&self) -> bool {
-        true
+        self.stopping && self.wire.is_quiet()
     }
 
     pub fn counters(&self) -> &Counters {
-        unimplemented!()
+        &self.counters
+    }
+
+    /// Starts whatever is due.
+    fn turn(&mut self, now: Timestamp) {
+        if self.stopping {
+            return;
+        }
+        self.turn_census(now);
+        self.start_passes(now);
+        self.inbox.turn(&mut self.wire, self.knows_clusters, now);
+    }
+
+    fn turn_census(&mut self, now: Timestamp) {
+        if self.census.is_none() && now >= self.next_census && self.census_patience.is_over(now) {
+            self.census = Some(Census::start(&self.settings, &self.tags, &mut self.wire));
+        }
+    }
+
+    fn start_passes(&mut self, now: Timestamp) {
+        let due: Vec<ClusterArn> = self
+            .clusters
+            .iter()
+            .filter(|(arn, state)| state.is_due(now) && !self.passes.contains_key(*arn))
+            .map(|(arn, _)| arn.clone())
+            .take(MOST_PASSES.saturating_sub(self.passes.len()))
+            .collect();
+        for arn in due {
+            let Some(state) = self.clusters.get_mut(&arn) else { continue };
+            state.look_again = None;
+            let errand = std::mem::take(&mut state.errand);
+            self.passes.insert(arn.clone(), Pass::new(errand));
+            self.in_pass(&arn, now, |_, _, _| {});
+        }
+    }
+
+    /// Does something in a pass, lets it go on, and ends it if it has come to its end.
+    fn in_pass(
+        &mut self,
+        arn: &ClusterArn,
+        now: Timestamp,
+        deed: impl FnOnce(&mut Pass, &mut ClusterState, &mut Context<'_>),
+    ) {
+        let (Some(mut pass), Some(state)) = (self.passes.remove(arn), self.clusters.get_mut(arn)) else { return };
+        let (settings, tags, worker) = (&self.settings, &self.tags, &self.worker);
+        let mut context = Context { settings, tags, worker, wire: &mut self.wire, now };
+        deed(&mut pass, state, &mut context);
+        if !self.stopping {
+            pass.advance(state, &mut context);
+        }
+        if pass.ended {
+            self.end_pass(arn, pass, now);
+        } else {
+            self.passes.insert(arn.clone(), pass);
+        }
+    }
+
+    fn end_pass(&mut self, arn: &ClusterArn, mut pass: Pass, now: Timestamp) {
+        let Some(state) = self.clusters.get_mut(arn) else { return };
+        if let Some(failure) = pass.failed.take() {
+            let delay = state.patience.failed(&mut self.rng, now);
+            let (cluster, tries) = (&state.name, state.patience.failures());
+            if tries < 5 {
+                info!(%cluster, %failure, again_in = ?delay, "a look or an act failed: tried again");
+            } else {
+                warn!(%cluster, %failure, again_in = ?delay, tries, "a look or an act keeps failing: tried again");
+            }
+            pass.errand.whole = true;
+            state.errand.join(pass.errand);
+            return;
+        }
+        state.patience.succeeded();
+        state.rest();
+        for receipt in pass.errand.receipts {
+            self.inbox.release(&receipt, now);
+        }
+    }
+
+    fn take_messages(&mut self, reply: Result<Reply, Failure>, now: Timestamp) {
+        match reply {
+            Ok(Reply::Messages(messages)) if self.stopping => self.inbox.refuse(&mut self.wire, &messages),
+            Ok(Reply::Messages(messages)) => {
+                self.receive_patience.succeeded();
+                self.inbox.received(&messages);
+                for message in messages {
+                    self.counters.received += 1;
+                    self.route(message, now);
+                }
+            }
+            Ok(_) => {}
+            Err(failure) => {
+                let delay = self.receive_patience.failed(&mut self.rng, now);
+                self.inbox.pause_until(now + delay);
+                warn!(%failure, again_in = ?delay, "no messages could be received: tried again");
+            }
+        }
+    }
+
+    /// A deletion that failed as a whole is tried again; one that failed for a message means that it comes again.
+    fn take_deletions(&mut self, receipts: Vec<Receipt>, reply: Result<Reply, Failure>, now: Timestamp) {
+        match reply {
+            Ok(Reply::QueueBatch { failures }) if !failures.is_empty() => {
+                debug!(failures = failures.len(), "messages not deleted: they will come again");
+            }
+            Ok(_) => {}
+            Err(failure) if self.stopping => debug!(%failure, "messages not deleted: they will come again"),
+            Err(failure) => {
+                debug!(%failure, "messages not deleted: tried again");
+                for receipt in receipts {
+                    self.inbox.delete(receipt, now);
+                }
+            }
+        }
+    }
+
+    fn take_location(&mut self, reply: Result<Reply, Failure>, _now: Timestamp) {
+        match reply {
+            Ok(Reply::SelfLocation(place)) => self.worker = place,
+            Ok(_) => {}
+            Err(failure) => {
+                info!(%failure, "where this worker runs is not known: its own host takes its turn like any other")
+            }
+        }
+    }
+
+    fn take_census(&mut self, reply: Result<Reply, Failure>, request: &Request, now: Timestamp) {
+        let Some(mut census) = self.census.take() else { return };
+        let reply = match reply {
+            Ok(reply) => Some(reply),
+            Err(failure) => {
+                warn!(%failure, "the clusters could not be listed");
+                None
+            }
+        };
+        if !census.take(reply, request, &self.settings, &self.tags, &mut self.wire) {
+            self.census = Some(census);
+            return;
+        }
+        if census.failed {
+            self.census_patience.failed(&mut self.rng, now);
+            return;
+        }
+        self.census_patience.succeeded();
+        self.next_census = now + self.settings.sweep_interval;
+        self.take_count(census.result(), now);
+    }
+
+    /// The census is done: every cluster that needs a look gets its errand.
+    fn take_count(&mut self, count: census::Result, now: Timestamp) {
+        if !self.knows_clusters {
+            self.knows_clusters = true;
+            let names: Vec<String> = count
+                .clusters
+                .iter()
+                .filter(|(_, found)| found.opted_in)
+                .map(|(arn, _)| arn.name().to_string())
+                .collect();
+            info!(clusters = names.join(" "), "looking after {} clusters", names.len());
+        }
+        for name in count.missing {
+            warn!(cluster = name, "this cluster does not exist here");
+        }
+        let opted_in: BTreeSet<&ClusterArn> =
+            count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn).collect();
+        let passes = &self.passes;
+        self.clusters.retain(|arn, _| opted_in.contains(arn) || passes.contains_key(arn));
+        for (arn, found) in count.clusters.iter().filter(|(_, found)| found.opted_in) {
+            let state = self.clusters.entry(arn.clone()).or_insert_with(|| ClusterState::new(arn.clone()));
+            state.errand.whole |= found.under_way || count.in_flight.contains(&state.name);
+        }
+        for (command, sent, receipt) in std::mem::take(&mut self.after_census) {
+            self.command_after_census(command, sent, &receipt, now);
+        }
     }
 }

@@ -1,1 +1,234 @@
+//! What to do next for one cluster: a pure function of what is known, the policy and the time.
+//!
+//! ```text
+//!  outdated ──claim──▶ leaving ──detach──▶ replacing ──mark, drain──▶ draining ─ ─▶ drained ──deregister──▶ retired ──terminate──▶ gone
+//!  (in the group)      (tagged)            (a replacement starts)     (tasks move)  (all STOPPED)           (EC2 only)
+//! ```
+//!
+//! [`plan`] never says "then": it names the acts that are right *now*. The engine performs them, writes what they changed
+//! into the view, and plans again, until there is nothing left to do but wait. So a worker that starts in the middle of a
+//! rotation, or finds that somebody else has acted, needs no other code than one that has been there from the beginning.
+//!
+//! Where a fact is lacking, or is too old for what shall be done with it, the plan names the [`Look`] and plans nothing on it.
+//! What only waits is a [`Wait`], with a since and an until; what has waited too long is a [`Problem`], and a hold.
+
+pub mod admission;
+mod flight;
+mod groups;
+pub mod hold;
+pub mod host;
+pub mod model;
 pub mod policy;
+pub mod release;
+pub mod tags;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use hold::Problem;
+use host::Phase;
+use model::{ClusterView, Look};
+use policy::Policy;
+use release::{Resolution, resolve};
+use tags::RotationState;
+
+use crate::id::{AmiId, GroupName, InstanceId, TemplateId};
+
+/// A rotation stays open at least this long: a look that was a little old when it was opened (a parameter that had just
+/// changed) must not close it.
+pub const SHORTEST_ROTATION: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is right to do now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Plan {
+    pub phases: BTreeMap<InstanceId, Phase>,
+    /// To be answered before anything else is planned.
+    pub looks: BTreeSet<Look>,
+    /// Everything must be looked at again, from the cluster's tags on.
+    pub look_at_all: bool,
+    pub acts: Vec<Act>,
+    pub waits: Vec<Wait>,
+    /// Why the rotation must stop.
+    pub problems: BTreeSet<Problem>,
+    /// Groups whose release cannot be found, with the reason.
+    pub unresolved: BTreeMap<GroupName, String>,
+    /// Groups in which somebody is due and nobody can be admitted.
+    pub blocked: BTreeSet<GroupName>,
+    /// Every host in scope is current, and none is in flight.
+    pub complete: bool,
+    /// If no event comes first.
+    pub look_again: Option<Timestamp>,
+}
+
+/// Something to change. One act may be several calls, where it names more than one call can take.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// A template version like `source`, but with this image.
+    MakeVersion {
+        template: TemplateId,
+        source: u64,
+        image: AmiId,
+        description: String,
+        client_token: String,
+    },
+    /// Makes this version the template's default.
+    SetDefault {
+        template: TemplateId,
+        version: u64,
+    },
+    /// Points a group with a pinned version at this one.
+    Pin {
+        group: GroupName,
+        template: TemplateId,
+        version: u64,
+        mixed: bool,
+    },
+    /// Tags hosts as ours.
+    Claim {
+        group: GroupName,
+        hosts: BTreeSet<InstanceId>,
+    },
+    Detach {
+        group: GroupName,
+        hosts: BTreeSet<InstanceId>,
+    },
+    /// Writes down that the drain begins.
+    MarkDraining {
+        hosts: BTreeSet<InstanceId>,
+    },
+    Drain {
+        hosts: BTreeSet<InstanceId>,
+    },
+    Deregister {
+        host: InstanceId,
+    },
+    Terminate {
+        hosts: BTreeSet<InstanceId>,
+    },
+}
+
+/// Something that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub host: InstanceId,
+    pub waits_for: WaitsFor,
+    pub since: Timestamp,
+    /// When the rotation is held because of it.
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// That launches are no longer suspended, so that it can be detached.
+    Launches,
+    /// That the group is whole without it.
+    Replacement,
+    /// That its last task has stopped.
+    LastTask,
+}
+
+impl std::fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WaitsFor::Launches => "launches to be resumed",
+            WaitsFor::Replacement => "a replacement",
+            WaitsFor::LastTask => "the last task to stop",
+        })
+    }
+}
+
+/// Plans one step. `policy` is the cluster's; groups carry their own over it.
+pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    if !view.opted_in {
+        return plan;
+    }
+    let resolutions: BTreeMap<&GroupName, Resolution<'_>> = view
+        .groups
+        .iter()
+        .filter(|(_, group)| group.is_ours_to_touch())
+        .map(|(name, group)| (name, resolve(view, name, group)))
+        .collect();
+    plan.phases = phases(view, &resolutions, now);
+    flight::plan_hosts_in_flight(view, policy, &resolutions, now, &mut plan);
+    groups::plan_groups(view, policy, &resolutions, now, &mut plan);
+    plan_closing(view, now, &mut plan);
+    plan
+}
+
+/// Is some host of these phases in flight?
+pub fn is_in_flight(phase: Phase) -> bool {
+    match phase {
+        Phase::Retired | Phase::Drained | Phase::Draining | Phase::Replacing | Phase::Leaving => true,
+        Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => false,
+    }
+}
+
+/// Would a rotation have something to do: is some host outdated, or some template behind its release?
+pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
+    if !view.opted_in {
+        return false;
+    }
+    let resolutions: BTreeMap<&GroupName, Resolution<'_>> = view
+        .groups
+        .iter()
+        .filter(|(_, group)| group.is_ours_to_touch())
+        .map(|(name, group)| (name, resolve(view, name, group)))
+        .collect();
+    let behind = resolutions.values().any(|resolution| match resolution {
+        Resolution::Resolved(release) => !release.is_in_use(),
+        Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
+    });
+    behind || phases(view, &resolutions, now).values().any(|phase| *phase == Phase::Outdated)
+}
+
+fn phases(
+    view: &ClusterView,
+    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
+    now: Timestamp,
+) -> BTreeMap<InstanceId, Phase> {
+    let memberships = host::memberships(view);
+    view.hosts
+        .iter()
+        .map(|(id, host)| {
+            let member = memberships.get(id).copied();
+            let release = member.and_then(|(group, _)| match resolutions.get(group) {
+                Some(Resolution::Resolved(release)) => Some(&release.image),
+                Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
+            });
+            (id.clone(), host::phase(view, id, host, member, release, now))
+        })
+        .collect()
+}
+
+/// An open rotation closes when nothing is left to do, by a look at everything.
+fn plan_closing(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
+    let Some(rotation) = &view.rotation else { return };
+    let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || !plan.blocked.is_empty();
+    let left = plan.phases.iter().any(|(id, phase)| is_in_flight(*phase) || is_left_to_do(view, id, *phase));
+    if rotation.state != RotationState::Open || busy || left {
+        return;
+    }
+    let soonest = rotation.since + SHORTEST_ROTATION;
+    if now < soonest {
+        plan.look_again = earlier(plan.look_again, Some(soonest));
+    } else if view.looked.contains(&Look::ContainerInstances) {
+        plan.complete = true;
+    } else {
+        plan.look_at_all = true;
+    }
+}
+
+fn is_left_to_do(view: &ClusterView, id: &InstanceId, phase: Phase) -> bool {
+    phase == Phase::Outdated && view.membership(id).is_some_and(|(group, _)| view.in_scope(group))
+}
+
+/// The earlier of two times, where there are any.
+pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}

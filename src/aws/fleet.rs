@@ -1,0 +1,147 @@
+//! Auto Scaling groups and EC2 instances.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::types as asg;
+use aws_sdk_ec2::types::{Filter, Tag};
+
+use super::convert::{fleet as convert, id_or_name, next_page, texts, token};
+use super::error::failed;
+use super::{Aws, already_so};
+use crate::effect::{Failure, FailureKind, InstanceFilter, Reply};
+use crate::id::{GroupName, InstanceId, PageToken, TemplateId};
+
+impl Aws {
+    pub(super) async fn describe_auto_scaling_groups(
+        &self,
+        names: Vec<GroupName>,
+        page: Option<PageToken>,
+    ) -> Result<Reply, Failure> {
+        let output = self
+            .autoscaling
+            .describe_auto_scaling_groups()
+            .set_auto_scaling_group_names(Some(texts(&names)))
+            .max_records(100)
+            .set_next_token(token(page.as_ref()))
+            .send()
+            .await
+            .map_err(failed("DescribeAutoScalingGroups"))?;
+        let groups = output.auto_scaling_groups.unwrap_or_default().into_iter().map(convert::group);
+        Ok(Reply::Groups { groups: groups.collect::<Result<_, _>>()?, next: next_page(output.next_token) })
+    }
+
+    pub(super) async fn detach_instances(
+        &self,
+        group: GroupName,
+        instances: Vec<InstanceId>,
+    ) -> Result<Reply, Failure> {
+        let call = self
+            .autoscaling
+            .detach_instances()
+            .auto_scaling_group_name(group.as_str())
+            .set_instance_ids(Some(texts(&instances)))
+            .should_decrement_desired_capacity(false);
+        match call.send().await.map_err(failed("DetachInstances")) {
+            Ok(_) => Ok(Reply::Done),
+            Err(failure) if instances.len() == 1 && is_no_member(&failure) => Ok(already_so(&failure)),
+            // Of several, one that is no member keeps all the others in the group.
+            Err(failure) => Err(failure),
+        }
+    }
+
+    pub(super) async fn update_auto_scaling_group(
+        &self,
+        group: GroupName,
+        template: TemplateId,
+        version: u64,
+        mixed: bool,
+    ) -> Result<Reply, Failure> {
+        let (id, name) = id_or_name(&template);
+        let pinned = asg::LaunchTemplateSpecification::builder()
+            .set_launch_template_id(id)
+            .set_launch_template_name(name)
+            .version(version.to_string())
+            .build();
+        let call = self.autoscaling.update_auto_scaling_group().auto_scaling_group_name(group.as_str());
+        let call = if mixed { call.mixed_instances_policy(with_base(pinned)) } else { call.launch_template(pinned) };
+        call.send().await.map_err(failed("UpdateAutoScalingGroup"))?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn describe_instances(
+        &self,
+        filter: InstanceFilter,
+        page: Option<PageToken>,
+    ) -> Result<Reply, Failure> {
+        // Ids are sent as a filter: as parameters they exclude paging, and one unknown id fails the call.
+        let call = self.ec2.describe_instances().filters(instance_filter(filter)).max_results(1000);
+        let output = call.set_next_token(token(page.as_ref())).send().await.map_err(failed("DescribeInstances"))?;
+        let reservations = output.reservations.unwrap_or_default().into_iter();
+        let instances = reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
+        let instances = instances.map(convert::instance).collect::<Result<_, _>>()?;
+        Ok(Reply::Instances { instances, next: next_page(output.next_token) })
+    }
+
+    pub(super) async fn create_tags(
+        &self,
+        instances: Vec<InstanceId>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Reply, Failure> {
+        let tags = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let call = self.ec2.create_tags().set_resources(Some(texts(&instances)));
+        call.set_tags(Some(tags)).send().await.map_err(failed("CreateTags"))?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn terminate_instances(&self, instances: Vec<InstanceId>) -> Result<Reply, Failure> {
+        let call = self.ec2.terminate_instances().set_instance_ids(Some(texts(&instances)));
+        match call.send().await.map_err(failed("TerminateInstances")) {
+            Ok(_) => Ok(Reply::Done),
+            Err(failure) if instances.len() == 1 && failure.code == "InvalidInstanceID.NotFound" => {
+                Ok(already_so(&failure))
+            }
+            // Of several, one unknown id keeps all the others running.
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Auto Scaling's one code for all refusals, and its message for this one.
+fn is_no_member(failure: &Failure) -> bool {
+    failure.kind == FailureKind::NotFound && failure.message.contains("is not part of Auto Scaling group")
+}
+
+/// Only the base: what the policy says beside it (overrides, distribution) stays as it is.
+fn with_base(pinned: asg::LaunchTemplateSpecification) -> asg::MixedInstancesPolicy {
+    let template = asg::LaunchTemplate::builder().launch_template_specification(pinned).build();
+    asg::MixedInstancesPolicy::builder().launch_template(template).build()
+}
+
+fn instance_filter(filter: InstanceFilter) -> Filter {
+    let (name, values) = match filter {
+        InstanceFilter::Ids(ids) => ("instance-id".to_owned(), texts(&ids)),
+        InstanceFilter::MembersOf(groups) => ("tag:aws:autoscaling:groupName".to_owned(), texts(&groups)),
+        InstanceFilter::Tagged { key, pattern } => (format!("tag:{key}"), vec![pattern]),
+    };
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_always_asked_for_by_a_filter() {
+        for (filter, name, values) in [
+            (InstanceFilter::Ids(vec!["i-1".into(), "i-2".into()]), "instance-id", vec!["i-1", "i-2"]),
+            (InstanceFilter::MembersOf(vec!["web".into()]), "tag:aws:autoscaling:groupName", vec!["web"]),
+            (InstanceFilter::Tagged { key: "x:rotation".into(), pattern: "7 *".into() }, "tag:x:rotation", vec!["7 *"]),
+        ] {
+            let sent = instance_filter(filter);
+            assert_eq!(
+                (sent.name(), sent.values()),
+                (Some(name), values.into_iter().map(str::to_owned).collect::<Vec<_>>().as_slice())
+            );
+        }
+    }
+}

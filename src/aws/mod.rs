@@ -1,0 +1,107 @@
+//! The real world: performs requests with the AWS SDK.
+//!
+//! [`run`] is the shell around the engine. It takes every request that the engine has, performs each at once in a task of
+//! its own, and hands back what came of it; it keeps one timer at the time the engine names. It decides nothing: whether
+//! to retry, to wait or to give up is the engine's. On a signal it tells the engine to end and goes on in the same way
+//! until the engine says that nothing is left, or until the grace is over; a long poll still under way is dropped.
+//!
+//! [`Aws::perform`] is one exhaustive match from `Request` to the function that makes the call: `queue` (SQS), `cluster`
+//! (ECS), `fleet` (Auto Scaling and EC2 instances), `images` (launch templates, images, parameters), `locate` (this worker).
+//! `convert` turns AWS's types into ours, `error` and `codes` AWS's errors. `client` says how calls are made, `preflight` looks once at
+//! the queue before the start.
+
+mod client;
+mod cluster;
+mod codes;
+mod convert;
+mod error;
+mod fleet;
+mod images;
+mod locate;
+mod preflight;
+mod queue;
+mod worker;
+
+pub use preflight::NotUsable;
+pub use worker::{now, run};
+
+use crate::effect::{Failure, Reply, Request};
+
+/// The clients, and the queue.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    sqs: aws_sdk_sqs::Client,
+    ecs: aws_sdk_ecs::Client,
+    autoscaling: aws_sdk_autoscaling::Client,
+    ec2: aws_sdk_ec2::Client,
+    ssm: aws_sdk_ssm::Client,
+    queue_url: String,
+    region: String,
+}
+
+impl Aws {
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Makes the call.
+    ///
+    /// # Errors
+    /// When the call as a whole failed; what failed of a batch is in the reply.
+    pub async fn perform(&self, request: Request) -> Result<Reply, Failure> {
+        use Request as R;
+        match request {
+            R::ReceiveMessage { wait_seconds, visibility_seconds } => {
+                self.receive_message(wait_seconds, visibility_seconds).await
+            }
+            R::DeleteMessageBatch { receipts } => self.delete_message_batch(receipts).await,
+            R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => {
+                self.change_message_visibility_batch(receipts, visibility_seconds).await
+            }
+            R::ListClusters { page } => self.list_clusters(page).await,
+            R::DescribeClusters { clusters } => self.describe_clusters(clusters).await,
+            R::DescribeCapacityProviders { names } => self.describe_capacity_providers(names).await,
+            R::ListContainerInstances { cluster, instances, page } => {
+                self.list_container_instances(cluster, instances, page).await
+            }
+            R::DescribeContainerInstances { cluster, arns } => self.describe_container_instances(cluster, arns).await,
+            R::ListTasks { cluster, container_instance, desired, page } => {
+                self.list_tasks(cluster, container_instance, desired, page).await
+            }
+            R::DescribeTasks { cluster, arns } => self.describe_tasks(cluster, arns).await,
+            R::TagResource { cluster, tags } => self.tag_resource(cluster, tags).await,
+            R::UntagResource { cluster, keys } => self.untag_resource(cluster, keys).await,
+            R::UpdateContainerInstancesState { cluster, arns, status } => {
+                self.update_container_instances_state(cluster, arns, status).await
+            }
+            R::DeregisterContainerInstance { cluster, arn } => self.deregister_container_instance(cluster, arn).await,
+            R::DescribeAutoScalingGroups { names, page } => self.describe_auto_scaling_groups(names, page).await,
+            R::DetachInstances { group, instances } => self.detach_instances(group, instances).await,
+            R::UpdateAutoScalingGroup { group, template, version, mixed } => {
+                self.update_auto_scaling_group(group, template, version, mixed).await
+            }
+            R::DescribeInstances { filter, page } => self.describe_instances(filter, page).await,
+            R::CreateTags { instances, tags } => self.create_tags(instances, tags).await,
+            R::TerminateInstances { instances } => self.terminate_instances(instances).await,
+            R::DescribeLaunchTemplateVersions { template, query, page } => {
+                self.describe_launch_template_versions(template, query, page).await
+            }
+            R::CreateLaunchTemplateVersion { template, source, image, description, client_token } => {
+                self.create_launch_template_version(template, source, image, description, client_token).await
+            }
+            R::ModifyLaunchTemplate { template, default_version } => {
+                self.modify_launch_template(template, default_version).await
+            }
+            R::DescribeImages { ids } => self.describe_images(ids).await,
+            R::GetParameters { names } => self.get_parameters(names).await,
+            R::LocateSelf => self.locate_self().await,
+        }
+    }
+}
+
+/// What was asked for is so already: a success, and said.
+fn already_so(refusal: &Failure) -> Reply {
+    tracing::debug!(operation = refusal.operation, code = refusal.code, said = refusal.message, "already so");
+    Reply::Done
+}

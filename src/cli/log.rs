@@ -1,0 +1,48 @@
+//! Logs go to stderr: stdout is for what a command has to say.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// The SDK's own INFO is about its caches; it is one variable away (`ECS_ROTATOR_LOG=info`).
+const DEFAULT_FILTER: &str = "warn,ecs_rotator=info";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}=`{filter}`: {why}; expected directives as `debug` or `warn,ecs_rotator=debug`")]
+pub struct BadFilter {
+    variable: &'static str,
+    filter: String,
+    why: String,
+}
+
+/// # Errors
+/// When the filter in the environment cannot be read.
+pub fn init(format: LogFormat) -> Result<(), BadFilter> {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter()?).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    }
+    Ok(())
+}
+
+/// `ECS_ROTATOR_LOG` goes before `RUST_LOG`; an empty one is none.
+fn filter() -> Result<EnvFilter, BadFilter> {
+    for variable in ["ECS_ROTATOR_LOG", "RUST_LOG"] {
+        let text = std::env::var(variable).unwrap_or_default();
+        if !text.is_empty() {
+            return EnvFilter::try_new(&text).map_err(|error| BadFilter {
+                variable,
+                filter: text,
+                why: error.to_string(),
+            });
+        }
+    }
+    Ok(EnvFilter::new(DEFAULT_FILTER))
+}

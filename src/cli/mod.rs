@@ -1,0 +1,92 @@
+//! The command line: one file per command, and what they share: exit codes and logs.
+
+#[cfg(feature = "aws")]
+mod log;
+#[cfg(feature = "aws")]
+mod rotate;
+#[cfg(feature = "aws")]
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every exit code there is. 2 is clap's, for bad usage.
+pub mod exit {
+    pub const OK: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const BAD_USAGE: u8 = 2;
+    pub const HELD: u8 = 3;
+    pub const NOT_USABLE: u8 = 4;
+}
+
+const HELP: &str = "\
+Examples:
+  export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
+  Look after every cluster with the tag ecs-rotator:enabled = true
+    ecs-rotator run
+
+  Bring every host of the cluster `prod` to its newest image, now
+    ecs-rotator rotate --cluster prod
+
+Exit codes:
+  0  done
+  1  something failed
+  2  bad usage
+  3  a rotation is held, and a person should look
+  4  the queue or the credentials cannot be used";
+
+#[derive(Debug, Parser)]
+#[command(name = "ecs-rotator", version, about, after_help = HELP, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "aws")]
+    Run(run::RunArgs),
+    #[cfg(feature = "aws")]
+    Rotate(rotate::RotateArgs),
+}
+
+/// # Errors
+/// With what failed, on what, and why; [`exit_code`] says how to end with it.
+pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        #[cfg(feature = "aws")]
+        Command::Run(args) => run::run(args),
+        #[cfg(feature = "aws")]
+        Command::Rotate(args) => rotate::rotate(args),
+    }
+}
+
+/// What the process ends with when a command failed so.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(code_of(error))
+}
+
+#[cfg(feature = "aws")]
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<crate::aws::NotUsable>() {
+        exit::NOT_USABLE
+    } else if error.is::<log::BadFilter>() {
+        exit::BAD_USAGE
+    } else {
+        exit::FAILED
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn code_of(_: &anyhow::Error) -> u8 {
+    exit::FAILED
+}
+
+/// The error and its causes on one line.
+#[must_use]
+pub fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}

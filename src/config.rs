@@ -1,0 +1,252 @@
+//! Flags and environment → validated settings.
+//!
+//! Every flag has an environment variable of the same name behind `ECS_ROTATOR_`, which is how a task definition sets it;
+//! a flag wins over its variable. Values are checked while they are parsed, so that a bad one is named with its flag before
+//! anything is done.
+
+use clap::Args;
+use jiff::SignedDuration;
+
+use crate::engine::Settings;
+use crate::id::ClusterName;
+use crate::plan::policy::{BadSetting, Budget, DrainWhen, Policy, parse_duration};
+
+/// SQS's bounds are 0 seconds and 12 hours. Below ten seconds a message would return before its first extension.
+const VISIBILITY: std::ops::RangeInclusive<SignedDuration> =
+    SignedDuration::from_secs(10)..=SignedDuration::from_hours(12);
+
+/// Where the messages come from.
+#[derive(Args, Debug)]
+pub struct QueueArgs {
+    /// URL of the SQS queue (a standard queue, in the region of the clusters)
+    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = queue_url)]
+    pub queue_url: String,
+}
+
+/// What to rotate, and how.
+#[derive(Args, Debug)]
+pub struct RotationArgs {
+    /// A cluster to look after, by name or ARN; repeat it for more. Without any: every cluster with the tag `enabled` = `true`
+    #[arg(
+        long = "cluster",
+        env = "ECS_ROTATOR_CLUSTERS",
+        value_name = "CLUSTER",
+        value_delimiter = ',',
+        value_parser = cluster_or_nothing
+    )]
+    clusters: Vec<ClusterOrNothing>,
+
+    /// In front of every tag that is read or written
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_TAG_PREFIX",
+        value_name = "PREFIX",
+        default_value_t = Settings::default().tag_prefix,
+        value_parser = tag_prefix
+    )]
+    tag_prefix: String,
+
+    /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_MAX_IN_FLIGHT",
+        value_name = "HOSTS",
+        default_value_t = Policy::default().max_in_flight
+    )]
+    max_in_flight: Budget,
+
+    /// Hosts of one cluster in flight at a time, over all its groups [default: no such limit]
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER",
+        value_name = "HOSTS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    max_in_flight_cluster: Option<u32>,
+
+    /// When to drain a detached host: `after-replacement` or `at-once`
+    #[arg(long, env = "ECS_ROTATOR_DRAIN", value_name = "WHEN", default_value_t = Policy::default().drain)]
+    drain: DrainWhen,
+
+    /// How long a drain may take before it is reported and the rotation held
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_DRAIN_TIMEOUT",
+        value_name = "TIME",
+        default_value = "1h",
+        value_parser = parse_duration
+    )]
+    drain_timeout: SignedDuration,
+
+    /// How long a replacement may take to be registered and connected
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT",
+        value_name = "TIME",
+        default_value = "15m",
+        value_parser = parse_duration
+    )]
+    replacement_timeout: SignedDuration,
+
+    /// The same for Windows
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_REPLACEMENT_TIMEOUT_WINDOWS",
+        value_name = "TIME",
+        default_value = "45m",
+        value_parser = parse_duration
+    )]
+    replacement_timeout_windows: SignedDuration,
+
+    /// How often every rotation under way is looked at wholly
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_SWEEP_INTERVAL",
+        value_name = "TIME",
+        default_value = "5m",
+        value_parser = parse_duration
+    )]
+    sweep_interval: SignedDuration,
+
+    /// How long a received message stays invisible; extended while it is worked on
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_VISIBILITY_TIMEOUT",
+        value_name = "TIME",
+        default_value = "2m",
+        value_parser = visibility
+    )]
+    visibility_timeout: SignedDuration,
+}
+
+impl RotationArgs {
+    pub fn into_settings(self) -> Settings {
+        let policy = Policy {
+            max_in_flight: self.max_in_flight,
+            max_in_flight_cluster: self.max_in_flight_cluster,
+            drain: self.drain,
+            drain_timeout: self.drain_timeout,
+            replacement_timeout: self.replacement_timeout,
+            replacement_timeout_windows: self.replacement_timeout_windows,
+        };
+        Settings {
+            clusters: self.clusters.into_iter().filter_map(|cluster| cluster.0).collect(),
+            tag_prefix: self.tag_prefix,
+            policy,
+            sweep_interval: self.sweep_interval,
+            visibility: self.visibility_timeout,
+        }
+    }
+}
+
+/// A template that leaves its list of clusters empty sets an empty variable: no cluster is named by that.
+#[derive(Clone, Debug)]
+struct ClusterOrNothing(Option<ClusterName>);
+
+fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, BadSetting> {
+    if text.trim().is_empty() {
+        Ok(ClusterOrNothing(None))
+    } else {
+        cluster(text).map(|name| ClusterOrNothing(Some(name)))
+    }
+}
+
+/// A cluster's name, or its ARN, which ends with the name.
+pub fn cluster(text: &str) -> Result<ClusterName, BadSetting> {
+    let trimmed = text.trim();
+    let name = if trimmed.starts_with("arn:") { trimmed.rsplit('/').next().unwrap_or_default() } else { trimmed };
+    let fits = !name.is_empty()
+        && name.len() <= 255
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if fits { Ok(ClusterName::new(name)) } else { Err(bad("the name or ARN of an ECS cluster", text)) }
+}
+
+fn queue_url(text: &str) -> Result<String, BadSetting> {
+    let trimmed = text.trim();
+    let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://"));
+    match rest.and_then(|rest| rest.split_once('/')) {
+        Some((host, path)) if !host.is_empty() && !path.is_empty() => Ok(trimmed.to_owned()),
+        Some(_) | None => Err(bad("the URL of an SQS queue, as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", text)),
+    }
+}
+
+/// A tag's key has at most 128 characters, and `aws:` is AWS's own.
+fn tag_prefix(text: &str) -> Result<String, BadSetting> {
+    let fits = !text.trim().is_empty() && text.len() <= 64 && !text.to_ascii_lowercase().starts_with("aws:");
+    if fits { Ok(text.to_owned()) } else { Err(bad("1 to 64 characters that do not begin with `aws:`", text)) }
+}
+
+fn visibility(text: &str) -> Result<SignedDuration, BadSetting> {
+    let duration = parse_duration(text)?;
+    if VISIBILITY.contains(&duration) { Ok(duration) } else { Err(bad("a duration from 10s to 12h", text)) }
+}
+
+fn bad(expected: &'static str, got: &str) -> BadSetting {
+    BadSetting { expected, got: got.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        rotation: RotationArgs,
+    }
+
+    fn settings(flags: &[&str]) -> Settings {
+        let line = [&["x"], flags].concat();
+        Line::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).rotation.into_settings()
+    }
+
+    #[test]
+    fn without_flags_the_settings_are_the_defaults() {
+        assert_eq!(settings(&[]), Settings::default());
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let line = "--cluster a,b --cluster arn:aws:ecs:x:1:cluster/c --tag-prefix t: --max-in-flight 3 \
+            --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
+            --replacement-timeout-windows 50m --sweep-interval 1m --visibility-timeout 30s";
+        let expected = Settings {
+            clusters: vec!["a".into(), "b".into(), "c".into()],
+            tag_prefix: "t:".to_owned(),
+            policy: Policy {
+                max_in_flight: Budget::Hosts(3),
+                max_in_flight_cluster: Some(7),
+                drain: DrainWhen::AtOnce,
+                drain_timeout: SignedDuration::from_hours(2),
+                replacement_timeout: SignedDuration::from_mins(5),
+                replacement_timeout_windows: SignedDuration::from_mins(50),
+            },
+            sweep_interval: SignedDuration::from_mins(1),
+            visibility: SignedDuration::from_secs(30),
+        };
+        assert_eq!(settings(&line.split_whitespace().collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn an_empty_list_of_clusters_names_none() {
+        assert_eq!(settings(&["--cluster="]).clusters, []);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused() {
+        for url in ["", "prod-queue", "https://", "https://sqs.eu-west-1.amazonaws.com", "arn:aws:sqs:x:1:q"] {
+            assert!(queue_url(url).is_err(), "{url}");
+        }
+        for name in ["", "a b", "arn:aws:ecs:x:1:cluster/", "prod*"] {
+            assert!(cluster(name).is_err(), "{name}");
+        }
+        for prefix in ["", "aws:", "AWS:x"] {
+            assert!(tag_prefix(prefix).is_err(), "{prefix}");
+        }
+        for time in ["9s", "13h", "x"] {
+            assert!(visibility(time).is_err(), "{time}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From answers to facts: what each reply changes in the view, and what has to be asked because of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::Settings;
+use crate::effect::{
+    Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance, ItemFailure, Request,
+    Task, TemplateVersion, VersionQuery,
+};
+use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::plan::model::{ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
+use crate::plan::tags::Tags;
+
+/// What further calls are needed before the facts are complete.
+#[derive(Debug, Default)]
+pub struct FollowUp {
+    pub hosts: BTreeSet<ContainerInstanceArn>,
+    /// EC2 instances for which `hosts` must have an answer, or there is none.
+    pub asked: BTreeSet<InstanceId>,
+    pub tasks: BTreeSet<TaskArn>,
+    /// EC2 instances whose container instance has gone: is there a new one?
+    pub unlisted: BTreeSet<InstanceId>,
+}
+
+pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags: &Tags) {
+    let ours = tags.read_cluster(&facts.tags);
+    view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
+    view.rotation = ours.rotation;
+    view.hold = ours.hold;
+    view.rotate_before = ours.rotate_before;
+    view.scope = ours.scope;
+    view.providers = facts.capacity_providers;
+}
+
+pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags) {
+    let name = facts.name.clone();
+    for member in &facts.members {
+        view.hosts.entry(member.id.clone()).or_default();
+    }
+    let mut group = GroupView::new(facts, tags, &settings.policy);
+    // A group that a host in flight has left, and that has left the cluster since: read, but not to be touched.
+    group.opted_out |= !view.behind_providers.contains(&name);
+    group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
+    view.groups.insert(name, group);
+}
+
+/// Container instances as described. Those `asked` for and not among them are not there.
+pub fn container_instances(
+    view: &mut ClusterView,
+    instances: Vec<ContainerInstance>,
+    failures: &[ItemFailure],
+    asked: &[InstanceId],
+    follow_up: &mut FollowUp,
+) {
+    let mut found = BTreeSet::new();
+    for container in instances {
+        let Some(id) = container.instance.clone() else { continue };
+        found.insert(id.clone());
+        container_instance(view, id, container, asked, follow_up);
+    }
+    for failure in failures {
+        debug!(container_instance = failure.item, reason = failure.reason, "not described");
+    }
+    for id in asked.iter().filter(|id| !found.contains(*id)) {
+        let host = view.hosts.entry(id.clone()).or_default();
+        if host.arn.take().is_some() {
+            follow_up.unlisted.insert(id.clone());
+        }
+        host.container = Seen::Missing;
+        view.looked.insert(Look::Host(id.clone()));
+    }
+}
+
+fn container_instance(
+    view: &mut ClusterView,
+    id: InstanceId,
+    container: ContainerInstance,
+    asked: &[InstanceId],
+    follow_up: &mut FollowUp,
+) {
+    view.looked.insert(Look::Host(id.clone()));
+    let host = view.hosts.entry(id.clone()).or_default();
+    let inactive = container.status == ContainerInstanceStatus::Inactive;
+    let another = host.container.here().is_some_and(|known| known.arn.id() != container.arn.id());
+    if inactive && another {
+        // An agent that registered anew: what it was before says nothing about it.
+        return;
+    }
+    if another {
+        host.watch = None;
+    }
+    if inactive && host.arn.take().is_some() && asked.contains(&id) {
+        follow_up.unlisted.insert(id);
+    } else if !inactive {
+        host.arn = Some(container.arn.clone());
+    }
+    host.container = Seen::Here(container);
+}
+
+/// Answers about EC2 instances; those `asked` for and not among them are not there.
+pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[InstanceId], tags: &Tags) {
+    let cluster = view.arn.name();
+    let found: BTreeSet<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
+    for mut instance in instances {
+        let host = view.hosts.entry(instance.id.clone()).or_default();
+        host.ours = tags.read_ours(&cluster, &instance.tags);
+        host.draining_since = tags.read_draining_since(&instance.tags);
+        // Read; not to be kept a thousand times.
+        instance.tags.clear();
+        host.ec2 = Seen::Here(instance);
+    }
+    for id in asked.iter().filter(|id| !found.contains(*id)) {
+        view.hosts.entry(id.clone()).or_default().ec2 = Seen::Missing;
+    }
+}
+
+/// A list of tasks of one host.
+pub fn task_list(
+    view: &mut ClusterView,
+    container_instance: &ContainerInstanceArn,
+    desired: DesiredStatus,
+    arns: Vec<TaskArn>,
+    last_page: bool,
+    now: Timestamp,
+    follow_up: &mut FollowUp,
+) {
+    let Some(id) = view.host_of(container_instance).cloned() else { return };
+    let Some(host) = view.hosts.get_mut(&id) else { return };
+    match (desired, &mut host.watch) {
+        (DesiredStatus::Running, watch) => {
+            let watch = watch.get_or_insert(TaskWatch { since: now, last_look: now, tasks: Default::default() });
+            watch.tasks.extend(arns.into_iter().map(|arn| (arn, TaskSeen::NotStopped)));
+            let listed = u32::try_from(watch.tasks.len()).unwrap_or(u32::MAX);
+            let counted = host.container.here().map_or(0, |c| c.running_tasks.saturating_add(c.pending_tasks));
+            if last_page && listed < counted {
+                // One of the two reads lags behind: not to be built on.
+                host.watch = None;
+            }
+        }
+        (DesiredStatus::Stopped, Some(watch)) => {
+            watch.last_look = now;
+            for arn in arns {
+                let seen = watch.tasks.entry(arn).or_insert(TaskSeen::NotStopped);
+                // An event's word is not taken for it.
+                if *seen == TaskSeen::SaidToHaveStopped {
+                    *seen = TaskSeen::NotStopped;
+                }
+            }
+            follow_up.tasks.extend(watch.left().cloned());
+        }
+        (DesiredStatus::Stopped, None) => {}
+    }
+}
+
+/// How far tasks have come. One that is not known any more has ended long ago.
+pub fn tasks(view: &mut ClusterView, tasks: Vec<Task>, failures: &[ItemFailure]) {
+    let ended = tasks.iter().filter(|task| task.last.is_stopped()).map(|task| task.arn.id().to_owned());
+    let missing = failures.iter().filter(|failure| failure.reason == "MISSING").map(|f| TaskArn::from(f.item.as_str()));
+    let ended: BTreeSet<String> = ended.chain(missing.map(|arn| arn.id().to_owned())).collect();
+    for watch in view.hosts.values_mut().filter_map(|host| host.watch.as_mut()) {
+        for (arn, seen) in &mut watch.tasks {
+            if ended.contains(arn.id()) {
+                *seen = TaskSeen::Stopped;
+            }
+        }
+    }
+}
+
+pub fn template_versions(
+    view: &mut ClusterView,
+    query: &VersionQuery,
+    template: &TemplateId,
+    versions: Vec<TemplateVersion>,
+) {
+    match query {
+        VersionQuery::InUse(rule) => {
+            let version = versions.into_iter().next().ok_or_else(|| "it does not exist".to_owned());
+            view.templates.insert((template.clone(), *rule), version);
+        }
+        VersionQuery::WithImage(image) => made(view, template, image, versions),
+    }
+}
+
+pub fn made(view: &mut ClusterView, template: &TemplateId, image: &AmiId, versions: Vec<TemplateVersion>) {
+    view.made.entry((template.clone(), image.clone())).or_default().extend(versions);
+}
+
+/// Takes over into a new whole view what AWS does not say: what we have seen ourselves.
+pub fn carry_over(new: &mut ClusterView, old: &ClusterView) {
+    for (name, group) in &mut new.groups {
+        group.blocked_since = old.groups.get(name).and_then(|group| group.blocked_since);
+    }
+    for (id, host) in &mut new.hosts {
+        let Some(known) = old.hosts.get(id) else { continue };
+        carry_over_host(host, known);
+    }
+}
+
+fn carry_over_host(host: &mut Host, known: &Host) {
+    let same = match (host.container.here(), known.container.here()) {
+        (Some(new), Some(old)) => new.arn.id() == old.arn.id(),
+        (Some(_), None) | (None, _) => false,
+    };
+    if same {
+        host.watch.clone_from(&known.watch);
+    }
+    host.refusals = known.refusals;
+}
+
+/// Images as described; those asked for and not among them do not exist.
+pub fn images(view: &mut ClusterView, request: &Request, images: Vec<Image>) {
+    if let Request::DescribeImages { ids } = request {
+        view.images.extend(ids.iter().map(|id| (id.clone(), Seen::Missing)));
+    }
+    view.images.extend(images.into_iter().map(|image| (image.id.clone(), Seen::Here(image))));
+}
+
+pub fn parameters(view: &mut ClusterView, values: BTreeMap<ParameterName, String>, invalid: Vec<ParameterName>) {
+    view.parameters.extend(values.into_iter().map(|(name, value)| (name, Ok(value))));
+    view.parameters.extend(invalid.into_iter().map(|name| (name, Err("it does not exist".to_owned()))));
+}

@@ -1,0 +1,197 @@
+//! From acts to calls, and from "done" to facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::wire::Purpose;
+use crate::effect::{ContainerInstanceStatus, Request, TemplateVersion, VersionRule};
+use crate::id::{ContainerInstanceArn, GroupName, InstanceId};
+use crate::plan::Act;
+use crate::plan::model::{ClusterView, Look, Seen};
+use crate::plan::tags::{Ours, RotationId, Tags};
+
+/// AWS's limits per call.
+const DETACHED: usize = 20;
+const DRAINED: usize = 10;
+const TAGGED: usize = 1000;
+const TERMINATED: usize = 1000;
+
+/// The calls of one act: more than one where it names more hosts than one call can take.
+pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Vec<(Purpose, Request)> {
+    match act {
+        Act::Claim { group, hosts } => {
+            let written = tags.write_ours(&ours(view, &group, now));
+            pieces(hosts, TAGGED, |hosts| {
+                (Act::Claim { group: group.clone(), hosts: set(&hosts) }, tagging(hosts, &written))
+            })
+        }
+        Act::Detach { group, hosts } => pieces(hosts, DETACHED, |hosts| {
+            let request = Request::DetachInstances { group: group.clone(), instances: hosts.clone() };
+            (Act::Detach { group: group.clone(), hosts: set(&hosts) }, request)
+        }),
+        Act::MarkDraining { hosts } => {
+            let written = tags.write_draining_since(now);
+            pieces(hosts, TAGGED, |hosts| (Act::MarkDraining { hosts: set(&hosts) }, tagging(hosts, &written)))
+        }
+        Act::Drain { hosts } => pieces(hosts, DRAINED, |hosts| {
+            let arns = hosts.iter().filter_map(|id| arn(view, id)).collect();
+            let status = ContainerInstanceStatus::Draining;
+            let request = Request::UpdateContainerInstancesState { cluster: view.arn.clone(), arns, status };
+            (Act::Drain { hosts: set(&hosts) }, request)
+        }),
+        Act::Deregister { host } => match arn(view, &host) {
+            Some(arn) => {
+                let request = Request::DeregisterContainerInstance { cluster: view.arn.clone(), arn };
+                vec![(Purpose::Act(Act::Deregister { host }), request)]
+            }
+            None => Vec::new(),
+        },
+        Act::Terminate { hosts } => pieces(hosts, TERMINATED, |hosts| {
+            (Act::Terminate { hosts: set(&hosts) }, Request::TerminateInstances { instances: hosts })
+        }),
+        Act::MakeVersion { ref template, source, ref image, ref description, ref client_token } => {
+            let request = Request::CreateLaunchTemplateVersion {
+                template: template.clone(),
+                source,
+                image: image.clone(),
+                description: description.clone(),
+                client_token: client_token.clone(),
+            };
+            vec![(Purpose::Act(act), request)]
+        }
+        Act::SetDefault { ref template, version } => {
+            let request = Request::ModifyLaunchTemplate { template: template.clone(), default_version: version };
+            vec![(Purpose::Act(act), request)]
+        }
+        Act::Pin { ref group, ref template, version, mixed } => {
+            let request =
+                Request::UpdateAutoScalingGroup { group: group.clone(), template: template.clone(), version, mixed };
+            vec![(Purpose::Act(act), request)]
+        }
+    }
+}
+
+fn pieces(
+    hosts: BTreeSet<InstanceId>,
+    most: usize,
+    mut make: impl FnMut(Vec<InstanceId>) -> (Act, Request),
+) -> Vec<(Purpose, Request)> {
+    let hosts: Vec<InstanceId> = hosts.into_iter().collect();
+    hosts.chunks(most).map(|hosts| make(hosts.to_vec())).map(|(act, request)| (Purpose::Act(act), request)).collect()
+}
+
+fn set(hosts: &[InstanceId]) -> BTreeSet<InstanceId> {
+    hosts.iter().cloned().collect()
+}
+
+fn tagging(instances: Vec<InstanceId>, tags: &BTreeMap<String, String>) -> Request {
+    Request::CreateTags { instances, tags: tags.clone() }
+}
+
+fn arn(view: &ClusterView, id: &InstanceId) -> Option<ContainerInstanceArn> {
+    view.hosts.get(id)?.container.here().map(|container| container.arn.clone())
+}
+
+fn ours(view: &ClusterView, group: &GroupName, now: Timestamp) -> Ours {
+    let rotation = view.rotation.as_ref().map_or_else(|| RotationId::new(&view.arn.name(), now), |r| r.id.clone());
+    Ours { rotation, group: group.clone(), since: now }
+}
+
+/// The act as one act for each of its hosts: for a batch that was refused because of one of them.
+pub fn singly(act: &Act) -> Vec<Act> {
+    let one = |id: &InstanceId| BTreeSet::from([id.clone()]);
+    match act {
+        Act::Claim { group, hosts } => {
+            hosts.iter().map(|id| Act::Claim { group: group.clone(), hosts: one(id) }).collect()
+        }
+        Act::Detach { group, hosts } => {
+            hosts.iter().map(|id| Act::Detach { group: group.clone(), hosts: one(id) }).collect()
+        }
+        Act::MarkDraining { hosts } => hosts.iter().map(|id| Act::MarkDraining { hosts: one(id) }).collect(),
+        Act::Drain { hosts } => hosts.iter().map(|id| Act::Drain { hosts: one(id) }).collect(),
+        Act::Terminate { hosts } => hosts.iter().map(|id| Act::Terminate { hosts: one(id) }).collect(),
+        Act::Deregister { .. } | Act::MakeVersion { .. } | Act::SetDefault { .. } | Act::Pin { .. } => Vec::new(),
+    }
+}
+
+/// The hosts an act is about.
+pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
+    match act {
+        Act::Claim { hosts, .. }
+        | Act::Detach { hosts, .. }
+        | Act::MarkDraining { hosts }
+        | Act::Drain { hosts }
+        | Act::Terminate { hosts } => hosts.iter().cloned().collect(),
+        Act::Deregister { host } => vec![host.clone()],
+        Act::MakeVersion { .. } | Act::SetDefault { .. } | Act::Pin { .. } => Vec::new(),
+    }
+}
+
+/// Writes into the view what is true now that an act is done. (`Drain` and `MakeVersion` bring facts of their own.)
+pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags) {
+    match act {
+        Act::Claim { hosts, .. } => {
+            let Request::CreateTags { tags: written, .. } = request else { return };
+            let ours = tags.read_ours(&view.arn.name(), written);
+            for_each(view, hosts, |host| host.ours.clone_from(&ours));
+        }
+        Act::MarkDraining { hosts } => {
+            let Request::CreateTags { tags: written, .. } = request else { return };
+            let since = tags.read_draining_since(written);
+            for_each(view, hosts, |host| host.draining_since = since);
+        }
+        Act::Detach { group, hosts } => {
+            if let Some(group) = view.groups.get_mut(group) {
+                group.facts.members.retain(|member| !hosts.contains(&member.id));
+            }
+        }
+        Act::Deregister { host } => {
+            view.looked.insert(Look::Host(host.clone()));
+            if let Some(container) = view.hosts.get_mut(host).and_then(|host| host.container.here_mut()) {
+                container.status = ContainerInstanceStatus::Inactive;
+            }
+        }
+        Act::Terminate { hosts } => for_each(view, hosts, |host| match host.ec2.here_mut() {
+            Some(ec2) => ec2.state = crate::effect::InstanceState::ShuttingDown,
+            None => host.ec2 = Seen::Missing,
+        }),
+        Act::SetDefault { template, version } => {
+            put_in_use(view, template, VersionRule::Default, *version);
+        }
+        Act::Pin { group, template, version, .. } => {
+            put_in_use(view, template, VersionRule::Number(*version), *version);
+            if let Some(spec) = view.groups.get_mut(group).and_then(|group| group.facts.template.as_mut()) {
+                spec.rule = VersionRule::Number(*version);
+            }
+        }
+        Act::Drain { .. } | Act::MakeVersion { .. } => {}
+    }
+}
+
+fn for_each(view: &mut ClusterView, hosts: &BTreeSet<InstanceId>, change: impl Fn(&mut crate::plan::model::Host)) {
+    for id in hosts {
+        if let Some(host) = view.hosts.get_mut(id) {
+            change(host);
+        }
+    }
+}
+
+fn put_in_use(view: &mut ClusterView, template: &crate::id::TemplateId, rule: VersionRule, number: u64) {
+    let mut of_template = view.made.iter().filter(|((of, _), _)| of == template).flat_map(|(_, versions)| versions);
+    if let Some(version) = of_template.find(|version| version.number == number).cloned() {
+        view.templates.insert((template.clone(), rule), Ok(version));
+    }
+}
+
+/// A version was made (or found by its client token): known from now on, and in use where the newest is.
+pub fn version_made(view: &mut ClusterView, act: &Act, mut version: TemplateVersion) {
+    let Act::MakeVersion { template, image, description, .. } = act else { return };
+    version.description.get_or_insert_with(|| description.clone());
+    version.image.get_or_insert_with(|| image.to_string());
+    let newest = (template.clone(), VersionRule::Latest);
+    if view.templates.contains_key(&newest) {
+        view.templates.insert(newest, Ok(version.clone()));
+    }
+    super::absorb::made(view, template, image, vec![version]);
+}

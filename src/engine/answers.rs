@@ -1,0 +1,275 @@
+//! What answers do to a pass: facts into the view, acts into facts, failures into patience, blame or a hold.
+
+use tracing::{error, info, warn};
+
+use super::absorb::{self, FollowUp};
+use super::cluster::ClusterState;
+use super::pass::Pass;
+use super::wire::Purpose;
+use super::{Context, acts};
+use crate::effect::{Failure, FailureKind, Reply, Request, VersionQuery};
+use crate::id::{InstanceId, ParameterName, TemplateId};
+use crate::plan::Act;
+use crate::plan::hold::Problem;
+use crate::plan::model::{ClusterView, Look, Seen};
+
+/// A call about a host that AWS refuses so often, with looks in between, will be refused again.
+const MOST_REFUSALS: u32 = 3;
+
+impl Pass {
+    /// Takes the answer to one of its calls.
+    pub fn take(
+        &mut self,
+        purpose: Purpose,
+        request: &Request,
+        reply: Result<Reply, Failure>,
+        state: &mut ClusterState,
+        context: &mut Context<'_>,
+    ) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        match (reply, purpose) {
+            (Ok(reply), Purpose::Look { asked }) => self.absorb(reply, &asked, request, state, context),
+            (Ok(reply), Purpose::Act(act)) => self.acted(&act, reply, request, state, context),
+            (Ok(_), Purpose::Tags(change)) => state.tags_written(change, context),
+            (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
+        }
+    }
+
+    fn absorb(
+        &mut self,
+        reply: Reply,
+        asked: &[InstanceId],
+        request: &Request,
+        state: &mut ClusterState,
+        context: &mut Context<'_>,
+    ) {
+        let mut follow_up = std::mem::take(&mut self.follow_up);
+        let Some(view) = self.target(state) else { return };
+        let next = absorb_reply(view, reply, asked, request, &mut follow_up, context);
+        self.follow_up = follow_up;
+        if let Some(next) = next {
+            self.send(Purpose::Look { asked: asked.to_vec() }, next, state, context);
+        }
+    }
+
+    fn acted(&mut self, act: &Act, reply: Reply, request: &Request, state: &mut ClusterState, context: &Context<'_>) {
+        let cluster = state.arn.name();
+        let Some(view) = state.view.as_mut() else { return };
+        match (act, reply) {
+            (Act::Drain { hosts }, Reply::ContainerInstances { instances, failures }) => {
+                let mut nothing = FollowUp::default();
+                absorb::container_instances(view, instances, &[], &[], &mut nothing);
+                for failure in failures {
+                    let id = view.host_of(&failure.item.as_str().into()).cloned();
+                    warn!(%cluster, host = ?id, why = failure.reason, "not drained");
+                    // It is not what we took it for: look again before anything else is done to it.
+                    if let Some(host) = id.and_then(|id| view.hosts.get_mut(&id)) {
+                        host.container = Seen::Unknown;
+                    }
+                }
+                info!(%cluster, hosts = hosts.len(), "drain asked for");
+            }
+            (Act::MakeVersion { template, image, .. }, Reply::TemplateVersion(version)) => {
+                info!(%cluster, %template, version = version.number, %image, "template version made");
+                acts::version_made(view, act, version);
+            }
+            (act, _) => acts::done(act, request, view, context.tags),
+        }
+    }
+
+    fn refused(
+        &mut self,
+        failure: Failure,
+        purpose: Purpose,
+        request: &Request,
+        state: &mut ClusterState,
+        context: &mut Context<'_>,
+    ) {
+        match (failure.kind, purpose) {
+            (FailureKind::Throttled | FailureKind::Transient | FailureKind::Credentials, _) => {
+                self.failed = Some(failure)
+            }
+            (FailureKind::AccessDenied, Purpose::Act(_)) => {
+                warn!(cluster = %state.arn.name(), %failure, "not allowed");
+                let why = format!("not allowed to call {}: {}", failure.operation, failure.message);
+                self.denied.insert(Problem::NotAllowed { why });
+            }
+            (FailureKind::AccessDenied, _) => self.failed = Some(failure),
+            (FailureKind::NotFound | FailureKind::Refused, Purpose::Act(act)) => {
+                self.act_refused(failure, &act, state, context);
+            }
+            (FailureKind::NotFound | FailureKind::Refused, Purpose::Look { .. }) => {
+                self.look_refused(failure, request, state, context);
+            }
+            (FailureKind::NotFound | FailureKind::Refused, Purpose::Tags(_)) => self.failed = Some(failure),
+        }
+    }
+
+    /// A batch is tried host by host; a host refused is looked at anew, and given up after some times.
+    fn act_refused(&mut self, failure: Failure, act: &Act, state: &mut ClusterState, context: &mut Context<'_>) {
+        let hosts = acts::hosts_of(act);
+        let cluster = state.arn.name();
+        let Some(view) = state.view.as_mut() else { return };
+        if hosts.len() > 1 {
+            let calls: Vec<_> = acts::singly(act)
+                .into_iter()
+                .flat_map(|act| acts::requests(act, view, context.tags, context.now))
+                .collect();
+            self.send_all(calls, state, context);
+            return;
+        }
+        warn!(%cluster, host = ?hosts.first(), %failure, "refused");
+        let Some(id) = hosts.into_iter().next() else {
+            blame_groups(view, act, &failure);
+            return;
+        };
+        let group = view.membership(&id).map(|(group, _)| group.clone());
+        let looks = [Look::Host(id.clone()), Look::Instance(id.clone())].into_iter().chain(group.map(Look::Group));
+        for look in looks {
+            view.looked.remove(&look);
+            self.errand.looks.insert(look);
+        }
+        let Some(host) = view.hosts.get_mut(&id) else { return };
+        if matches!(act, Act::Deregister { .. }) {
+            // A task is left after all: watched from the beginning.
+            host.watch = None;
+            return;
+        }
+        host.refusals += 1;
+        if host.refusals >= MOST_REFUSALS {
+            host.problem = Some(format!("{} was refused: {}", failure.operation, failure.message));
+        }
+    }
+
+    fn look_refused(
+        &mut self,
+        failure: Failure,
+        request: &Request,
+        state: &mut ClusterState,
+        context: &mut Context<'_>,
+    ) {
+        let Some(view) = self.target(state) else { return };
+        if let Request::DescribeLaunchTemplateVersions { template, query, .. } = request {
+            match query {
+                VersionQuery::InUse(rule) => {
+                    view.templates.insert((template.clone(), *rule), Err(failure.message));
+                }
+                VersionQuery::WithImage(_) => blame_template(view, template, &failure),
+            }
+        } else if let Request::GetParameters { names } = request {
+            if let [name] = names.as_slice() {
+                view.parameters.insert(name.clone(), Err(failure.message));
+                return;
+            }
+            // One bad name fails its whole batch: which one?
+            let single = |name: &ParameterName| Request::GetParameters { names: vec![name.clone()] };
+            let calls = names.iter().map(|name| (Purpose::Look { asked: Vec::new() }, single(name))).collect();
+            self.send_all(calls, state, context);
+        } else {
+            self.failed = Some(failure);
+        }
+    }
+}
+
+fn blame_groups(view: &mut ClusterView, act: &Act, failure: &Failure) {
+    match act {
+        Act::MakeVersion { template, .. } | Act::SetDefault { template, .. } | Act::Pin { template, .. } => {
+            blame_template(view, &template.clone(), failure);
+        }
+        Act::Claim { .. }
+        | Act::Detach { .. }
+        | Act::MarkDraining { .. }
+        | Act::Drain { .. }
+        | Act::Deregister { .. }
+        | Act::Terminate { .. } => {}
+    }
+}
+
+/// Groups on this template cannot be brought to their release.
+fn blame_template(view: &mut ClusterView, template: &TemplateId, failure: &Failure) {
+    for group in view.groups.values_mut() {
+        if group.facts.template.as_ref().is_some_and(|spec| spec.template == *template) {
+            group.problem = Some(failure.to_string());
+        }
+    }
+}
+
+/// Writes an answer into the view; returns the call for its next page.
+fn absorb_reply(
+    view: &mut ClusterView,
+    reply: Reply,
+    asked: &[InstanceId],
+    request: &Request,
+    follow_up: &mut FollowUp,
+    context: &Context<'_>,
+) -> Option<Request> {
+    let (settings, tags, now) = (context.settings, context.tags, context.now);
+    match reply {
+        Reply::Clusters { clusters, .. } => {
+            for facts in clusters {
+                absorb::cluster(view, facts, settings, tags);
+            }
+            None
+        }
+        Reply::CapacityProviders { providers, .. } => {
+            view.behind_providers.extend(providers.into_iter().filter_map(|provider| provider.group));
+            None
+        }
+        Reply::ContainerInstanceArns { arns, next } => {
+            if arns.is_empty() && next.is_none() {
+                absorb::container_instances(view, Vec::new(), &[], asked, follow_up);
+            }
+            follow_up.asked.extend(asked.iter().cloned());
+            follow_up.hosts.extend(arns);
+            next.map(|page| request.for_page(page))
+        }
+        Reply::ContainerInstances { instances, failures } => {
+            absorb::container_instances(view, instances, &failures, asked, follow_up);
+            None
+        }
+        Reply::TaskArns { arns, next } => {
+            if let Request::ListTasks { container_instance, desired, .. } = request {
+                absorb::task_list(view, container_instance, *desired, arns, next.is_none(), now, follow_up);
+            }
+            next.map(|page| request.for_page(page))
+        }
+        Reply::Tasks { tasks, failures } => {
+            absorb::tasks(view, tasks, &failures);
+            None
+        }
+        Reply::Groups { groups, next } => {
+            for facts in groups {
+                absorb::group(view, facts, settings, tags);
+            }
+            next.map(|page| request.for_page(page))
+        }
+        Reply::Instances { instances, next } => {
+            let all_here = next.is_none() && matches!(request, Request::DescribeInstances { page: None, .. });
+            absorb::instances(view, instances, if all_here { asked } else { &[] }, tags);
+            next.map(|page| request.for_page(page))
+        }
+        Reply::TemplateVersions { versions, next } => {
+            if let Request::DescribeLaunchTemplateVersions { template, query, .. } = request {
+                absorb::template_versions(view, query, template, versions);
+            }
+            next.map(|page| request.for_page(page))
+        }
+        Reply::Images(images) => {
+            absorb::images(view, request, images);
+            None
+        }
+        Reply::Parameters { values, invalid } => {
+            absorb::parameters(view, values, invalid);
+            None
+        }
+        Reply::Messages(_)
+        | Reply::ClusterArns { .. }
+        | Reply::TemplateVersion(_)
+        | Reply::SelfLocation(_)
+        | Reply::QueueBatch { .. }
+        | Reply::Done => {
+            error!(operation = request.operation(), "an answer of the wrong kind: this is a defect of ecs-rotator");
+            None
+        }
+    }
+}

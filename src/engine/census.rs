@@ -1,0 +1,121 @@
+//! Which clusters there are, and which of them need a look: the sweep.
+//!
+//! Asks for the clusters by name where the configuration names them, and for all where it does not; and for every EC2
+//! instance that carries our tag. A cluster is looked at wholly when it is new here, when its rotation is not closed, or
+//! when a host of it is in flight, whatever its rotation says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Settings;
+use super::wire::{Owner, Wire};
+use crate::effect::{Cluster, InstanceFilter, Reply, Request};
+use crate::id::{ClusterArn, ClusterName};
+use crate::plan::tags::{RotationState, Tags};
+
+/// AWS's limit.
+const CLUSTERS: usize = 100;
+
+/// One census under way.
+#[derive(Debug, Default)]
+pub struct Census {
+    outstanding: usize,
+    /// ARNs from the list, to be described.
+    listed: Vec<ClusterArn>,
+    found: BTreeMap<ClusterArn, Found>,
+    missing: Vec<String>,
+    in_flight: BTreeSet<ClusterName>,
+    pub failed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub opted_in: bool,
+    /// Its rotation is not closed.
+    pub under_way: bool,
+}
+
+/// What a census has found.
+#[derive(Debug)]
+pub struct Result {
+    pub clusters: BTreeMap<ClusterArn, Found>,
+    /// Clusters with a host that carries our tag.
+    pub in_flight: BTreeSet<ClusterName>,
+    /// Names of the configuration that do not exist.
+    pub missing: Vec<String>,
+}
+
+impl Census {
+    pub fn start(settings: &Settings, tags: &Tags, wire: &mut Wire) -> Self {
+        let mut census = Self::default();
+        if settings.clusters.is_empty() {
+            census.send(wire, Request::ListClusters { page: None });
+        } else {
+            let names: Vec<String> = settings.clusters.iter().map(ToString::to_string).collect();
+            census.describe(wire, &names);
+        }
+        let filter = InstanceFilter::Tagged { key: tags.rotation_key(), pattern: "*".to_owned() };
+        census.send(wire, Request::DescribeInstances { filter, page: None });
+        census
+    }
+
+    fn send(&mut self, wire: &mut Wire, request: Request) {
+        self.outstanding += 1;
+        wire.send(Owner::Census, request);
+    }
+
+    fn describe(&mut self, wire: &mut Wire, clusters: &[String]) {
+        for clusters in clusters.chunks(CLUSTERS) {
+            self.send(wire, Request::DescribeClusters { clusters: clusters.to_vec() });
+        }
+    }
+
+    /// Takes an answer; true when it was the last.
+    pub fn take(
+        &mut self,
+        reply: Option<Reply>,
+        request: &Request,
+        settings: &Settings,
+        tags: &Tags,
+        wire: &mut Wire,
+    ) -> bool {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        match reply {
+            Some(Reply::ClusterArns { arns, next }) => {
+                self.listed.extend(arns);
+                if next.is_some() {
+                    self.send(wire, Request::ListClusters { page: next });
+                } else {
+                    let listed: Vec<String> = self.listed.drain(..).map(|arn| arn.to_string()).collect();
+                    self.describe(wire, &listed);
+                }
+            }
+            Some(Reply::Clusters { clusters, failures }) => {
+                self.missing.extend(failures.into_iter().map(|failure| failure.item));
+                self.found.extend(clusters.into_iter().map(|cluster| weigh(cluster, settings, tags)));
+            }
+            Some(Reply::Instances { instances, next }) => {
+                let alive = instances.iter().filter(|instance| !instance.state.is_gone());
+                self.in_flight.extend(alive.filter_map(|instance| {
+                    let (cluster, _) = instance.tags.get(&tags.rotation_key())?.split_once('/')?;
+                    Some(ClusterName::from(cluster))
+                }));
+                if let (Some(page), Request::DescribeInstances { filter, .. }) = (next, request) {
+                    self.send(wire, Request::DescribeInstances { filter: filter.clone(), page: Some(page) });
+                }
+            }
+            Some(_) | None => self.failed = true,
+        }
+        self.outstanding == 0
+    }
+
+    pub fn result(self) -> Result {
+        Result { clusters: self.found, in_flight: self.in_flight, missing: self.missing }
+    }
+}
+
+fn weigh(cluster: Cluster, settings: &Settings, tags: &Tags) -> (ClusterArn, Found) {
+    let ours = tags.read_cluster(&cluster.tags);
+    let opted_in = cluster.status == "ACTIVE" && settings.takes(&cluster.arn.name(), ours.enabled);
+    let under_way = ours.rotation.is_some_and(|rotation| rotation.state != RotationState::Closed);
+    (cluster.arn, Found { opted_in, under_way })
+}

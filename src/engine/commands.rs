@@ -1,0 +1,257 @@
+//! What people, schedules and parameters ask of a cluster, and what becomes of its rotation then.
+//!
+//! Several asks are folded into one new state, and that is written in one call: it is durable before the messages are
+//! acknowledged. Asking twice changes nothing, a day later neither: `force` means "hosts launched before the message was
+//! sent", and the time of sending is the same at every delivery.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use crate::id::{GroupName, ParameterName};
+use crate::plan::is_due;
+use crate::plan::model::ClusterView;
+use crate::plan::release::{Resolution, resolve};
+use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
+
+/// One thing asked of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Rotate {
+        sent: Timestamp,
+        force: bool,
+        groups: BTreeSet<GroupName>,
+    },
+    /// This parameter has a new value.
+    Parameter(ParameterName),
+    CheckReleases,
+    Pause,
+    Resume,
+    Abort,
+}
+
+/// The state of the rotation that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub rotation: Rotation,
+    pub rotate_before: Option<Timestamp>,
+    pub scope: BTreeSet<GroupName>,
+}
+
+impl Wanted {
+    /// What to write, and which keys to take away after that.
+    pub fn as_tags(&self, tags: &Tags) -> Result<(BTreeMap<String, String>, Vec<String>), String> {
+        if self.rotation.state == RotationState::Closed {
+            return Ok((tags.write_rotation(&self.rotation), tags.keys_cleared_by_closing()));
+        }
+        let written = tags.write_opening(&self.rotation, self.rotate_before, &self.scope).map_err(|e| e.to_string())?;
+        Ok((written, tags.keys_cleared_by_opening(&self.scope)))
+    }
+
+    pub fn apply(self, view: &mut ClusterView) {
+        let closed = self.rotation.state == RotationState::Closed;
+        view.hold = None;
+        view.rotate_before = self.rotate_before.filter(|_| !closed);
+        view.scope = if closed { BTreeSet::new() } else { self.scope };
+        view.rotation = Some(self.rotation);
+    }
+}
+
+/// The parameters that the groups of this cluster follow.
+pub fn followed(view: &ClusterView) -> BTreeMap<GroupName, ParameterName> {
+    let touched = view.groups.iter().filter(|(_, group)| group.is_ours_to_touch());
+    touched
+        .filter_map(|(name, group)| match resolve(view, name, group) {
+            Resolution::Resolved(release) => Some((name.clone(), release.parameter)),
+            // What it says now is no use; what it says next may be.
+            Resolution::Unresolved { .. } | Resolution::Lacks(_) => {
+                Some((name.clone(), group.source.ami_parameter.clone()?))
+            }
+        })
+        .collect()
+}
+
+/// Folds the asks into the state that shall be; None when it is so already.
+pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted> {
+    let before = view.rotation.as_ref().map(|rotation| Wanted {
+        rotation: rotation.clone(),
+        rotate_before: view.rotate_before,
+        scope: view.scope.clone(),
+    });
+    let after = asks.iter().fold(before.clone(), |wanted, ask| match ask {
+        Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
+        Ask::Parameter(name) => parameter(view, wanted, name, now),
+        Ask::CheckReleases => check(view, wanted, now),
+        Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
+        Ask::Resume => {
+            let from = [RotationState::Paused, RotationState::Held];
+            change(view, wanted, "resume", &from, RotationState::Open, now)
+        }
+        Ask::Abort => {
+            let from = [RotationState::Open, RotationState::Paused, RotationState::Held];
+            change(view, wanted, "abort", &from, RotationState::Closed, now)
+        }
+    });
+    if after == before { None } else { after }
+}
+
+fn open(view: &ClusterView, rotate_before: Option<Timestamp>, scope: BTreeSet<GroupName>, now: Timestamp) -> Wanted {
+    let id = RotationId::new(&view.arn.name(), now);
+    Wanted { rotation: Rotation { id, state: RotationState::Open, since: now }, rotate_before, scope }
+}
+
+fn rotate(
+    view: &ClusterView,
+    wanted: Option<Wanted>,
+    force: Option<Timestamp>,
+    groups: &BTreeSet<GroupName>,
+    now: Timestamp,
+) -> Option<Wanted> {
+    let cluster = view.arn.name();
+    let unknown: Vec<&str> =
+        groups.iter().filter(|name| !view.groups.contains_key(name)).map(GroupName::as_str).collect();
+    if !unknown.is_empty() {
+        let known: Vec<&str> = view.groups.keys().map(GroupName::as_str).collect();
+        warn!(%cluster, groups = unknown.join(" "), known = known.join(" "), "rotate refused: no such group in this cluster");
+        return wanted;
+    }
+    let Some(mut wanted) = wanted.filter(|wanted| wanted.rotation.state != RotationState::Closed) else {
+        return Some(open(view, force, groups.clone(), now));
+    };
+    wanted.rotate_before = wanted.rotate_before.max(force);
+    wanted.scope = widened(&wanted.scope, groups);
+    match wanted.rotation.state {
+        RotationState::Held => {
+            wanted.rotation.state = RotationState::Open;
+            wanted.rotation.since = now;
+        }
+        RotationState::Paused => warn!(%cluster, "the rotation is paused: it goes on with `resume`"),
+        RotationState::Open | RotationState::Closed => {}
+    }
+    Some(wanted)
+}
+
+/// Opens a rotation on exactly the groups that follow the parameter.
+fn parameter(view: &ClusterView, wanted: Option<Wanted>, name: &ParameterName, now: Timestamp) -> Option<Wanted> {
+    let scope: BTreeSet<GroupName> =
+        followed(view).into_iter().filter(|(_, parameter)| parameter == name).map(|(group, _)| group).collect();
+    if scope.is_empty() {
+        return wanted;
+    }
+    match wanted {
+        Some(mut wanted) if wanted.rotation.state == RotationState::Open => {
+            wanted.scope = widened(&wanted.scope, &scope);
+            Some(wanted)
+        }
+        Some(wanted) if wanted.rotation.state != RotationState::Closed => {
+            info!(cluster = %view.arn.name(), parameter = %name, state = wanted.rotation.state.word(),
+                "a new release waits until the rotation goes on");
+            Some(wanted)
+        }
+        Some(_) | None => {
+            let everybody = scope.len() == view.groups.len();
+            Some(open(view, None, if everybody { BTreeSet::new() } else { scope }, now))
+        }
+    }
+}
+
+fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
+    match wanted {
+        Some(wanted) if wanted.rotation.state != RotationState::Closed => Some(wanted),
+        Some(_) | None if is_due(view, now) => Some(open(view, None, BTreeSet::new(), now)),
+        same @ (Some(_) | None) => same,
+    }
+}
+
+fn change(
+    view: &ClusterView,
+    wanted: Option<Wanted>,
+    action: &str,
+    from: &[RotationState],
+    to: RotationState,
+    now: Timestamp,
+) -> Option<Wanted> {
+    let state = wanted.as_ref().map(|wanted| wanted.rotation.state);
+    match wanted {
+        Some(mut wanted) if from.contains(&wanted.rotation.state) => {
+            wanted.rotation.state = to;
+            wanted.rotation.since = now;
+            Some(wanted)
+        }
+        same @ (Some(_) | None) => {
+            let state = state.map_or("not there", RotationState::word);
+            info!(cluster = %view.arn.name(), action, "nothing to do: the rotation is {state}");
+            same
+        }
+    }
+}
+
+/// Both together; none means all.
+fn widened(scope: &BTreeSet<GroupName>, more: &BTreeSet<GroupName>) -> BTreeSet<GroupName> {
+    if scope.is_empty() || more.is_empty() { BTreeSet::new() } else { scope.union(more).cloned().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-14T03:00:00Z".parse().unwrap()
+    }
+
+    fn view(state: Option<RotationState>) -> ClusterView {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/prod".into(), None);
+        view.opted_in = true;
+        let earlier = now() - jiff::SignedDuration::from_hours(1);
+        view.rotation =
+            state.map(|state| Rotation { id: RotationId::new(&"prod".into(), earlier), state, since: earlier });
+        view
+    }
+
+    fn state_after(state: Option<RotationState>, ask: Ask) -> Option<RotationState> {
+        let view = view(state);
+        settle(&view, &[ask], now()).map(|wanted| wanted.rotation.state)
+    }
+
+    #[test]
+    fn a_command_changes_the_state_it_is_for_and_no_other() {
+        use RotationState::{Closed, Held, Open, Paused};
+        let rotate = || Ask::Rotate { sent: now(), force: false, groups: BTreeSet::new() };
+        for (state, ask, after) in [
+            (None, rotate(), Some(Open)),
+            (Some(Closed), rotate(), Some(Open)),
+            (Some(Held), rotate(), Some(Open)),
+            (Some(Open), rotate(), None),
+            (Some(Paused), rotate(), None),
+            (Some(Open), Ask::Pause, Some(Paused)),
+            (Some(Held), Ask::Pause, None),
+            (None, Ask::Pause, None),
+            (Some(Paused), Ask::Resume, Some(Open)),
+            (Some(Held), Ask::Resume, Some(Open)),
+            (Some(Closed), Ask::Resume, None),
+            (Some(Open), Ask::Abort, Some(Closed)),
+            (Some(Held), Ask::Abort, Some(Closed)),
+            (Some(Closed), Ask::Abort, None),
+            (Some(Closed), Ask::CheckReleases, None),
+        ] {
+            assert_eq!(state_after(state, ask.clone()), after, "{state:?} {ask:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_forced_rotation_delivered_twice_forces_once() {
+        let mut view = view(None);
+        let force = Ask::Rotate { sent: now(), force: true, groups: BTreeSet::new() };
+        settle(&view, std::slice::from_ref(&force), now()).unwrap().apply(&mut view);
+        assert_eq!(view.rotate_before, Some(now()));
+        let later = now() + jiff::SignedDuration::from_mins(1);
+        assert_eq!(settle(&view, &[force], later), None);
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_refused() {
+        let ask = Ask::Rotate { sent: now(), force: false, groups: ["web".into()].into() };
+        assert_eq!(settle(&view(None), &[ask], now()), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Messages in hand: kept invisible while they are worked on, deleted when what they woke has ended.
+//!
+//! A message can concern several passes (a release check concerns every cluster); it is deleted when the last of them has
+//! ended. A message that nobody keeps is not deleted: it comes back, and after some times it is a dead letter.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::wire::{Owner, Wire};
+use crate::effect::{Message, Request};
+use crate::id::Receipt;
+
+/// Receipts of messages, in the order of their arrival.
+pub type Receipts = Vec<Receipt>;
+
+/// SQS's limit for a batch, and for a receive.
+const BATCH: usize = 10;
+/// How long a deletion waits for others.
+const LINGER: SignedDuration = SignedDuration::from_millis(200);
+/// Receives at once, while every receive comes back full.
+const MOST_RECEIVES: usize = 4;
+/// No further receive while so many messages are in hand: their visibility has to be kept up.
+const MOST_IN_HAND: usize = 200;
+/// SQS gives up extending 12 h after the receive; we stop before.
+const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(11);
+const LONGEST_POLL_SECONDS: u32 = 20;
+
+#[derive(Debug)]
+struct Held {
+    /// So many passes still work on it.
+    users: u32,
+    received: Timestamp,
+    extend_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct Inbox {
+    visibility: SignedDuration,
+    held: BTreeMap<Receipt, Held>,
+    done: Receipts,
+    flush_at: Option<Timestamp>,
+    wanted_receives: usize,
+    pause_until: Option<Timestamp>,
+}
+
+impl Inbox {
+    pub fn new(visibility: SignedDuration) -> Self {
+        Self {
+            visibility,
+            held: BTreeMap::new(),
+            done: Vec::new(),
+            flush_at: None,
+            wanted_receives: 1,
+            pause_until: None,
+        }
+    }
+
+    fn visibility_seconds(&self) -> u32 {
+        u32::try_from(self.visibility.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Keeps a message until [`release`](Self::release) has been called once for each call of this.
+    pub fn hold(&mut self, receipt: &Receipt, now: Timestamp) {
+        let extend_at = now + self.visibility / 2;
+        self.held.entry(receipt.clone()).or_insert(Held { users: 0, received: now, extend_at }).users += 1;
+    }
+
+    pub fn release(&mut self, receipt: &Receipt, now: Timestamp) {
+        let Some(held) = self.held.get_mut(receipt) else { return };
+        held.users = held.users.saturating_sub(1);
+        if held.users == 0 {
+            self.held.remove(receipt);
+            self.delete(receipt.clone(), now);
+        }
+    }
+
+    /// Has no further use for the message.
+    pub fn delete(&mut self, receipt: Receipt, now: Timestamp) {
+        self.done.push(receipt);
+        self.flush_at.get_or_insert(now + LINGER);
+    }
+
+    /// What a receive brought tells whether more than one at a time is worth it.
+    pub fn received(&mut self, messages: &[Message]) {
+        self.wanted_receives = if messages.len() >= BATCH { MOST_RECEIVES } else { 1 };
+    }
+
+    /// No receive before this time.
+    pub fn pause_until(&mut self, until: Timestamp) {
+        self.pause_until = Some(until);
+    }
+
+    /// Sends what is due: receives, deletions, extensions.
+    pub fn turn(&mut self, wire: &mut Wire, receiving: bool, now: Timestamp) {
+        self.flush(wire, now);
+        self.extend(wire, now);
+        if self.pause_until.is_some_and(|until| now >= until) {
+            self.pause_until = None;
+        }
+        let room = receiving && self.pause_until.is_none() && self.held.len() < MOST_IN_HAND;
+        while room && wire.receives() < self.wanted_receives {
+            let visibility_seconds = self.visibility_seconds();
+            let request = Request::ReceiveMessage { wait_seconds: LONGEST_POLL_SECONDS, visibility_seconds };
+            wire.send(Owner::Receive, request);
+        }
+    }
+
+    fn flush(&mut self, wire: &mut Wire, now: Timestamp) {
+        let due = self.flush_at.is_some_and(|at| now >= at);
+        while self.done.len() >= BATCH || (due && !self.done.is_empty()) {
+            let receipts: Receipts = self.done.drain(..self.done.len().min(BATCH)).collect();
+            wire.send(Owner::Delete(receipts.clone()), Request::DeleteMessageBatch { receipts });
+        }
+        if self.done.is_empty() {
+            self.flush_at = None;
+        }
+    }
+
+    fn extend(&mut self, wire: &mut Wire, now: Timestamp) {
+        let (half, longest) = (self.visibility / 2, LONGEST_HOLD);
+        let due: Receipts = self
+            .held
+            .iter_mut()
+            .filter(|(_, held)| now >= held.extend_at && now < held.received + longest)
+            .map(|(receipt, held)| {
+                held.extend_at = now + half;
+                receipt.clone()
+            })
+            .collect();
+        self.change_visibility(wire, &due, self.visibility_seconds());
+    }
+
+    fn change_visibility(&self, wire: &mut Wire, receipts: &[Receipt], visibility_seconds: u32) {
+        for receipts in receipts.chunks(BATCH) {
+            let request = Request::ChangeMessageVisibilityBatch { receipts: receipts.to_vec(), visibility_seconds };
+            wire.send(Owner::Extend, request);
+        }
+    }
+
+    /// Gives everything back that is not worked off, and deletes what is: the end of this worker.
+    pub fn hand_back(&mut self, wire: &mut Wire, now: Timestamp) {
+        self.flush_at = Some(now);
+        self.flush(wire, now);
+        let receipts: Receipts = std::mem::take(&mut self.held).into_keys().collect();
+        self.change_visibility(wire, &receipts, 0);
+    }
+
+    /// Hands back messages that came too late.
+    pub fn refuse(&self, wire: &mut Wire, messages: &[Message]) {
+        let receipts: Receipts = messages.iter().map(|message| message.receipt.clone()).collect();
+        self.change_visibility(wire, &receipts, 0);
+    }
+
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let extensions =
+            self.held.values().filter(|held| held.extend_at < held.received + LONGEST_HOLD).map(|h| h.extend_at);
+        extensions.chain(self.flush_at).chain(self.pause_until).min()
+    }
+}

@@ -1,0 +1,157 @@
+//! From questions to calls: every [`Look`] as requests, with its like in as few calls as AWS allows.
+
+use std::collections::BTreeSet;
+
+use super::wire::Purpose;
+use crate::effect::{DesiredStatus, InstanceFilter, Request, VersionQuery};
+use crate::id::{AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn};
+use crate::plan::model::{ClusterView, Look};
+use crate::plan::tags::Tags;
+
+/// AWS's limits per call.
+const CONTAINER_INSTANCES: usize = 100;
+const TASKS: usize = 100;
+const GROUPS: usize = 100;
+const FILTER_VALUES: usize = 200;
+/// The filter expression of `ListContainerInstances` is short.
+const LISTED_HOSTS: usize = 50;
+const IMAGES: usize = 100;
+const PARAMETERS: usize = 10;
+
+#[derive(Default)]
+struct Batches {
+    groups: Vec<GroupName>,
+    members: Vec<GroupName>,
+    images: Vec<AmiId>,
+    parameters: Vec<ParameterName>,
+    arns: Vec<(ContainerInstanceArn, InstanceId)>,
+    unlisted: Vec<InstanceId>,
+    instances: Vec<InstanceId>,
+}
+
+/// The calls that answer these questions about this cluster.
+pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<(Purpose, Request)> {
+    let mut batches = Batches::default();
+    let mut calls = Vec::new();
+    for look in looks {
+        match look {
+            Look::Cluster => calls.push(plain(Request::DescribeClusters { clusters: vec![view.arn.to_string()] })),
+            Look::Providers => calls.extend(providers(view)),
+            Look::ContainerInstances => {
+                calls.push(plain(Request::ListContainerInstances {
+                    cluster: view.arn.clone(),
+                    instances: Vec::new(),
+                    page: None,
+                }));
+            }
+            Look::Ours => calls.push(ours(view, tags)),
+            Look::Group(name) => batches.groups.push(name.clone()),
+            Look::Members(name) => batches.members.push(name.clone()),
+            Look::Template(template, rule) => calls.push(plain(Request::DescribeLaunchTemplateVersions {
+                template: template.clone(),
+                query: VersionQuery::InUse(*rule),
+                page: None,
+            })),
+            Look::Made(template, image) => calls.push(plain(Request::DescribeLaunchTemplateVersions {
+                template: template.clone(),
+                query: VersionQuery::WithImage(image.clone()),
+                page: None,
+            })),
+            Look::Image(id) => batches.images.push(id.clone()),
+            Look::Parameter(name) => batches.parameters.push(name.clone()),
+            Look::Host(id) => match view.hosts.get(id).and_then(|host| host.arn.clone()) {
+                Some(arn) => batches.arns.push((arn, id.clone())),
+                None => batches.unlisted.push(id.clone()),
+            },
+            Look::Instance(id) => batches.instances.push(id.clone()),
+            Look::Tasks(id) => calls.extend(task_lists(view, id)),
+        }
+    }
+    calls.extend(batches.requests(view));
+    calls
+}
+
+impl Batches {
+    fn requests(self, view: &ClusterView) -> Vec<(Purpose, Request)> {
+        let cluster = &view.arn;
+        let mut calls = Vec::new();
+        calls.extend(
+            self.groups
+                .chunks(GROUPS)
+                .map(|names| plain(Request::DescribeAutoScalingGroups { names: names.to_vec(), page: None })),
+        );
+        calls.extend(self.members.chunks(FILTER_VALUES).map(|names| {
+            plain(Request::DescribeInstances { filter: InstanceFilter::MembersOf(names.to_vec()), page: None })
+        }));
+        calls.extend(self.images.chunks(IMAGES).map(|ids| plain(Request::DescribeImages { ids: ids.to_vec() })));
+        calls.extend(
+            self.parameters.chunks(PARAMETERS).map(|names| plain(Request::GetParameters { names: names.to_vec() })),
+        );
+        calls.extend(self.arns.chunks(CONTAINER_INSTANCES).map(|hosts| {
+            let arns = hosts.iter().map(|(arn, _)| arn.clone()).collect();
+            let asked = hosts.iter().map(|(_, id)| id.clone()).collect();
+            (Purpose::Look { asked }, Request::DescribeContainerInstances { cluster: cluster.clone(), arns })
+        }));
+        calls.extend(self.unlisted.chunks(LISTED_HOSTS).map(|ids| listing(view, ids.to_vec())));
+        calls.extend(self.instances.chunks(FILTER_VALUES).map(|ids| {
+            let filter = InstanceFilter::Ids(ids.to_vec());
+            (Purpose::Look { asked: ids.to_vec() }, Request::DescribeInstances { filter, page: None })
+        }));
+        calls
+    }
+}
+
+fn plain(request: Request) -> (Purpose, Request) {
+    (Purpose::Look { asked: Vec::new() }, request)
+}
+
+fn providers(view: &ClusterView) -> Option<(Purpose, Request)> {
+    // AWS's own two have no group.
+    let fargate = |name: &CapacityProviderName| matches!(name.as_str(), "FARGATE" | "FARGATE_SPOT");
+    let names: Vec<CapacityProviderName> = view.providers.iter().filter(|name| !fargate(name)).cloned().collect();
+    (!names.is_empty()).then(|| plain(Request::DescribeCapacityProviders { names }))
+}
+
+fn ours(view: &ClusterView, tags: &Tags) -> (Purpose, Request) {
+    let (key, pattern) = (tags.rotation_key(), Tags::rotation_pattern(&view.arn.name()));
+    plain(Request::DescribeInstances { filter: InstanceFilter::Tagged { key, pattern }, page: None })
+}
+
+/// Which container instance is on these EC2 instances?
+pub fn listing(view: &ClusterView, ids: Vec<InstanceId>) -> (Purpose, Request) {
+    let request = Request::ListContainerInstances { cluster: view.arn.clone(), instances: ids.clone(), page: None };
+    (Purpose::Look { asked: ids }, request)
+}
+
+/// The first look wants to know what is there; the later ones, what has not come to its end.
+fn task_lists(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
+    let host = view.hosts.get(id)?;
+    let desired = if host.watch.is_none() { DesiredStatus::Running } else { DesiredStatus::Stopped };
+    let container_instance = host.arn.clone()?;
+    Some(plain(Request::ListTasks { cluster: view.arn.clone(), container_instance, desired, page: None }))
+}
+
+/// Describes container instances that a list has named.
+pub fn describe_hosts(
+    view: &ClusterView,
+    arns: &BTreeSet<ContainerInstanceArn>,
+    asked: &BTreeSet<InstanceId>,
+) -> Vec<(Purpose, Request)> {
+    let arns: Vec<ContainerInstanceArn> = arns.iter().cloned().collect();
+    let one_call = arns.len() <= CONTAINER_INSTANCES;
+    arns.chunks(CONTAINER_INSTANCES)
+        .map(|arns| {
+            // Only an answer that holds everything can say of somebody that it is not there.
+            let asked = if one_call { asked.iter().cloned().collect() } else { Vec::new() };
+            let request = Request::DescribeContainerInstances { cluster: view.arn.clone(), arns: arns.to_vec() };
+            (Purpose::Look { asked }, request)
+        })
+        .collect()
+}
+
+pub fn describe_tasks(view: &ClusterView, arns: &BTreeSet<TaskArn>) -> Vec<(Purpose, Request)> {
+    let arns: Vec<TaskArn> = arns.iter().cloned().collect();
+    arns.chunks(TASKS)
+        .map(|arns| plain(Request::DescribeTasks { cluster: view.arn.clone(), arns: arns.to_vec() }))
+        .collect()
+}

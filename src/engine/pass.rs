@@ -1,0 +1,290 @@
+//! One pass over one cluster: look, plan, act, until there is nothing left to do but wait.
+//!
+//! A pass is driven by answers. It has calls under way or it takes a step; it never waits for time. Facts that it changes
+//! itself go into the view at once, so the next step plans on them. A pass that fails in the middle is dropped, and the
+//! next one looks at everything: what was half known is not built on.
+
+use std::collections::BTreeSet;
+
+use tracing::{error, warn};
+
+use super::absorb::{self, FollowUp};
+use super::cluster::ClusterState;
+use super::commands::{Ask, Wanted, settle};
+use super::wire::{Owner, Purpose, TagChange};
+use super::{Context, acts, looks};
+use crate::effect::{Failure, Request};
+use crate::id::Receipt;
+use crate::plan::hold::Problem;
+use crate::plan::model::{ClusterView, Look};
+use crate::plan::release::{Resolution, resolve};
+use crate::plan::tags::{Rotation, RotationId, RotationState};
+use crate::plan::{Plan, plan};
+
+/// More steps than any pass needs: a plan that comes back to the same act for ever is a defect, and must not burn calls.
+const MOST_STEPS: u32 = 100;
+/// What a pass was started for.
+#[derive(Debug, Default)]
+pub struct Errand {
+    /// Look at everything, from the cluster's tags on.
+    pub whole: bool,
+    pub looks: BTreeSet<Look>,
+    pub asks: Vec<Ask>,
+    /// Messages that wait for the end of the pass.
+    pub receipts: Vec<Receipt>,
+}
+
+impl Errand {
+    pub fn is_empty(&self) -> bool {
+        !self.whole && self.looks.is_empty() && self.asks.is_empty() && self.receipts.is_empty()
+    }
+
+    /// Both errands in one.
+    pub fn join(&mut self, other: Errand) {
+        self.whole |= other.whole;
+        self.looks.extend(other.looks);
+        self.asks.extend(other.asks);
+        self.receipts.extend(other.receipts);
+    }
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub struct Pass {
+    pub errand: Errand,
+    /// The new view, while everything is looked at.
+    pub(super) draft: Option<ClusterView>,
+    pub outstanding: usize,
+    pub(super) follow_up: FollowUp,
+    pub failed: Option<Failure>,
+    /// A call was not allowed.
+    pub(super) denied: BTreeSet<Problem>,
+    /// Keys to take away from the cluster once its tags are written.
+    keys_to_clear: Vec<String>,
+    settled: bool,
+    steps: u32,
+    pub ended: bool,
+}
+
+impl Pass {
+    pub fn new(errand: Errand) -> Self {
+        Self {
+            errand,
+            draft: None,
+            outstanding: 0,
+            follow_up: FollowUp::default(),
+            failed: None,
+            denied: BTreeSet::new(),
+            keys_to_clear: Vec::new(),
+            settled: false,
+            steps: 0,
+            ended: false,
+        }
+    }
+
+    /// Goes on as far as possible without an answer.
+    pub fn advance(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
+        while self.outstanding == 0 && !self.ended {
+            self.steps += 1;
+            if self.steps > MOST_STEPS {
+                error!(cluster = %state.arn.name(), "a pass did not come to an end: this is a defect of ecs-rotator");
+                self.ended = true;
+            }
+            if self.failed.is_some() || self.ended {
+                self.ended = true;
+                return;
+            }
+            self.step(state, context);
+        }
+    }
+
+    fn step(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
+        if self.send_follow_ups(state, context) || self.look_at_all(state, context) {
+            return;
+        }
+        let Some(view) = state.view.as_mut() else {
+            self.ended = true;
+            return;
+        };
+        let asked = std::mem::take(&mut self.errand.looks);
+        let asked: BTreeSet<Look> = asked.into_iter().filter(|look| !view.looked.contains(look)).collect();
+        if !asked.is_empty() {
+            self.send_looks(asked, state, context);
+        } else if !self.keys_to_clear.is_empty() {
+            let keys = std::mem::take(&mut self.keys_to_clear);
+            let request = Request::UntagResource { cluster: view.arn.clone(), keys };
+            self.send(Purpose::Tags(TagChange::Cleared), request, state, context);
+        } else if !self.settled {
+            self.settled = true;
+            self.settle(state, context);
+        } else {
+            self.plan(state, context);
+        }
+    }
+
+    pub(super) fn send(&mut self, purpose: Purpose, request: Request, state: &ClusterState, context: &mut Context<'_>) {
+        self.outstanding += 1;
+        context.wire.send(Owner::Pass(state.arn.clone(), purpose), request);
+    }
+
+    pub(super) fn send_all(&mut self, calls: Vec<(Purpose, Request)>, state: &ClusterState, context: &mut Context<'_>) {
+        for (purpose, request) in calls {
+            self.send(purpose, request, state, context);
+        }
+    }
+
+    pub(super) fn target<'a>(&'a mut self, state: &'a mut ClusterState) -> Option<&'a mut ClusterView> {
+        self.draft.as_mut().or(state.view.as_mut())
+    }
+
+    fn send_looks(&mut self, looks: BTreeSet<Look>, state: &mut ClusterState, context: &mut Context<'_>) {
+        let Some(view) = self.target(state) else { return };
+        let calls = looks::requests(&looks, view, context.tags);
+        view.looked.extend(looks);
+        self.send_all(calls, state, context);
+    }
+
+    /// What answers have asked for.
+    fn send_follow_ups(&mut self, state: &mut ClusterState, context: &mut Context<'_>) -> bool {
+        let follow_up = std::mem::take(&mut self.follow_up);
+        let Some(view) = self.target(state) else { return false };
+        let mut calls = looks::describe_hosts(view, &follow_up.hosts, &follow_up.asked);
+        calls.extend(looks::describe_tasks(view, &follow_up.tasks));
+        let unlisted: Vec<_> = follow_up.unlisted.into_iter().collect();
+        calls.extend(unlisted.chunks(50).map(|ids| looks::listing(view, ids.to_vec())));
+        let any = !calls.is_empty();
+        self.send_all(calls, state, context);
+        any
+    }
+
+    /// Builds a new view, question by question; true while it does.
+    fn look_at_all(&mut self, state: &mut ClusterState, context: &mut Context<'_>) -> bool {
+        let whole = self.errand.whole || state.view.is_none();
+        if whole && self.draft.is_none() {
+            self.errand.whole = false;
+            self.errand.looks.clear();
+            self.draft = Some(ClusterView::blank(state.arn.clone(), context.worker.clone()));
+        }
+        let Some(draft) = &self.draft else { return false };
+        let lacking = lacking(draft);
+        if !lacking.is_empty() {
+            self.send_looks(lacking, state, context);
+            return true;
+        }
+        if let Some(mut draft) = self.draft.take() {
+            if let Some(old) = &state.view {
+                absorb::carry_over(&mut draft, old);
+            }
+            state.take_view(draft);
+        }
+        false
+    }
+
+    fn settle(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
+        let Some(view) = &state.view else { return };
+        if self.errand.asks.is_empty() {
+            return;
+        }
+        if !view.opted_in {
+            warn!(cluster = %state.arn.name(), "nothing done: the cluster has not opted in");
+            return;
+        }
+        if let Some(wanted) = settle(view, &self.errand.asks, context.now) {
+            self.write(wanted, state, context);
+        }
+    }
+
+    fn write(&mut self, wanted: Wanted, state: &ClusterState, context: &mut Context<'_>) {
+        match wanted.as_tags(context.tags) {
+            Ok((tags, keys)) => {
+                self.keys_to_clear = keys;
+                let request = Request::TagResource { cluster: state.arn.clone(), tags };
+                self.send(Purpose::Tags(TagChange::Commanded(Box::new(wanted))), request, state, context);
+            }
+            Err(why) => warn!(cluster = %state.arn.name(), "rotate refused: {why}"),
+        }
+    }
+
+    fn plan(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
+        let Some(view) = &state.view else { return };
+        let mut plan = plan(view, &context.settings.policy, context.now);
+        state.note_phases(&plan);
+        let Some(view) = &state.view else { return };
+        if !plan.looks.is_empty() {
+            self.errand.looks = std::mem::take(&mut plan.looks);
+            return;
+        }
+        if plan.look_at_all {
+            self.errand.whole = true;
+            return;
+        }
+        plan.problems.append(&mut self.denied);
+        let calls: Vec<_> =
+            plan.acts.drain(..).flat_map(|act| acts::requests(act, view, context.tags, context.now)).collect();
+        if !calls.is_empty() {
+            self.send_all(calls, state, context);
+            return;
+        }
+        self.conclude(plan, state, context);
+    }
+
+    /// Nothing left to do: hold, close, or wait.
+    fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
+        state.note_waits(&plan, context.now);
+        if let (Some(reason), Some(rotation)) = (state.news_to_hold_for(&plan), state.rotation_to_hold(context.now)) {
+            let tags = context.tags.write_hold(&rotation, &reason);
+            let request = Request::TagResource { cluster: state.arn.clone(), tags };
+            let change = TagChange::Held { reason, problems: plan.problems };
+            self.send(Purpose::Tags(change), request, state, context);
+            return;
+        }
+        if plan.complete {
+            self.close(plan, state, context);
+            return;
+        }
+        state.look_again = plan.look_again;
+        self.ended = true;
+    }
+
+    fn close(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
+        let Some(rotation) = state.view.as_ref().and_then(|view| view.rotation.clone()) else { return };
+        for (group, why) in plan.unresolved {
+            warn!(cluster = %state.arn.name(), %group, why, "left as it is: its release cannot be found");
+        }
+        let closed = Rotation { state: RotationState::Closed, since: context.now, ..rotation };
+        let tags = context.tags.write_rotation(&closed);
+        self.keys_to_clear = context.tags.keys_cleared_by_closing();
+        let request = Request::TagResource { cluster: state.arn.clone(), tags };
+        self.send(Purpose::Tags(TagChange::Closed), request, state, context);
+    }
+}
+
+/// What a whole view still lacks.
+fn lacking(view: &ClusterView) -> BTreeSet<Look> {
+    let stage =
+        |looks: Vec<Look>| -> BTreeSet<Look> { looks.into_iter().filter(|look| !view.looked.contains(look)).collect() };
+    let first = stage(vec![Look::Cluster]);
+    if !first.is_empty() {
+        return first;
+    }
+    let second = stage(vec![Look::Providers, Look::ContainerInstances, Look::Ours]);
+    if !second.is_empty() {
+        return second;
+    }
+    let third = stage(view.groups_named().into_iter().map(Look::Group).collect());
+    if !third.is_empty() {
+        return third;
+    }
+    let mut fourth: Vec<Look> = view.groups.keys().cloned().map(Look::Members).collect();
+    for (name, group) in view.groups.iter().filter(|(_, group)| group.is_ours_to_touch()) {
+        if let Resolution::Lacks(look) = resolve(view, name, group) {
+            fourth.push(look);
+        }
+    }
+    stage(fourth)
+}
+
+/// The id of a rotation that some host of this cluster was tagged with.
+pub fn rotation_of_hosts(view: &ClusterView) -> Option<RotationId> {
+    view.hosts.values().filter_map(|host| Some(host.ours.as_ref()?.rotation.clone())).max()
+}

@@ -1,0 +1,124 @@
+//! Does this event make a look worthwhile? Answered from what is known, without a call.
+//!
+//! ECS sends a container-instance event at every start and stop of a task: thousands an hour in a cluster at work, of which
+//! a rotation needs a handful. What the view already says is no news; the last task of a drain is.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use crate::effect::ContainerInstanceStatus;
+use crate::event::EventKind;
+use crate::id::{ContainerInstanceArn, InstanceId, TaskArn};
+use crate::plan::model::{ClusterView, Look, Seen, TaskSeen};
+
+/// What an event is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relevance {
+    /// A pass, after these looks.
+    Look(BTreeSet<Look>),
+    Irrelevant(&'static str),
+}
+
+use Relevance::Irrelevant;
+
+/// Weighs an event against the view, and notes in the view what it says of tasks.
+pub fn weigh(view: &mut ClusterView, event: &EventKind) -> Relevance {
+    match event {
+        EventKind::ContainerInstance { arn, instance, status, agent_connected, .. } => {
+            let Some(id) = instance else { return Irrelevant("a container instance on no EC2 instance") };
+            container_instance(view, arn, id, *status, *agent_connected)
+        }
+        EventKind::TaskStopped { container_instance, task, .. } => task_stopped(view, container_instance, task),
+        EventKind::LaunchUnsuccessful { group, message } => {
+            if !view.groups.contains_key(group) {
+                return Irrelevant("a failed launch in a group of no rotation");
+            }
+            warn!(cluster = %view.arn.name(), %group, message, "a launch failed");
+            Relevance::Look(BTreeSet::from([Look::Group(group.clone())]))
+        }
+        EventKind::Instance { id, state } => {
+            if !state.is_gone() {
+                return Irrelevant("an instance that is not going");
+            }
+            instance_gone(view, id)
+        }
+        EventKind::Parameter { .. } => Irrelevant("a parameter that no group follows"),
+    }
+}
+
+fn container_instance(
+    view: &mut ClusterView,
+    arn: &ContainerInstanceArn,
+    id: &InstanceId,
+    status: ContainerInstanceStatus,
+    connected: bool,
+) -> Relevance {
+    let inactive = status == ContainerInstanceStatus::Inactive;
+    let known = view.hosts.get(id).and_then(|host| host.container.here());
+    let same_arn = known.is_some_and(|known| known.arn.id() == arn.id());
+    if same_arn && known.is_some_and(|known| known.status == status && known.agent_connected == connected) {
+        return Irrelevant("a host whose status is known");
+    }
+    if inactive && !same_arn {
+        return Irrelevant("a host that has gone");
+    }
+    let news = !same_arn;
+    let host = view.hosts.entry(id.clone()).or_default();
+    host.arn = Some(arn.clone());
+    let mut looks = BTreeSet::from([Look::Host(id.clone())]);
+    if news && view.membership(id).is_none() {
+        // Somebody new: whose replacement it is, the groups that wait for one will say.
+        looks.extend(unsettled_groups(view));
+    }
+    Relevance::Look(looks)
+}
+
+/// The groups that wait for somebody.
+fn unsettled_groups(view: &ClusterView) -> BTreeSet<Look> {
+    let waiting = view.hosts.iter().filter_map(|(id, host)| {
+        let ours = host.ours.as_ref()?;
+        let out = host.status() == Some(ContainerInstanceStatus::Active) && view.membership(id).is_none();
+        out.then(|| ours.group.clone())
+    });
+    let short = view
+        .groups
+        .iter()
+        .filter(|(_, group)| group.is_ours_to_touch() && group.ready(&view.hosts) < group.facts.desired)
+        .map(|(name, _)| name.clone());
+    waiting.chain(short).map(Look::Group).collect()
+}
+
+fn task_stopped(view: &mut ClusterView, container_instance: &ContainerInstanceArn, task: &TaskArn) -> Relevance {
+    let Some(id) = view.host_of(container_instance).cloned() else {
+        return Irrelevant("a task of a host unknown here");
+    };
+    let Some(watch) = view.hosts.get_mut(&id).and_then(|host| host.watch.as_mut()) else {
+        return Irrelevant("a task of a host that does not drain");
+    };
+    let known = watch.tasks.keys().find(|known| known.id() == task.id()).cloned();
+    let seen = watch.tasks.entry(known.unwrap_or_else(|| task.clone())).or_insert(TaskSeen::NotStopped);
+    if *seen == TaskSeen::NotStopped {
+        *seen = TaskSeen::SaidToHaveStopped;
+    }
+    if watch.seems_over() {
+        // The plan itself asks for the looks.
+        Relevance::Look(BTreeSet::new())
+    } else {
+        Irrelevant("a task of a draining host that is not its last")
+    }
+}
+
+fn instance_gone(view: &ClusterView, id: &InstanceId) -> Relevance {
+    let Some(host) = view.hosts.get(id) else { return Irrelevant("an instance of no rotation") };
+    let known_to_go = match &host.ec2 {
+        Seen::Here(ec2) => ec2.state.is_gone(),
+        Seen::Missing => true,
+        Seen::Unknown => false,
+    };
+    match view.membership(id) {
+        Some((group, _)) => Relevance::Look(BTreeSet::from([Look::Instance(id.clone()), Look::Group(group.clone())])),
+        None if host.ours.is_some() && !known_to_go => Relevance::Look(BTreeSet::from([Look::Instance(id.clone())])),
+        None => Irrelevant("an instance known to be going"),
+    }
+}

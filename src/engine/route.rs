@@ -1,0 +1,170 @@
+//! What becomes of a message: a wake, a command, nothing to us, or a dead letter.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::{debug, warn};
+
+use super::Engine;
+use super::commands::Ask;
+use super::pass::Errand;
+use super::relevance::{Relevance, weigh};
+use crate::effect::Message;
+use crate::event::{Command, Event, EventKind, Parsed, parse};
+use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
+
+impl Engine {
+    pub(super) fn route(&mut self, message: Message, now: Timestamp) {
+        match parse(&message.body) {
+            Parsed::Command(command) => {
+                self.counters.commands += 1;
+                self.inbox.hold(&message.receipt, now);
+                self.after_census.push((command, message.sent, message.receipt));
+                // Clusters come and go: a command is weighed against those that are there now.
+                self.next_census = self.next_census.min(now);
+            }
+            Parsed::Event(event) => self.route_event(event, message, now),
+            Parsed::Irrelevant { reason } => self.ignore(&message, reason, now),
+            Parsed::Malformed { reason } => {
+                self.counters.malformed += 1;
+                // Once in the log; it comes again until it is a dead letter.
+                if message.receive_count <= 1 {
+                    warn!(
+                        message = message.id,
+                        bytes = message.body.len(),
+                        reason,
+                        "malformed: left for the dead-letter queue"
+                    );
+                } else {
+                    debug!(message = message.id, receives = message.receive_count, reason, "malformed, again");
+                }
+            }
+        }
+    }
+
+    fn ignore(&mut self, message: &Message, reason: &str, now: Timestamp) {
+        self.counters.irrelevant += 1;
+        debug!(message = message.id, reason, "irrelevant");
+        self.inbox.delete(message.receipt.clone(), now);
+    }
+
+    fn route_event(&mut self, event: Event, message: Message, now: Timestamp) {
+        let errands = match &event.kind {
+            EventKind::Parameter { name } => self.followers(name, &event),
+            EventKind::ContainerInstance { cluster, arn, version, .. } => {
+                let state = self.clusters.get_mut(cluster).filter(|state| state.view.is_some());
+                if state.is_some_and(|state| state.is_stale(arn.id(), *version)) {
+                    return self.ignore(&message, "older than what has been heard already", now);
+                }
+                self.weigh_in(std::iter::once(cluster.clone()), &event.kind)
+            }
+            EventKind::TaskStopped { cluster, .. } => self.weigh_in(std::iter::once(cluster.clone()), &event.kind),
+            EventKind::LaunchUnsuccessful { .. } | EventKind::Instance { .. } => {
+                let here = |arn: &ClusterArn| arn.place() == Some((event.region.as_str(), event.account.as_str()));
+                let clusters: Vec<ClusterArn> = self.clusters.keys().filter(|arn| here(arn)).cloned().collect();
+                self.weigh_in(clusters.into_iter(), &event.kind)
+            }
+        };
+        match errands {
+            Ok(errands) => {
+                self.counters.wakes += 1;
+                for (arn, errand) in errands {
+                    self.give(&arn, errand, &message.receipt, now);
+                }
+            }
+            Err(reason) => self.ignore(&message, reason, now),
+        }
+    }
+
+    /// The clusters that follow this parameter.
+    fn followers(&self, name: &ParameterName, event: &Event) -> Result<Vec<(ClusterArn, Errand)>, &'static str> {
+        let here = |arn: &ClusterArn| arn.place() == Some((event.region.as_str(), event.account.as_str()));
+        let errands: Vec<_> = self
+            .clusters
+            .iter()
+            // One that has not been looked at yet may follow it: its first look will tell.
+            .filter(|(arn, state)| here(arn) && (state.follows.contains(name) || self.is_new(arn)))
+            .map(|(arn, _)| {
+                (arn.clone(), Errand { whole: true, asks: vec![Ask::Parameter(name.clone())], ..Errand::default() })
+            })
+            .collect();
+        if errands.is_empty() { Err("a parameter that no group follows") } else { Ok(errands) }
+    }
+
+    fn is_new(&self, arn: &ClusterArn) -> bool {
+        self.clusters
+            .get(arn)
+            .is_some_and(|state| state.view.is_none() && (state.errand.whole || self.passes.contains_key(arn)))
+    }
+
+    /// Weighs an event in the clusters it may be about.
+    fn weigh_in(
+        &mut self,
+        clusters: impl Iterator<Item = ClusterArn>,
+        event: &EventKind,
+    ) -> Result<Vec<(ClusterArn, Errand)>, &'static str> {
+        let mut errands = Vec::new();
+        let mut reason = "of a cluster that this worker does not look after";
+        for arn in clusters {
+            let is_new = self.is_new(&arn);
+            let Some(state) = self.clusters.get_mut(&arn) else { continue };
+            match state.view.as_mut().map(|view| weigh(view, event)) {
+                Some(Relevance::Look(looks)) => errands.push((arn, Errand { looks, ..Errand::default() })),
+                Some(Relevance::Irrelevant(why)) => reason = why,
+                // It is being looked at for the first time; what has been read by now may be older than this event.
+                None if is_new => errands.push((arn, Errand { whole: true, ..Errand::default() })),
+                None => reason = "of a cluster at rest",
+            }
+        }
+        if errands.is_empty() { Err(reason) } else { Ok(errands) }
+    }
+
+    /// Gives a cluster an errand, for which this message waits.
+    fn give(&mut self, arn: &ClusterArn, mut errand: Errand, receipt: &Receipt, now: Timestamp) {
+        let Some(state) = self.clusters.get_mut(arn) else { return };
+        self.inbox.hold(receipt, now);
+        errand.receipts.push(receipt.clone());
+        state.errand.join(errand);
+    }
+
+    /// A command, now that the clusters are known as they are.
+    pub(super) fn command_after_census(
+        &mut self,
+        command: Command,
+        sent: Timestamp,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) {
+        let all: BTreeSet<ClusterArn> = self.clusters.keys().cloned().collect();
+        match command {
+            Command::Rotate { cluster, force, groups } => {
+                self.ask(&cluster, "rotate", Ask::Rotate { sent, force, groups }, receipt, now);
+            }
+            Command::Pause { cluster } => self.ask(&cluster, "pause", Ask::Pause, receipt, now),
+            Command::Resume { cluster } => self.ask(&cluster, "resume", Ask::Resume, receipt, now),
+            Command::Abort { cluster } => self.ask(&cluster, "abort", Ask::Abort, receipt, now),
+            Command::CheckReleases {} => {
+                for arn in all {
+                    let errand = Errand { whole: true, asks: vec![Ask::CheckReleases], ..Errand::default() };
+                    self.give(&arn, errand, receipt, now);
+                }
+            }
+            // The census has been it.
+            Command::Sweep {} => {}
+        }
+        self.inbox.release(receipt, now);
+    }
+
+    fn ask(&mut self, name: &ClusterName, action: &str, ask: Ask, receipt: &Receipt, now: Timestamp) {
+        let Some(arn) = self.clusters.values().find(|state| state.name == *name).map(|state| state.arn.clone()) else {
+            let how = if self.settings.clusters.is_empty() {
+                format!("it does not exist here, or lacks the tag `{}enabled` = `true`", self.settings.tag_prefix)
+            } else {
+                "it does not exist here, has opted out, or is not named in this worker's configuration".to_owned()
+            };
+            warn!(cluster = %name, action, "refused: not a cluster that this worker looks after: {how}");
+            return;
+        };
+        self.give(&arn, Errand { whole: true, asks: vec![ask], ..Errand::default() }, receipt, now);
+    }
+}

@@ -1,0 +1,114 @@
+//! Requests on their way out and back: who asked, and for what.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::inbox::Receipts;
+use crate::effect::{Request, RequestId};
+use crate::id::{ClusterArn, InstanceId};
+use crate::plan::Act;
+use crate::plan::hold::Problem;
+
+/// Calls to the fleet under way at once: enough to keep every bucket of the facts page busy at a round trip of 50 ms, few
+/// enough not to burst through the smallest of them (EC2 changes: 50).
+const MOST_UNDER_WAY: usize = 32;
+
+/// Who waits for an answer.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    Receive,
+    Delete(Receipts),
+    Extend,
+    Census,
+    Locate,
+    Pass(ClusterArn, Purpose),
+}
+
+/// What a pass wanted with a request.
+#[derive(Clone, Debug)]
+pub enum Purpose {
+    /// A fact. `asked`: the instances that the answer must speak of, or they are not there.
+    Look {
+        asked: Vec<InstanceId>,
+    },
+    Act(Act),
+    /// A change of the rotation's state, on the cluster's tags.
+    Tags(TagChange),
+}
+
+/// What becomes true of the rotation once the tags are written.
+#[derive(Clone, Debug)]
+pub enum TagChange {
+    /// Opened, paused, resumed or aborted; what is known of it then.
+    Commanded(Box<super::commands::Wanted>),
+    Held {
+        reason: String,
+        problems: std::collections::BTreeSet<Problem>,
+    },
+    Closed,
+    /// Left-over tags removed.
+    Cleared,
+}
+
+#[derive(Debug, Default)]
+pub struct Wire {
+    last_id: u64,
+    queue: VecDeque<(RequestId, Request)>,
+    waiting: VecDeque<(RequestId, Request)>,
+    under_way: BTreeMap<RequestId, (Owner, Request)>,
+    fleet_under_way: usize,
+    receives_under_way: usize,
+}
+
+impl Wire {
+    /// Queue calls go at once; calls to the fleet as soon as there is room.
+    pub fn send(&mut self, owner: Owner, request: Request) {
+        self.last_id += 1;
+        let id = RequestId(self.last_id);
+        if matches!(owner, Owner::Receive) {
+            self.receives_under_way += 1;
+        }
+        let line = if request.is_queue() { &mut self.queue } else { &mut self.waiting };
+        line.push_back((id, request.clone()));
+        self.under_way.insert(id, (owner, request));
+    }
+
+    pub fn poll(&mut self) -> Option<(RequestId, Request)> {
+        if let Some(call) = self.queue.pop_front() {
+            return Some(call);
+        }
+        if self.fleet_under_way >= MOST_UNDER_WAY {
+            return None;
+        }
+        let call = self.waiting.pop_front()?;
+        self.fleet_under_way += 1;
+        Some(call)
+    }
+
+    /// Who asked for this answer; None for one that nobody waits for.
+    pub fn take(&mut self, id: RequestId) -> Option<(Owner, Request)> {
+        let (owner, request) = self.under_way.remove(&id)?;
+        if !request.is_queue() {
+            self.fleet_under_way = self.fleet_under_way.saturating_sub(1);
+        }
+        if matches!(owner, Owner::Receive) {
+            self.receives_under_way = self.receives_under_way.saturating_sub(1);
+        }
+        Some((owner, request))
+    }
+
+    pub fn receives(&self) -> usize {
+        self.receives_under_way
+    }
+
+    /// Forgets calls to the fleet that have not left yet.
+    pub fn drop_waiting(&mut self) {
+        for (id, _) in self.waiting.drain(..) {
+            self.under_way.remove(&id);
+        }
+    }
+
+    /// Is anything on its way that must not be lost? (A long poll may be.)
+    pub fn is_quiet(&self) -> bool {
+        self.under_way.values().all(|(owner, _)| matches!(owner, Owner::Receive))
+    }
+}

@@ -1,0 +1,136 @@
+//! Who goes next: how many hosts of a group may start their way out now, and which.
+//!
+//! Several workers may plan at once, each on facts that can be a little old, and there is no lock. The budget holds all
+//! the same because of three things together:
+//! - **The order is a fixed one.** A host's place depends on the hosts of its zone that were launched *after* it, and those
+//!   do not change while the old ones go. Hosts in flight are always a prefix of that order. A worker that does not see
+//!   some of them yet therefore picks exactly those before any other, and tagging or detaching a host twice is harmless.
+//! - **The tag comes before the detach**, so whoever sees that a host is missing in the group can see why.
+//! - **The group must be whole** beyond what the hosts in flight explain: a worker that sees a detached host's place empty
+//!   but not its tag sees a group that is not whole, and admits nobody.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::model::{ClusterView, GroupView, Host};
+use super::policy::DrainWhen;
+use crate::id::{InstanceId, Zone};
+
+/// Why nobody of a group can be admitted although somebody is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    LaunchesSuspended,
+    /// Fewer members are ready than desired, and hosts in flight explain only `explained` of the missing ones.
+    NotWhole {
+        ready: u32,
+        desired: u32,
+        explained: u32,
+    },
+}
+
+impl std::fmt::Display for Blocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Blocked::LaunchesSuspended => f.write_str("launches are suspended"),
+            Blocked::NotWhole { ready, desired, explained: 0 } => write!(f, "{ready} of {desired} members are ready"),
+            Blocked::NotWhole { ready, desired, explained } => {
+                write!(f, "{ready} of {desired} members are ready and {explained} are being replaced")
+            }
+        }
+    }
+}
+
+/// The gate before the budget.
+pub fn gate(
+    group: &GroupView,
+    hosts: &BTreeMap<InstanceId, Host>,
+    replacing: u32,
+    emptying: u32,
+) -> Result<(), Blocked> {
+    if group.launches_suspended() {
+        return Err(Blocked::LaunchesSuspended);
+    }
+    let (ready, desired) = (group.ready(hosts), group.facts.desired);
+    // A host that was drained before its replacement came explains a missing member as long as it is there.
+    let explained = match group.policy.drain {
+        DrainWhen::AfterReplacement => replacing,
+        DrainWhen::AtOnce => replacing.saturating_add(emptying),
+    };
+    if ready.saturating_add(explained) < desired {
+        return Err(Blocked::NotWhole { ready, desired, explained });
+    }
+    Ok(())
+}
+
+/// The hosts that are due, first to go first: zones in turn (the one with the most hosts left to go first), the oldest of
+/// each zone first, the host of the worker itself last.
+pub fn order<'a>(view: &ClusterView, due: impl Iterator<Item = (&'a InstanceId, &'a Host)>) -> Vec<InstanceId> {
+    let mut zones: BTreeMap<Option<&Zone>, Vec<Due<'_>>> = BTreeMap::new();
+    for (id, host) in due {
+        zones.entry(host.zone()).or_default().push((host.launched(), id, host));
+    }
+    let mut keyed = Vec::new();
+    for hosts in zones.values_mut() {
+        hosts.sort_by_key(|(launched, id, _)| (*launched, *id));
+        let count = hosts.len();
+        for (index, (launched, id, host)) in hosts.iter().enumerate() {
+            let younger = count - 1 - index;
+            keyed.push((carries_worker(view, host), Reverse(younger), *launched, *id));
+        }
+    }
+    keyed.sort();
+    keyed.into_iter().map(|(_, _, _, id)| id.clone()).collect()
+}
+
+type Due<'a> = (Option<Timestamp>, &'a InstanceId, &'a Host);
+
+fn carries_worker(view: &ClusterView, host: &Host) -> bool {
+    match (&view.worker, host.container.here()) {
+        (Some(worker), Some(container)) => worker.id() == container.arn.id(),
+        (Some(_), None) | (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::{Instance, InstanceState};
+    use crate::plan::model::Seen;
+
+    fn host(id: &str, zone: &str, launched: i64) -> (InstanceId, Host) {
+        let ec2 = Instance {
+            id: id.into(),
+            image: "ami-1".into(),
+            state: InstanceState::Running,
+            launched: Timestamp::from_second(launched).unwrap(),
+            zone: zone.into(),
+            tags: BTreeMap::new(),
+            managed: false,
+        };
+        (id.into(), Host { ec2: Seen::Here(ec2), ..Host::default() })
+    }
+
+    fn ordered(hosts: &[(InstanceId, Host)]) -> Vec<String> {
+        let view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        order(&view, hosts.iter().map(|(id, host)| (id, host))).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn zones_take_turns_and_the_oldest_goes_first() {
+        let hosts =
+            [host("i-1", "a", 1), host("i-2", "a", 2), host("i-3", "b", 3), host("i-4", "b", 4), host("i-5", "b", 5)];
+        assert_eq!(ordered(&hosts), ["i-3", "i-1", "i-4", "i-2", "i-5"]);
+    }
+
+    #[test]
+    fn the_order_of_the_rest_is_the_same_whoever_has_gone_before() {
+        let all: Vec<_> = (0..12).map(|n| host(&format!("i-{n:02}"), ["a", "b", "c"][n % 3], 100 - n as i64)).collect();
+        let whole = ordered(&all);
+        for gone in 1..whole.len() {
+            let rest: Vec<_> = all.iter().filter(|(id, _)| !whole[..gone].contains(&id.to_string())).cloned().collect();
+            assert_eq!(ordered(&rest), whole[gone..]);
+        }
+    }
+}

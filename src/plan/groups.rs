@@ -1,0 +1,179 @@
+//! The groups of an open rotation: first the template, then who goes next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::admission::{Blocked, gate, order};
+use super::hold::Problem;
+use super::host::Phase;
+use super::model::{ClusterView, GroupView, Look, Seen};
+use super::policy::Policy;
+use super::release::{Release, Resolution, TemplateStep, template_step};
+use super::tags::RotationState;
+use super::{Act, Plan, earlier, is_in_flight};
+use crate::effect::{Lifecycle, VersionRule};
+use crate::id::{GroupName, InstanceId};
+
+/// How many hosts of each group are where.
+#[derive(Default)]
+struct Flight {
+    in_flight: u32,
+    replacing: u32,
+    /// Draining, drained or retired.
+    emptying: u32,
+}
+
+pub fn plan_groups(
+    view: &ClusterView,
+    policy: &Policy,
+    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
+    for (name, resolution) in resolutions {
+        match resolution {
+            Resolution::Unresolved { reason } => {
+                plan.unresolved.insert((*name).clone(), reason.clone());
+            }
+            Resolution::Lacks(_) | Resolution::Resolved(_) => {}
+        }
+    }
+    let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
+    // With a problem on the table nobody new starts.
+    if !open || !plan.problems.is_empty() {
+        return;
+    }
+    let flights = flights(view, plan);
+    let all: u32 = flights.values().map(|flight| flight.in_flight).sum();
+    let mut cluster_room = policy.max_in_flight_cluster.map(|most| most.saturating_sub(all));
+    let mut template_acts = BTreeSet::new();
+    for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
+        match resolutions.get(name) {
+            Some(Resolution::Lacks(look)) => {
+                plan.looks.insert(look.clone());
+            }
+            Some(Resolution::Resolved(release)) if !release.is_in_use() => match template_step(view, release) {
+                TemplateStep::Look(look) => {
+                    plan.looks.insert(look);
+                }
+                TemplateStep::Make => {
+                    template_acts.insert(make_version(release));
+                }
+                TemplateStep::Use(version) => {
+                    template_acts.insert(use_version(name, release, version));
+                }
+            },
+            Some(Resolution::Resolved(_)) => {
+                let flight = flights.get(name);
+                let admitted = admit(view, name, group, flight, cluster_room, now, plan);
+                cluster_room = cluster_room.map(|room| room.saturating_sub(admitted));
+            }
+            Some(Resolution::Unresolved { .. }) | None => {}
+        }
+    }
+    plan.acts.extend(template_acts);
+}
+
+fn make_version(release: &Release<'_>) -> Act {
+    Act::MakeVersion {
+        template: release.spec.template.clone(),
+        source: release.in_use.number,
+        image: release.image.clone(),
+        description: release.description(),
+        client_token: release.client_token(),
+    }
+}
+
+fn use_version(group: &GroupName, release: &Release<'_>, version: u64) -> Act {
+    let template = release.spec.template.clone();
+    match release.spec.rule {
+        VersionRule::Number(_) => Act::Pin { group: group.clone(), template, version, mixed: release.spec.mixed },
+        VersionRule::Default | VersionRule::Latest => Act::SetDefault { template, version },
+    }
+}
+
+fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
+    let mut flights: BTreeMap<GroupName, Flight> = BTreeMap::new();
+    for (id, phase) in plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase)) {
+        let Some(ours) = view.hosts.get(id).and_then(|host| host.ours.as_ref()) else { continue };
+        let flight = flights.entry(ours.group.clone()).or_default();
+        flight.in_flight += 1;
+        match phase {
+            Phase::Replacing => flight.replacing += 1,
+            Phase::Draining | Phase::Drained | Phase::Retired => flight.emptying += 1,
+            Phase::Leaving | Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => {}
+        }
+    }
+    flights
+}
+
+/// Admits as many as may go now; returns how many.
+fn admit(
+    view: &ClusterView,
+    name: &GroupName,
+    group: &GroupView,
+    flight: Option<&Flight>,
+    cluster_room: Option<u32>,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> u32 {
+    let none = Flight::default();
+    let flight = flight.unwrap_or(&none);
+    let budget = group.policy.max_in_flight.hosts(group.facts.desired);
+    let room = budget.saturating_sub(flight.in_flight).min(cluster_room.unwrap_or(u32::MAX));
+    let members: BTreeSet<&InstanceId> = group.facts.members.iter().map(|member| &member.id).collect();
+    let due =
+        view.hosts.iter().filter(|(id, _)| members.contains(id) && plan.phases.get(*id) == Some(&Phase::Outdated));
+    let due = order(view, due);
+    if due.is_empty() || room == 0 {
+        return 0;
+    }
+    let looks = lacking(view, name, group);
+    if !looks.is_empty() {
+        plan.looks.extend(looks);
+        return 0;
+    }
+    match gate(group, &view.hosts, flight.replacing, flight.emptying) {
+        Ok(()) => {
+            let hosts: BTreeSet<InstanceId> =
+                due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
+            let admitted = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+            plan.acts.push(Act::Claim { group: name.clone(), hosts });
+            admitted
+        }
+        Err(why) => {
+            block(view, name, group, &why, now, plan);
+            0
+        }
+    }
+}
+
+/// The group as it is now, and every member in service that nobody has looked at yet.
+fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<Look> {
+    let look = Look::Group(name.clone());
+    if !view.looked.contains(&look) {
+        return BTreeSet::from([look]);
+    }
+    group
+        .facts
+        .members
+        .iter()
+        .filter(|member| member.lifecycle == Lifecycle::InService)
+        .filter(|member| view.hosts.get(&member.id).is_none_or(|host| host.container == Seen::Unknown))
+        .map(|member| Look::Host(member.id.clone()))
+        .filter(|look| !view.looked.contains(look))
+        .collect()
+}
+
+fn block(view: &ClusterView, name: &GroupName, group: &GroupView, why: &Blocked, now: Timestamp, plan: &mut Plan) {
+    plan.blocked.insert(name.clone());
+    let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
+    let since = group.blocked_since.unwrap_or(now).max(opened);
+    let until = since + group.policy.replacement_timeout;
+    if now < until {
+        plan.look_again = earlier(plan.look_again, Some(until));
+    } else {
+        plan.problems.insert(Problem::blocked(name, why, group.policy.replacement_timeout));
+    }
+}

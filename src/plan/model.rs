@@ -1,0 +1,295 @@
+//! What is known of one cluster: the only thing that [`plan`](super::plan) looks at.
+//!
+//! A view holds AWS's answers, not conclusions: a host's phase, a group's release and whether a group is whole are derived
+//! each time. Three kinds of "no" are kept apart, because they mean different acts: not asked yet ([`Seen::Unknown`]),
+//! asked and not there ([`Seen::Missing`]), there ([`Seen::Here`]).
+//!
+//! `looked` is what was asked for *during the present pass*. What cannot be undone is planned only on facts in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::policy::Policy;
+use super::tags::{Ours, Rotation, Tags};
+use crate::effect::{
+    ContainerInstance, ContainerInstanceStatus, Group, Image, Instance, Lifecycle, Member, TemplateVersion, VersionRule,
+};
+use crate::id::{
+    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
+    TemplateId, Zone,
+};
+
+/// One question to AWS about this cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// The cluster itself, with its tags.
+    Cluster,
+    /// Which groups stand behind its capacity providers.
+    Providers,
+    /// All its container instances.
+    ContainerInstances,
+    /// All EC2 instances that carry our tag for this cluster.
+    Ours,
+    /// One group, with its members.
+    Group(GroupName),
+    /// The EC2 instances of one group.
+    Members(GroupName),
+    /// The version of a template that this rule names.
+    Template(TemplateId, VersionRule),
+    /// The versions of a template that have this image.
+    Made(TemplateId, AmiId),
+    Image(AmiId),
+    Parameter(ParameterName),
+    /// The container instance on one EC2 instance.
+    Host(InstanceId),
+    /// One EC2 instance.
+    Instance(InstanceId),
+    /// The tasks on one host: those that shall run, those that shall have stopped, and how far each has come.
+    Tasks(InstanceId),
+}
+
+/// A fact that may not have been asked for yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seen<T> {
+    #[default]
+    Unknown,
+    Missing,
+    Here(T),
+}
+
+impl<T> Seen<T> {
+    pub fn here(&self) -> Option<&T> {
+        match self {
+            Seen::Here(fact) => Some(fact),
+            Seen::Unknown | Seen::Missing => None,
+        }
+    }
+
+    pub fn here_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Seen::Here(fact) => Some(fact),
+            Seen::Unknown | Seen::Missing => None,
+        }
+    }
+}
+
+/// One cluster, its groups and its hosts, as far as they are known.
+#[derive(Clone, Debug)]
+pub struct ClusterView {
+    pub arn: ClusterArn,
+    /// By its tag, or by configuration.
+    pub opted_in: bool,
+    pub rotation: Option<Rotation>,
+    /// Why the rotation is held.
+    pub hold: Option<String>,
+    /// Hosts launched earlier are outdated whatever their image.
+    pub rotate_before: Option<Timestamp>,
+    /// The groups that the rotation is about; empty: all.
+    pub scope: BTreeSet<GroupName>,
+    pub providers: Vec<CapacityProviderName>,
+    /// The groups behind them.
+    pub behind_providers: BTreeSet<GroupName>,
+    pub groups: BTreeMap<GroupName, GroupView>,
+    pub hosts: BTreeMap<InstanceId, Host>,
+    /// Template versions by the rule that names them; the error says why there is none.
+    pub templates: BTreeMap<(TemplateId, VersionRule), Result<TemplateVersion, String>>,
+    /// Versions that have an image, by template and image.
+    pub made: BTreeMap<(TemplateId, AmiId), Vec<TemplateVersion>>,
+    pub images: BTreeMap<AmiId, Seen<Image>>,
+    /// Values; the error says why there is none.
+    pub parameters: BTreeMap<ParameterName, Result<String, String>>,
+    /// The container instance on which this worker runs, if it runs on one.
+    pub worker: Option<ContainerInstanceArn>,
+    /// What was asked during this pass.
+    pub looked: BTreeSet<Look>,
+}
+
+/// One Auto Scaling group.
+#[derive(Clone, Debug)]
+pub struct GroupView {
+    pub facts: Group,
+    /// The cluster's policy with the group's own settings over it.
+    pub policy: Policy,
+    /// `enabled` = `false`: hands off.
+    pub opted_out: bool,
+    pub source: ImageSource,
+    /// A tag of the group that cannot be read, or a call about it that was refused.
+    pub problem: Option<String>,
+    /// Since when nobody could be admitted although somebody is due.
+    pub blocked_since: Option<Timestamp>,
+}
+
+/// What the group's tags say about where its image comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageSource {
+    pub ami_parameter: Option<ParameterName>,
+    /// The tag `OS`: a family.
+    pub os: Option<String>,
+}
+
+/// One host: an EC2 instance, the container instance on it, or (for a moment) only one of the two.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    pub ec2: Seen<Instance>,
+    pub container: Seen<ContainerInstance>,
+    /// The container instance that was last heard of here: where to look again.
+    pub arn: Option<ContainerInstanceArn>,
+    /// Our tags on it.
+    pub ours: Option<Ours>,
+    pub draining_since: Option<Timestamp>,
+    pub watch: Option<TaskWatch>,
+    /// How often AWS refused a call about it, looks at it in between.
+    pub refusals: u32,
+    /// It was refused too often: what AWS said.
+    pub problem: Option<String>,
+}
+
+/// The tasks of a host that drains, followed from our first look on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskWatch {
+    /// When we first looked.
+    pub since: Timestamp,
+    pub last_look: Timestamp,
+    /// Every task that we know to have been on the host then or later.
+    pub tasks: BTreeMap<TaskArn, TaskSeen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskSeen {
+    NotStopped,
+    /// An event said that it has stopped: a reason to look, not a fact.
+    SaidToHaveStopped,
+    Stopped,
+}
+
+impl ClusterView {
+    /// Nothing known but the name.
+    pub fn blank(arn: ClusterArn, worker: Option<ContainerInstanceArn>) -> Self {
+        Self {
+            arn,
+            opted_in: false,
+            rotation: None,
+            hold: None,
+            rotate_before: None,
+            scope: BTreeSet::new(),
+            providers: Vec::new(),
+            behind_providers: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            made: BTreeMap::new(),
+            images: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            worker,
+            looked: BTreeSet::new(),
+        }
+    }
+
+    /// Is the rotation about this group?
+    pub fn in_scope(&self, group: &GroupName) -> bool {
+        self.scope.is_empty() || self.scope.contains(group)
+    }
+
+    /// The groups behind capacity providers, and those that hosts in flight have left.
+    pub fn groups_named(&self) -> BTreeSet<GroupName> {
+        let left = self.hosts.values().filter_map(|host| host.ours.as_ref()).map(|ours| ours.group.clone());
+        self.behind_providers.iter().cloned().chain(left).collect()
+    }
+
+    /// The host on which this container instance is.
+    pub fn host_of(&self, arn: &ContainerInstanceArn) -> Option<&InstanceId> {
+        self.hosts
+            .iter()
+            .find(|(_, host)| host.container.here().is_some_and(|container| container.arn.id() == arn.id()))
+            .map(|(id, _)| id)
+    }
+
+    /// The group of which this instance is a member now.
+    pub fn membership(&self, id: &InstanceId) -> Option<(&GroupName, &Member)> {
+        self.groups.iter().find_map(|(name, group)| {
+            group.facts.members.iter().find(|member| member.id == *id).map(|member| (name, member))
+        })
+    }
+}
+
+impl GroupView {
+    /// A group as AWS describes it, under the cluster's policy.
+    pub fn new(facts: Group, tags: &Tags, policy: &Policy) -> Self {
+        let (policy, problem) = match tags.group_policy(&facts.tags, policy) {
+            Ok(policy) => (policy, None),
+            Err((tag, bad)) => (policy.clone(), Some(format!("its tag `{tag}`: {bad}"))),
+        };
+        Self {
+            policy,
+            opted_out: tags.group_enabled(&facts.tags) == Some(false),
+            source: ImageSource {
+                ami_parameter: tags.ami_parameter(&facts.tags).map(ParameterName::from),
+                os: Tags::os(&facts.tags).map(ToOwned::to_owned),
+            },
+            problem,
+            blocked_since: None,
+            facts,
+        }
+    }
+
+    /// Do we act on this group at all?
+    pub fn is_ours_to_touch(&self) -> bool {
+        !self.opted_out && !self.facts.managed
+    }
+
+    /// The members that can take tasks: in service, registered, ACTIVE and connected.
+    pub fn ready(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
+        let ready = self.facts.members.iter().filter(|member| {
+            member.lifecycle == Lifecycle::InService && hosts.get(&member.id).is_some_and(Host::is_active_and_connected)
+        });
+        u32::try_from(ready.count()).unwrap_or(u32::MAX)
+    }
+
+    pub fn launches_suspended(&self) -> bool {
+        self.facts.suspended.contains("Launch")
+    }
+}
+
+impl Host {
+    pub fn status(&self) -> Option<ContainerInstanceStatus> {
+        self.container.here().map(|container| container.status)
+    }
+
+    pub fn is_active_and_connected(&self) -> bool {
+        self.container
+            .here()
+            .is_some_and(|container| container.status == ContainerInstanceStatus::Active && container.agent_connected)
+    }
+
+    /// The image it runs: EC2's word, else the agent's.
+    pub fn image(&self) -> Option<&AmiId> {
+        self.ec2.here().map(|ec2| &ec2.image).or_else(|| self.container.here()?.image.as_ref())
+    }
+
+    /// When it was launched: EC2's word, else its registration (a little later).
+    pub fn launched(&self) -> Option<Timestamp> {
+        self.ec2.here().map(|ec2| ec2.launched).or_else(|| self.container.here()?.registered)
+    }
+
+    pub fn zone(&self) -> Option<&Zone> {
+        self.ec2.here().map(|ec2| &ec2.zone).or_else(|| self.container.here()?.zone.as_ref())
+    }
+
+    /// Tasks with the desired status RUNNING.
+    pub fn tasks_to_run(&self) -> u32 {
+        self.container.here().map_or(0, |container| container.running_tasks.saturating_add(container.pending_tasks))
+    }
+}
+
+impl TaskWatch {
+    /// Tasks that have not stopped, as far as looks (not events) say.
+    pub fn left(&self) -> impl Iterator<Item = &TaskArn> {
+        self.tasks.iter().filter(|(_, seen)| **seen != TaskSeen::Stopped).map(|(arn, _)| arn)
+    }
+
+    /// Does nothing we have heard, by looks or by events, say that a task is left?
+    pub fn seems_over(&self) -> bool {
+        self.tasks.values().all(|seen| *seen != TaskSeen::NotStopped)
+    }
+}

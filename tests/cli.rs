@@ -1,0 +1,124 @@
+//! What a person sees who starts it wrongly: one clear line, and an exit code that says which kind of wrong.
+#![cfg(feature = "aws")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator";
+/// Nothing listens there: port 1 is `tcpmux`, and nobody runs that.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+/// With an environment of our own: no credentials, no profile, no instance metadata, no proxy.
+fn ecs_rotator(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ecs-rotator"))
+        .args(arguments)
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/nonexistent/config")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
+        .env("AWS_REGION", "eu-west-1")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", Path::new(env!("CARGO_BIN_EXE_ecs-rotator")).display()))
+}
+
+fn with_keys<'e>(more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
+    [&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")], more].concat()
+}
+
+/// The one line that begins with `error: `.
+#[track_caller]
+fn error_line(output: &Output, code: i32) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    let lines: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    lines[0].to_owned()
+}
+
+#[test]
+fn wrong_usage_names_the_flag_and_ends_with_2() {
+    for (arguments, said) in [
+        (
+            vec!["run", "--queue-url", QUEUE, "--max-in-flight", "0"],
+            "'0' for '--max-in-flight <HOSTS>': expected a number of hosts from 1",
+        ),
+        (vec!["run", "--queue-url", QUEUE, "--max-in-flight", "110%"], "'110%' for '--max-in-flight <HOSTS>'"),
+        (vec!["run", "--queue-url", QUEUE, "--drain", "never"], "expected `after-replacement` or `at-once`"),
+        (vec!["run", "--queue-url", QUEUE, "--drain-timeout", "60"], "'60' for '--drain-timeout <TIME>'"),
+        (vec!["run", "--queue-url", QUEUE, "--cluster", "a b"], "'a b' for '--cluster <CLUSTER>'"),
+        (vec!["run", "--queue-url", "ecs-rotator"], "expected the URL of an SQS queue"),
+        (vec!["run", "--queue-url", QUEUE, "--max-in-fligth", "1"], "unexpected argument '--max-in-fligth'"),
+        (vec!["run"], "required arguments were not provided"),
+        (vec!["rotate", "--queue-url", QUEUE], "required arguments were not provided"),
+        (vec!["rotat"], "unrecognized subcommand 'rotat'"),
+    ] {
+        let line = error_line(&ecs_rotator(&arguments, &[]), 2);
+        assert!(line.contains(said), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn a_bad_value_in_the_environment_is_refused_like_its_flag() {
+    let environment = [("ECS_ROTATOR_QUEUE_URL", QUEUE), ("ECS_ROTATOR_MAX_IN_FLIGHT", "0")];
+    let line = error_line(&ecs_rotator(&["run"], &environment), 2);
+    assert!(line.contains("'0' for '--max-in-flight <HOSTS>'"), "{line}");
+}
+
+#[test]
+fn a_bad_log_filter_is_bad_usage() {
+    let line = error_line(&ecs_rotator(&["run", "--queue-url", QUEUE], &[("ECS_ROTATOR_LOG", "ecs_rotator=loud")]), 2);
+    assert!(line.contains("ECS_ROTATOR_LOG=`ecs_rotator=loud`"), "{line}");
+}
+
+#[test]
+fn without_credentials_it_says_how_to_give_them_and_ends_with_4() {
+    for arguments in [vec!["run", "--queue-url", QUEUE], vec!["rotate", "--cluster", "prod", "--queue-url", QUEUE]] {
+        let line = error_line(&ecs_rotator(&arguments, &[]), 4);
+        assert!(
+            line.contains(QUEUE) && line.contains("no usable AWS credentials") && line.contains("AWS_PROFILE"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn without_a_region_it_says_so_and_ends_with_4() {
+    let line = error_line(&ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_REGION", "")])), 4);
+    assert!(line.contains("no AWS region") && line.contains("AWS_REGION"), "{line}");
+}
+
+#[test]
+fn an_address_where_nobody_answers_is_said_at_once_and_ends_with_4() {
+    for (endpoint, why) in [(NOBODY, "refused"), ("http://no-such-host.invalid", "dns error")] {
+        let begun = begun();
+        let output = ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_ENDPOINT_URL_SQS", endpoint)]));
+        let line = error_line(&output, 4);
+        assert!(line.contains("no answer from SQS") && line.to_lowercase().contains(why), "{line}");
+        assert!(begun.elapsed().as_secs() < 5, "it took {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_fifo_queue_is_refused() {
+    let fifo = format!("{QUEUE}.fifo");
+    for arguments in [vec!["run", "--queue-url", &fifo], vec!["rotate", "--cluster", "prod", "--queue-url", &fifo]] {
+        let line = error_line(&ecs_rotator(&arguments, &with_keys(&[("AWS_ENDPOINT_URL_SQS", NOBODY)])), 4);
+        assert!(line.contains("FIFO"), "{line}");
+    }
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    for arguments in [vec!["--help"], vec!["run", "--help"], vec!["rotate", "--help"]] {
+        let output = ecs_rotator(&arguments, &[]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{arguments:?}: {text}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a person waits for the line")]
+fn begun() -> std::time::Instant {
+    std::time::Instant::now()
+}

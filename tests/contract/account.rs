@@ -1,0 +1,243 @@
+//! An AWS account with one ECS cluster, `prod`, and two groups of three hosts.
+//!
+//! The groups differ in what makes a difference to a release: `web` is a plain group **pinned to a number** of its launch
+//! template, `api` a **mixed-instances policy on `$Default`**. Both follow the parameter `/golden/al2023`, which starts at
+//! the image they run. A second cluster, `stage`, exists and has not opted in. The queue has a dead-letter queue.
+
+use std::collections::BTreeMap;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_autoscaling::types as asg;
+use aws_sdk_ec2::config::Credentials;
+use aws_sdk_ec2::types as ec2;
+use aws_sdk_ecs::types as ecs;
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::types::ParameterType;
+
+use crate::emulators::Emulators;
+use crate::events::Envelopes;
+
+pub const ACCOUNT: &str = "123456789012";
+pub const REGION: &str = "eu-west-1";
+/// Signs what the tests themselves ask.
+const ACCESS_KEY: &str = "testing";
+pub const CLUSTER: &str = "prod";
+/// Exists, and has no `ecs-rotator:enabled`.
+pub const CLOSED_CLUSTER: &str = "stage";
+pub const PARAMETER: &str = "/golden/al2023";
+pub const GROUPS: [&str; 2] = ["api", "web"];
+pub const HOSTS_PER_GROUP: usize = 3;
+const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
+/// Two images out of moto's stock: one that it registers itself would have no architecture.
+const OLD_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260615-kernel-6.1-x86_64";
+const NEW_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260813-kernel-6.1-x86_64";
+
+/// How the queue treats a message that nobody deletes.
+pub struct QueueRules {
+    pub max_receive_count: u32,
+    pub visibility_seconds: u32,
+}
+
+pub struct Account {
+    pub ec2: aws_sdk_ec2::Client,
+    pub ecs: aws_sdk_ecs::Client,
+    pub autoscaling: aws_sdk_autoscaling::Client,
+    pub ssm: aws_sdk_ssm::Client,
+    pub sqs: aws_sdk_sqs::Client,
+    pub cluster_arn: String,
+    pub old_image: String,
+    pub new_image: String,
+    /// Launch template ids by group.
+    pub templates: BTreeMap<String, String>,
+    pub queue: String,
+    pub dead_letters: String,
+}
+
+impl Account {
+    pub async fn create(emulators: &Emulators, rules: &QueueRules) -> Account {
+        let (fleet, queues) = (config(emulators.fleet_url()).await, config(emulators.sqs_url()).await);
+        let mut account = Account {
+            ec2: aws_sdk_ec2::Client::new(&fleet),
+            ecs: aws_sdk_ecs::Client::new(&fleet),
+            autoscaling: aws_sdk_autoscaling::Client::new(&fleet),
+            ssm: aws_sdk_ssm::Client::new(&fleet),
+            sqs: aws_sdk_sqs::Client::new(&queues),
+            cluster_arn: format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"),
+            old_image: String::new(),
+            new_image: String::new(),
+            templates: BTreeMap::new(),
+            queue: String::new(),
+            dead_letters: String::new(),
+        };
+        account.old_image = account.image_named(OLD_IMAGE).await;
+        account.new_image = account.image_named(NEW_IMAGE).await;
+        account.point_parameter_at(&account.old_image).await;
+        for group in GROUPS {
+            let template = account.create_template(group).await;
+            account.templates.insert(group.to_owned(), template);
+        }
+        account.create_groups().await;
+        account.create_clusters().await;
+        account.create_queues(rules).await;
+        account
+    }
+
+    /// The new image is out: the parameter changes, and EventBridge says so.
+    pub async fn release(&self) {
+        self.point_parameter_at(&self.new_image).await;
+        self.send(&Envelopes::default().parameter_changed(PARAMETER)).await;
+    }
+
+    pub async fn send(&self, body: &str) {
+        let sent = self.sqs.send_message().queue_url(&self.queue).message_body(body).send().await;
+        sent.expect("the message is sent");
+    }
+
+    pub async fn point_parameter_at(&self, image: &str) {
+        let parameter =
+            self.ssm.put_parameter().name(PARAMETER).value(image).r#type(ParameterType::String).overwrite(true);
+        parameter.send().await.expect("the parameter is put");
+    }
+
+    async fn image_named(&self, name: &str) -> String {
+        let filter = ec2::Filter::builder().name("name").values(name).build();
+        let images = self.ec2.describe_images().filters(filter).send().await.expect("images are described");
+        let image = images.images().first().and_then(ec2::Image::image_id);
+        image.unwrap_or_else(|| panic!("moto has the image {name} in its stock")).to_owned()
+    }
+
+    async fn create_template(&self, group: &str) -> String {
+        let data = ec2::RequestLaunchTemplateData::builder()
+            .image_id(&self.old_image)
+            .instance_type(ec2::InstanceType::M5Large)
+            .build();
+        let request = self.ec2.create_launch_template().launch_template_name(group).launch_template_data(data);
+        let made = request.send().await.expect("the launch template is created");
+        made.launch_template().and_then(|t| t.launch_template_id()).expect("a launch template has an id").to_owned()
+    }
+
+    async fn create_groups(&self) {
+        let subnets = self.create_subnets().await;
+        let base = |version: &str, group: &str| {
+            let id = &self.templates[group];
+            asg::LaunchTemplateSpecification::builder().launch_template_id(id).version(version).build()
+        };
+        let web = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name("web");
+        let web = web.min_size(1).max_size(6).desired_capacity(1).vpc_zone_identifier(subnets.join(","));
+        web.launch_template(base("1", "web")).send().await.expect("the group web is created");
+
+        let kind = |name: &str| asg::LaunchTemplateOverrides::builder().instance_type(name).build();
+        let template = asg::LaunchTemplate::builder()
+            .launch_template_specification(base("$Default", "api"))
+            .overrides(kind("m5.large"))
+            .overrides(kind("m6i.large"))
+            .build();
+        let policy = asg::MixedInstancesPolicy::builder().launch_template(template).build();
+        let api = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name("api");
+        let api = api
+            .min_size(1)
+            .max_size(6)
+            .desired_capacity(1)
+            .set_availability_zones(Some(ZONES.map(str::to_owned).to_vec()));
+        api.mixed_instances_policy(policy).send().await.expect("the group api is created");
+
+        for group in GROUPS {
+            self.grow(group).await;
+            self.tag_group(group).await;
+        }
+    }
+
+    /// One host at a time: moto puts all that it launches at once into one zone.
+    async fn grow(&self, group: &str) {
+        for hosts in 2..=HOSTS_PER_GROUP {
+            let desired = i32::try_from(hosts).expect("a group of a few hosts");
+            let request =
+                self.autoscaling.set_desired_capacity().auto_scaling_group_name(group).desired_capacity(desired);
+            request.send().await.expect("the desired capacity is set");
+        }
+    }
+
+    async fn tag_group(&self, group: &str) {
+        let tag = asg::Tag::builder()
+            .resource_id(group)
+            .resource_type("auto-scaling-group")
+            .key("ecs-rotator:ami-parameter")
+            .value(PARAMETER)
+            .propagate_at_launch(false)
+            .build();
+        self.autoscaling.create_or_update_tags().tags(tag).send().await.expect("the group is tagged");
+    }
+
+    async fn create_subnets(&self) -> Vec<String> {
+        let vpc = self.ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.expect("the VPC is created");
+        let vpc = vpc.vpc().and_then(|v| v.vpc_id()).expect("a VPC has an id").to_owned();
+        let mut subnets = Vec::new();
+        for (n, zone) in ZONES.iter().enumerate() {
+            let request =
+                self.ec2.create_subnet().vpc_id(&vpc).cidr_block(format!("10.0.{n}.0/24")).availability_zone(*zone);
+            let made = request.send().await.expect("the subnet is created");
+            subnets.push(made.subnet().and_then(|s| s.subnet_id()).expect("a subnet has an id").to_owned());
+        }
+        subnets
+    }
+
+    async fn create_clusters(&self) {
+        let mut prod = self.ecs.create_cluster().cluster_name(CLUSTER);
+        for group in GROUPS {
+            let provider =
+                ecs::AutoScalingGroupProvider::builder().auto_scaling_group_arn(self.group_arn(group).await).build();
+            let provider = provider.expect("a provider with a group is complete");
+            let request = self
+                .ecs
+                .create_capacity_provider()
+                .name(format!("{group}-capacity"))
+                .auto_scaling_group_provider(provider);
+            request.send().await.expect("the capacity provider is created");
+            prod = prod.capacity_providers(format!("{group}-capacity"));
+            self.register_task_definition(group).await;
+        }
+        let enabled = ecs::Tag::builder().key("ecs-rotator:enabled").value("true").build();
+        prod.capacity_providers("FARGATE").tags(enabled).send().await.expect("the cluster prod is created");
+        self.ecs.create_cluster().cluster_name(CLOSED_CLUSTER).send().await.expect("the cluster stage is created");
+    }
+
+    async fn group_arn(&self, group: &str) -> String {
+        let groups = self.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(group).send().await;
+        let groups = groups.expect("the group is described");
+        groups.auto_scaling_groups()[0].auto_scaling_group_arn().expect("a group has an ARN").to_owned()
+    }
+
+    async fn register_task_definition(&self, family: &str) {
+        let container = ecs::ContainerDefinition::builder().name(family).image(family).cpu(64).memory(64).build();
+        let request = self.ecs.register_task_definition().family(family).container_definitions(container);
+        request.send().await.expect("the task definition is registered");
+    }
+
+    async fn create_queues(&mut self, rules: &QueueRules) {
+        let made = self.sqs.create_queue().queue_name("ecs-rotator-dead-letters").send().await;
+        self.dead_letters =
+            made.expect("the dead-letter queue is created").queue_url().expect("a queue has a URL").to_owned();
+        let redrive = serde_json::json!({
+            "deadLetterTargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:ecs-rotator-dead-letters"),
+            "maxReceiveCount": rules.max_receive_count,
+        });
+        let request = self
+            .sqs
+            .create_queue()
+            .queue_name("ecs-rotator")
+            .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
+            .attributes(QueueAttributeName::VisibilityTimeout, rules.visibility_seconds.to_string());
+        let made = request.send().await.expect("the queue is created");
+        self.queue = made.queue_url().expect("a queue has a URL").to_owned();
+    }
+}
+
+async fn config(endpoint: String) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "contract tests"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await
+}

@@ -1,0 +1,32 @@
+//! The worker against AWS's API as somebody else understood it.
+//!
+//! The simulation was written by those who wrote the engine, and shares their misunderstandings. So here the real binary runs
+//! as a process against two emulators from elsewhere: moto holds the account, ministack the queue, and a small driver plays
+//! what neither plays (hosts boot, tasks move, events arrive). Each test has servers, an account and a driver of its own.
+//!
+//! ```text
+//!   worker (a process) ──EC2, Auto Scaling, ECS, SSM──▶ moto ◀──looks, boots, moves tasks── driver
+//!           └───────────────────SQS─────────────────▶ ministack ◀──────────events───────────┘
+//! ```
+//!
+//! `emulators` installs and starts the servers, `account` builds the account and `look` reads it, `driver` plays and keeps a
+//! `record`, `calls` reads what moto was asked, `worker` is the process, `scene` ties them together for one test. The tests: `rehearsal` (the driver itself,
+//! without a worker), `rotation`, `messages`, `ends`.
+//!
+//! What the workers and servers said is below `target/tmp/contract/`, by test.
+#![cfg(feature = "aws")]
+
+mod account;
+mod calls;
+mod driver;
+mod emulators;
+mod ends;
+mod events;
+mod look;
+mod messages;
+mod record;
+mod rehearsal;
+mod rotation;
+mod scene;
+mod wait;
+mod worker;
