@@ -1,0 +1,251 @@
+//! The checks around single effects.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::effect::{InstanceState, Lifecycle, Request};
+use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, TemplateId};
+use crate::plan::policy::{Budget, DrainWhen};
+use crate::sim::world::{HostNo, World};
+
+/// Desired capacity may have been more a moment ago, when the worker looked.
+const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
+
+impl World {
+    /// What a request breaks if it succeeds.
+    pub(super) fn concerns(&self, request: &Request) -> Vec<(u8, String)> {
+        let what = request.operation();
+        match request {
+            Request::TagResource { cluster, .. } | Request::UntagResource { cluster, .. } => {
+                self.uninvited_cluster(cluster, what)
+            }
+            Request::UpdateContainerInstancesState { arns, .. } => {
+                self.uninvited(arns.iter().filter_map(HostNo::of_agent), what)
+            }
+            Request::DeregisterContainerInstance { arn, .. } => {
+                let mut concerns = self.uninvited(HostNo::of_agent(arn), what);
+                concerns.extend(HostNo::of_agent(arn).into_iter().flat_map(|no| self.interrupted(no, what)));
+                concerns
+            }
+            Request::DetachInstances { group, instances } => {
+                let mut concerns = self.uninvited(hosts(instances), what);
+                concerns.extend(self.uninvited_group(group, what));
+                concerns.extend(hosts(instances).flat_map(|no| self.untagged(no)));
+                concerns
+            }
+            Request::UpdateAutoScalingGroup { group, .. } => self.uninvited_group(group, what),
+            Request::CreateTags { instances, tags } => {
+                let mut concerns = self.uninvited(hosts(instances), what);
+                let key = format!("{}rotation", self.scenario.settings.tag_prefix);
+                if tags.get(&key).is_some_and(|value| !value.is_empty()) {
+                    concerns.extend(hosts(instances).filter(|no| !self.is_ours(*no)).flat_map(|no| self.current(no)));
+                }
+                concerns
+            }
+            Request::TerminateInstances { instances } => {
+                let mut concerns = self.uninvited(hosts(instances), what);
+                concerns.extend(hosts(instances).flat_map(|no| self.interrupted(no, what)));
+                concerns
+            }
+            Request::CreateLaunchTemplateVersion { template, .. } | Request::ModifyLaunchTemplate { template, .. } => {
+                self.uninvited_template(template, what)
+            }
+            Request::ReceiveMessage { .. }
+            | Request::DeleteMessageBatch { .. }
+            | Request::ChangeMessageVisibilityBatch { .. }
+            | Request::ListClusters { .. }
+            | Request::DescribeClusters { .. }
+            | Request::DescribeCapacityProviders { .. }
+            | Request::ListContainerInstances { .. }
+            | Request::DescribeContainerInstances { .. }
+            | Request::ListTasks { .. }
+            | Request::DescribeTasks { .. }
+            | Request::DescribeAutoScalingGroups { .. }
+            | Request::DescribeInstances { .. }
+            | Request::DescribeLaunchTemplateVersions { .. }
+            | Request::DescribeImages { .. }
+            | Request::GetParameters { .. }
+            | Request::LocateSelf => Vec::new(),
+        }
+    }
+
+    /// Promise 1: a host that runs goes, and a task on it is not STOPPED.
+    fn interrupted(&self, no: HostNo, what: &str) -> Option<(u8, String)> {
+        self.account.host(no).filter(|host| host.is_up())?;
+        let (_, task) = self.account.tasks_on(no).find(|(_, task)| !task.is_over())?;
+        let left = self.account.tasks_on(no).filter(|(_, task)| !task.is_over()).count();
+        let task = format!("{} is {:?}", self.account.task_group(task), task.last);
+        Some((1, format!("{what} of {}: {left} tasks are not STOPPED, one of {task}", no.instance())))
+    }
+
+    /// Promise 4: a worker that dies after this leaves nothing that says whose host it is.
+    fn untagged(&self, no: HostNo) -> Option<(u8, String)> {
+        let host = self.account.host(no)?;
+        let detaches = matches!(host.member, Some(Lifecycle::InService | Lifecycle::Standby));
+        (detaches && !self.is_ours(no)).then(|| (4, format!("{} is detached without a tag of ours", no.instance())))
+    }
+
+    /// Promise 5, for hosts.
+    fn uninvited(&self, hosts: impl IntoIterator<Item = HostNo>, what: &str) -> Vec<(u8, String)> {
+        let known_since = self.now() - self.grace();
+        let mut concerns = Vec::new();
+        for no in hosts {
+            let Some(host) = self.account.host(no) else { continue };
+            if !self.opted_in(&host.cluster) || !self.group_opted_in(&host.origin) {
+                concerns.push((5, format!("{what} of {}, which has not opted in", no.instance())));
+            }
+            let set_aside = self.ledger.set_aside.get(&no).is_some_and(|since| *since < known_since);
+            if set_aside && !self.is_ours(no) && host.is_up() {
+                concerns.push((5, format!("{what} of {}, which a person has set aside", no.instance())));
+            }
+        }
+        concerns
+    }
+
+    fn uninvited_cluster(&self, cluster: &ClusterArn, what: &str) -> Vec<(u8, String)> {
+        if self.opted_in(cluster) {
+            return Vec::new();
+        }
+        vec![(5, format!("{what} of {cluster}, which has not opted in"))]
+    }
+
+    fn uninvited_group(&self, group: &GroupName, what: &str) -> Vec<(u8, String)> {
+        if self.group_opted_in(group) {
+            return Vec::new();
+        }
+        vec![(5, format!("{what} of {group}, which has not opted in"))]
+    }
+
+    fn uninvited_template(&self, template: &TemplateId, what: &str) -> Vec<(u8, String)> {
+        let users = self.account.groups.values().filter(|group| {
+            group.template.as_ref().is_some_and(|spec| spec.template == *template) && self.group_opted_in(&group.name)
+        });
+        if users.count() > 0 {
+            return Vec::new();
+        }
+        vec![(5, format!("{what} of {template}, which no group uses that has opted in"))]
+    }
+
+    /// Promise 7: a host on the release, not launched before `rotate-before`, is taken.
+    fn current(&self, no: HostNo) -> Option<(u8, String)> {
+        let host = self.account.host(no)?;
+        let mut recent = self.recent_releases(&host.origin, self.now() - self.grace());
+        let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
+        let current = !forced && recent.all(|image| image == host.image);
+        current.then(|| (7, format!("{} is taken although it is current ({})", no.instance(), host.image)))
+    }
+
+    /// Every value that a group's parameter has had since then.
+    pub(super) fn recent_releases(&self, group: &GroupName, since: Timestamp) -> impl Iterator<Item = AmiId> {
+        let parameter = self.ledger.follows.get(group);
+        let values = parameter.and_then(|name| self.ledger.releases.get(name)).map_or(&[][..], Vec::as_slice);
+        let first = values.partition_point(|(from, _)| *from <= since).saturating_sub(1);
+        values[first..].iter().map(|(_, image)| image.clone())
+    }
+
+    pub(super) fn rotate_before(&self, cluster: &ClusterArn) -> Option<Timestamp> {
+        self.cluster_tag(cluster, "rotate-before")?.parse().ok()
+    }
+
+    /// Promise 2.
+    pub(super) fn check_budget(&mut self) {
+        let account = self.account.clone();
+        let mut in_all = 0;
+        for group in account.groups.values() {
+            let in_flight = account.hosts.keys().filter(|no| self.in_flight_of(**no, &group.name)).count();
+            in_all += in_flight;
+            self.ledger.max_in_flight_seen = self.ledger.max_in_flight_seen.max(in_flight);
+            let desired = self.desired_since(&group.name, self.now() - RECENTLY).1;
+            let budget = self.budget(&group.name).hosts(desired);
+            if in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
+                self.violated(2, format!("{in_flight} hosts of {} are in flight, {budget} may be", group.name));
+            }
+        }
+        let most = self.scenario.settings.policy.max_in_flight_cluster.and_then(|most| usize::try_from(most).ok());
+        if most.is_some_and(|most| in_all > most) {
+            self.violated(2, format!("{in_all} hosts of the cluster are in flight"));
+        }
+    }
+
+    fn in_flight_of(&self, no: HostNo, group: &GroupName) -> bool {
+        let Some(host) = self.account.host(no) else { return false };
+        let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
+        !gone
+            && self.is_ours(no)
+            && self.host_tag(no, "group").is_none_or(|of| of == group.as_str())
+            && host.origin == *group
+    }
+
+    fn budget(&self, group: &GroupName) -> Budget {
+        let key = format!("{}max-in-flight", self.scenario.settings.tag_prefix);
+        let tag = self.account.groups.get(group).and_then(|group| group.tags.get(&key));
+        tag.and_then(|text| text.parse().ok()).unwrap_or(self.scenario.settings.policy.max_in_flight)
+    }
+
+    /// The least and the most that a group's desired capacity was since then.
+    fn desired_since(&self, group: &GroupName, since: Timestamp) -> (u32, u32) {
+        let now = self.account.groups.get(group).map_or(0, |group| group.desired);
+        let changes = self.ledger.desired_changes.iter();
+        let before = changes.filter(|(at, of, _)| *at >= since && of == group).map(|(_, _, desired)| *desired);
+        before.fold((now, now), |(least, most), desired| (least.min(desired), most.max(desired)))
+    }
+
+    /// Promise 3: this effect took hosts out of service. Those that others took within the grace count as if they served.
+    pub(super) fn check_capacity(&mut self, group: &GroupName, before: usize) {
+        let serving = self.serving(group);
+        if serving >= before {
+            return;
+        }
+        let since = self.now() - self.grace();
+        let lost = self.ledger.losses.iter().filter(|(at, _)| *at >= since).filter(|(_, no)| {
+            self.account.host(*no).is_some_and(|host| host.origin == *group && !self.serves(*no, host))
+        });
+        let excused = lost.map(|(_, no)| *no).collect::<std::collections::BTreeSet<_>>().len();
+        let desired = self.desired_since(group, since).0;
+        if serving + excused < usize::try_from(desired).unwrap_or(usize::MAX) {
+            let excuse = if excused > 0 { format!(" and {excused} just lost") } else { String::new() };
+            self.violated(3, format!("{serving} hosts{excuse} serve {group}, {desired} are desired"));
+        }
+    }
+
+    /// Promise 6.
+    pub(super) fn check_versions(&mut self, request: &Request) {
+        let Request::CreateLaunchTemplateVersion { template, image, .. } = request else { return };
+        let Some(known) = self.account.templates.get(template) else { return };
+        let versions = known.versions.iter().filter(|version| version.client_token.is_some());
+        let made = versions.filter(|version| version.image == image.as_str()).count();
+        let made = u32::try_from(made).unwrap_or(u32::MAX);
+        let counted = self.ledger.versions_made.insert((template.clone(), image.clone()), made);
+        if made > 1 && counted != Some(made) {
+            self.violated(6, format!("{made} versions of {template} were made for {image}"));
+        }
+    }
+
+    pub(super) fn note_detached(&mut self, no: HostNo) {
+        self.ledger.detached.insert(no);
+    }
+
+    pub(super) fn opted_in(&self, cluster: &ClusterArn) -> bool {
+        let named = self.scenario.settings.clusters.contains(&cluster.name());
+        named || self.cluster_tag(cluster, "enabled").as_deref() == Some("true")
+    }
+
+    /// A group belongs to the cluster of its hosts.
+    pub(super) fn group_opted_in(&self, group: &GroupName) -> bool {
+        let key = format!("{}enabled", self.scenario.settings.tag_prefix);
+        let Some(found) = self.account.groups.get(group) else { return false };
+        let of = self.cluster_of(group);
+        found.tags.get(&key).is_none_or(|value| value != "false") && self.opted_in(&of)
+    }
+
+    pub(super) fn grace(&self) -> SignedDuration {
+        self.scenario.faults.grace(self.scenario.settings.sweep_interval)
+    }
+
+    pub(super) fn drains_at_once(&self) -> bool {
+        self.scenario.settings.policy.drain == DrainWhen::AtOnce
+    }
+}
+
+fn hosts(instances: &[InstanceId]) -> impl Iterator<Item = HostNo> {
+    instances.iter().filter_map(HostNo::of_instance)
+}

@@ -1,0 +1,73 @@
+//! The checks at a close and at the end of a run.
+
+use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
+use crate::id::ClusterArn;
+use crate::sim::scenario::CLUSTER;
+use crate::sim::world::{HostNo, World, cluster_arn};
+
+impl World {
+    /// Promise 7: what a rotation leaves behind when it says that it is closed.
+    ///
+    /// A release that came within the grace may be unknown to the worker, and so is a host that others changed: members whose
+    /// image was the release then are good, and those that a person has set aside are left alone.
+    pub(super) fn check_close(&mut self, cluster: &ClusterArn) {
+        let since = self.now() - self.grace();
+        let outdated: Vec<_> = self
+            .account
+            .hosts
+            .iter()
+            .filter_map(|(no, host)| {
+                let counts = host.cluster == *cluster
+                    && host.is_up()
+                    && host.member == Some(Lifecycle::InService)
+                    && host.status() == Some(ContainerInstanceStatus::Active)
+                    && host.agent.is_some_and(|agent| agent.registered < since)
+                    && self.group_opted_in(&host.origin);
+                let good = self.recent_releases(&host.origin, since).any(|image| image == host.image);
+                let forced = self.rotate_before(cluster).is_some_and(|before| host.launched < before);
+                (counts && (!good || forced)).then(|| (*no, host.image.clone()))
+            })
+            .collect();
+        for (no, image) in outdated {
+            self.violated(7, format!("closed, but {} is outdated ({image})", no.instance()));
+        }
+    }
+
+    /// Promises 4 and 7, when the run is over.
+    pub fn check_end(&mut self) {
+        let cluster = cluster_arn(CLUSTER);
+        let (_, state) = self.rotation_tag(&cluster);
+        if self.ledger.released.is_some() && !matches!(state.as_str(), "closed" | "held") {
+            let state = if state.is_empty() { "was never opened".to_owned() } else { format!("is still {state}") };
+            self.violated(7, format!("the rotation {state}"));
+        }
+        if state == "held" && self.hold_reason(&cluster).is_none() {
+            self.violated(7, "held without a reason".to_owned());
+        }
+        for no in self.ledger.detached.clone() {
+            if let Some(what) = self.orphan(no, &cluster) {
+                self.violated(4, what);
+            }
+        }
+    }
+
+    fn orphan(&self, no: HostNo, cluster: &ClusterArn) -> Option<String> {
+        let host = self.account.host(no)?;
+        let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
+        let member = matches!(host.member, Some(Lifecycle::InService | Lifecycle::Pending));
+        let held = self.rotation_tag(cluster).1 == "held"
+            && self.hold_reason(cluster).is_some_and(|reason| reason.contains(no.instance().as_str()));
+        if gone || member || held {
+            return None;
+        }
+        let status = host.status().map_or("not registered".to_owned(), |status| format!("{status:?}"));
+        Some(format!("{} was detached and is still there ({status}), and no hold names it", no.instance()))
+    }
+
+    /// Which cluster the hosts of a group register in.
+    pub(super) fn cluster_of(&self, group: &crate::id::GroupName) -> ClusterArn {
+        let of =
+            |no: &HostNo| self.account.host(*no).filter(|host| host.origin == *group).map(|host| host.cluster.clone());
+        self.account.hosts.keys().find_map(of).unwrap_or_else(|| cluster_arn(CLUSTER))
+    }
+}

@@ -1,0 +1,169 @@
+//! What is true but cannot be asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::effect::{ContainerInstanceStatus, DesiredStatus};
+use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
+use crate::sim::timeline::{By, Happening};
+use crate::sim::world::{Host, HostNo, World};
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub at: Timestamp,
+    /// Its number in section 7 of the design.
+    pub promise: u8,
+    pub what: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    pub violations: Vec<Violation>,
+    /// The most hosts of one group that were in flight at a time.
+    pub max_in_flight_seen: usize,
+    /// Service tasks that a drain has stopped.
+    pub tasks_drained: u64,
+    /// Tasks that came to RUNNING since the start.
+    pub tasks_started: u64,
+    /// Tasks that ran on a host that a worker terminated.
+    pub tasks_interrupted: u64,
+    /// The same, where the host died or somebody else terminated it.
+    pub tasks_lost_by_others: u64,
+    /// Hosts that were up when a worker terminated them.
+    pub rotated: u64,
+    /// When the first release was published.
+    pub released: Option<Timestamp>,
+    /// When the rotation tag last said so; none while it says otherwise.
+    pub closed: Option<Timestamp>,
+    pub held: Option<Timestamp>,
+    /// Hosts that workers detached.
+    pub detached: BTreeSet<HostNo>,
+    /// Hosts that people drained while they carried no tag of ours.
+    pub set_aside: BTreeMap<HostNo, Timestamp>,
+    /// Serving hosts that were lost to others than a worker.
+    pub losses: Vec<(Timestamp, HostNo)>,
+    /// Desired capacities as they were until then.
+    pub desired_changes: Vec<(Timestamp, GroupName, u32)>,
+    /// How many versions workers made.
+    pub versions_made: BTreeMap<(TemplateId, AmiId), u32>,
+    /// Which parameter each group follows, and the values each one had since when.
+    pub follows: BTreeMap<GroupName, ParameterName>,
+    pub releases: BTreeMap<ParameterName, Vec<(Timestamp, AmiId)>>,
+}
+
+impl World {
+    pub(in crate::sim) fn ledger_shut_down(&mut self, no: HostNo, host: &Host, by: By) {
+        let left = self.account.tasks_on(no).filter(|(_, task)| !task.is_over()).count();
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        match by {
+            By::Worker => {
+                self.ledger.tasks_interrupted += left;
+                self.ledger.rotated += 1;
+            }
+            By::Person | By::Group | By::Itself => {
+                self.ledger.tasks_lost_by_others += left;
+                if self.serves(no, host) {
+                    self.ledger.losses.push((self.now(), no));
+                }
+            }
+        }
+    }
+
+    pub(in crate::sim) fn ledger_set_aside(&mut self, no: HostNo) {
+        let now = self.now();
+        let Some(host) = self.account.host(no) else { return };
+        if self.serves(no, host) {
+            self.ledger.losses.push((now, no));
+        }
+        if !self.is_ours(no) {
+            self.ledger.set_aside.insert(no, now);
+        }
+    }
+
+    /// After a cluster's tags were written: what does its rotation say now?
+    pub(in crate::sim) fn note_rotation(&mut self, cluster: &ClusterArn, before: &BTreeMap<String, String>) {
+        let now = self.now();
+        let (id, state) = self.rotation_tag(cluster);
+        let key = format!("{}rotation", self.scenario.settings.tag_prefix);
+        let said = before.get(&key).map(|text| split_rotation(text));
+        if said.as_ref() != Some(&(id.clone(), state.clone())) {
+            let cluster = cluster.clone();
+            (self.ledger.closed, self.ledger.held) = (None, None);
+            match state.as_str() {
+                "open" => self.note(Happening::RotationOpened { cluster, id }),
+                "paused" => self.note(Happening::RotationPaused { cluster, id }),
+                "held" => {
+                    self.ledger.held = Some(now);
+                    self.note(Happening::RotationHeld { cluster, id });
+                }
+                "closed" => {
+                    self.ledger.closed = Some(now);
+                    self.check_close(&cluster);
+                    self.note(Happening::RotationClosed { cluster, id });
+                }
+                _ => {}
+            }
+        }
+        let reason = self.hold_reason(cluster);
+        let key = format!("{}hold", self.scenario.settings.tag_prefix);
+        if let Some(reason) = reason.filter(|reason| before.get(&key) != Some(reason)) {
+            self.note(Happening::HoldExplained { cluster: cluster.clone(), reason });
+        }
+    }
+
+    /// `(id, state)` as the cluster's tag says; empty where there is none.
+    pub fn rotation_tag(&self, cluster: &ClusterArn) -> (String, String) {
+        split_rotation(&self.cluster_tag(cluster, "rotation").unwrap_or_default())
+    }
+
+    pub fn hold_reason(&self, cluster: &ClusterArn) -> Option<String> {
+        self.cluster_tag(cluster, "hold").filter(|reason| !reason.is_empty())
+    }
+
+    /// The value of one of our tags, by its key without the prefix.
+    pub fn cluster_tag(&self, cluster: &ClusterArn, key: &str) -> Option<String> {
+        let key = format!("{}{key}", self.scenario.settings.tag_prefix);
+        self.account.clusters.get(cluster)?.tags.get(&key).cloned()
+    }
+
+    /// Carries our tag.
+    pub(super) fn is_ours(&self, no: HostNo) -> bool {
+        self.host_tag(no, "rotation").is_some()
+    }
+
+    pub(super) fn host_tag(&self, no: HostNo, key: &str) -> Option<String> {
+        let key = format!("{}{key}", self.scenario.settings.tag_prefix);
+        self.account.host(no)?.tags.get(&key).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// An ACTIVE host that runs and is a member of its group, or was detached from it by a worker.
+    pub(super) fn serves(&self, no: HostNo, host: &Host) -> bool {
+        let belongs = host.member.is_some() || self.ledger.detached.contains(&no);
+        host.is_up() && belongs && host.status() == Some(ContainerInstanceStatus::Active)
+    }
+
+    pub(super) fn serving(&self, group: &GroupName) -> usize {
+        let hosts = self.account.hosts.iter();
+        hosts.filter(|(no, host)| host.origin == *group && self.serves(**no, host)).count()
+    }
+
+    pub(super) fn serving_by_group(&self) -> BTreeMap<GroupName, usize> {
+        self.account.groups.keys().map(|group| (group.clone(), self.serving(group))).collect()
+    }
+
+    /// Tasks of a service that are wanted and run, for the end of a run.
+    pub fn running_tasks(&self, service: usize) -> usize {
+        let tasks = self.account.tasks.values();
+        let of_it = tasks.filter(|task| task.owner == crate::sim::world::Owner::Service(service));
+        of_it
+            .filter(|task| task.desired == DesiredStatus::Running && task.last == crate::effect::TaskStatus::Running)
+            .count()
+    }
+}
+
+fn split_rotation(text: &str) -> (String, String) {
+    let mut words = text.split_whitespace();
+    (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,212 @@
+//! A check that cannot fail is a defect: here each promise is broken by hand, and seen to be broken.
+
+use crate::effect::Request;
+use crate::engine::Settings;
+use crate::id::GroupName;
+use crate::plan::policy::{Budget, Policy};
+use crate::sim::faults::Faults;
+use crate::sim::scenario::{Act, GroupShape, OTHER, Scenario};
+use crate::sim::world::hand::{GROUP, release_image, released, secs};
+use crate::sim::world::{World, cluster_arn};
+
+fn quiet() -> Scenario {
+    let policy = Policy { max_in_flight: Budget::Hosts(2), ..Policy::default() };
+    let faults = Faults { agent_drops_per_hour: 0.0, ..Faults::none() };
+    let scenario = Scenario::new(7).hosts(4).tasks_per_host(4).faults(faults);
+    scenario.settings(Settings { policy, ..Settings::default() })
+}
+
+fn detached(world: &mut World, index: usize) -> crate::sim::world::HostNo {
+    let host = world.nth_host(index).unwrap();
+    world.tag_host(host);
+    world.detach_host(host).unwrap();
+    world.until(30, "left", |world| world.has_left(host));
+    host
+}
+
+#[test]
+fn promise_1_terminating_a_host_with_tasks_interrupts_them() {
+    let mut world = released(quiet());
+    let host = detached(&mut world, 0);
+    world.until(300, "whole", World::is_whole);
+    world.terminate_host(host).unwrap();
+    assert_eq!(world.promises_broken(), [1]);
+    assert!(world.ledger.tasks_interrupted >= 4);
+}
+
+#[test]
+fn promise_1_deregistering_is_too_early_while_tasks_are_deactivating() {
+    let mut world = released(quiet());
+    let host = detached(&mut world, 0);
+    world.until(300, "whole", World::is_whole);
+    world.drain_host(host);
+    world.until(3000, "not wanted", |world| world.account.tasks_on(host).all(|(_, task)| !task.is_wanted()));
+    assert!(!world.is_empty_host(host));
+    world.deregister_host(host).unwrap();
+    assert_eq!(world.promises_broken(), [1]);
+}
+
+#[test]
+fn promise_1_a_death_is_not_the_workers_doing() {
+    let mut world = released(quiet());
+    world.act(Act::HostDies(0));
+    let host = world.hosts_by_age();
+    world.advance(secs(5));
+    assert_eq!(world.ledger.violations, []);
+    assert!(world.ledger.tasks_lost_by_others > 0 && host.len() == 3);
+}
+
+#[test]
+fn promise_2_a_third_host_in_flight_is_one_too_many() {
+    let mut world = released(quiet());
+    for index in 0..2 {
+        world.tag_host(world.nth_host(index).unwrap());
+    }
+    assert_eq!(world.ledger.violations, []);
+    world.tag_host(world.nth_host(2).unwrap());
+    assert_eq!(world.promises_broken(), [2]);
+    assert_eq!(world.ledger.max_in_flight_seen, 3);
+}
+
+#[test]
+fn promise_2_a_group_can_have_a_budget_of_its_own() {
+    let shape = GroupShape::new(GROUP, 4).tag("max-in-flight", "1");
+    let mut world = released(quiet().groups(vec![shape]));
+    for index in 0..2 {
+        world.tag_host(world.nth_host(index).unwrap());
+    }
+    assert_eq!(world.promises_broken(), [2]);
+}
+
+#[test]
+fn promise_3_a_drain_before_the_group_is_whole_takes_capacity() {
+    let mut world = released(quiet());
+    let host = detached(&mut world, 0);
+    world.drain_host(host);
+    assert_eq!(world.promises_broken(), [3]);
+}
+
+#[test]
+fn promise_3_two_drains_on_one_replacement_take_capacity() {
+    let mut world = released(quiet());
+    let (first, second) = (detached(&mut world, 0), detached(&mut world, 1));
+    world.until(300, "one registered", |world| world.serving(&GroupName::from(GROUP)) == 5);
+    world.drain_host(first);
+    assert_eq!(world.ledger.violations, []);
+    world.drain_host(second);
+    assert_eq!(world.promises_broken(), [3]);
+}
+
+#[test]
+fn promise_3_a_host_that_just_died_is_excused_and_one_that_died_long_ago_is_not() {
+    for (wait, broken) in [(1, &[][..]), (200, &[3])] {
+        let mut world = released(quiet());
+        let host = detached(&mut world, 0);
+        world.until(300, "whole", World::is_whole);
+        world.act(Act::SuspendLaunches { group: GROUP.to_owned() });
+        let other = world.hosts_by_age().iter().position(|no| *no != host).unwrap();
+        world.act(Act::HostDies(other));
+        world.advance(secs(wait));
+        world.drain_host(host);
+        assert_eq!(world.promises_broken(), broken, "{wait} s");
+    }
+}
+
+#[test]
+fn promise_4_a_detached_host_that_is_left_behind_is_an_orphan() {
+    let mut world = released(quiet());
+    let host = detached(&mut world, 0);
+    world.tag_demo(&[("rotation", "demo/1 held now"), ("hold", "i-0ffff waits for a person")]);
+    world.check_end();
+    assert_eq!(world.promises_broken(), [4]);
+    world.ledger.violations.clear();
+    let reason = format!("{} waits for a person", host.instance());
+    world.tag_demo(&[("hold", reason.as_str())]);
+    world.check_end();
+    assert_eq!(world.promises_broken(), [] as [u8; 0], "a hold names it");
+}
+
+#[test]
+fn promise_4_a_detach_without_a_tag_would_leave_an_orphan() {
+    let mut world = released(quiet());
+    let host = world.nth_host(0).unwrap();
+    world.detach_host(host).unwrap();
+    assert_eq!(world.promises_broken(), [4]);
+}
+
+#[test]
+fn promise_5_a_cluster_that_has_not_opted_in_is_not_touched() {
+    let mut world = released(quiet());
+    let cluster = cluster_arn(OTHER);
+    let host = *world.account.hosts.iter().find(|(_, host)| host.cluster == cluster).unwrap().0;
+    world.tag_host(host);
+    assert_eq!(world.promises_broken()[0], 5);
+    let tags = std::collections::BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    world.ok(&Request::TagResource { cluster, tags });
+    assert_eq!(world.ledger.violations.last().unwrap().promise, 5);
+    let template = world.account.groups[&GroupName::from("other-asg")].template.clone().unwrap().template;
+    world.ok(&Request::ModifyLaunchTemplate { template, default_version: 1 });
+    assert_eq!(world.promises_broken(), [5, 5, 5]);
+}
+
+#[test]
+fn promise_5_a_group_that_has_opted_out_is_not_touched() {
+    let mut world = released(quiet().groups(vec![GroupShape::new(GROUP, 4).disabled()]));
+    world.tag_host(world.nth_host(0).unwrap());
+    assert_eq!(world.promises_broken(), [5]);
+}
+
+#[test]
+fn promise_5_a_host_that_a_person_set_aside_is_not_touched_once_it_can_be_known() {
+    for (wait, broken) in [(1, &[][..]), (200, &[5])] {
+        let mut world = released(quiet());
+        let host = world.nth_host(0).unwrap();
+        world.act(Act::Drain(0));
+        world.advance(secs(wait));
+        world.tag_host(host);
+        assert_eq!(world.promises_broken(), broken, "{wait} s");
+    }
+}
+
+#[test]
+fn promise_6_a_second_version_for_the_same_image_is_one_too_many() {
+    let mut world = released(quiet());
+    world.new_version(&release_image(), "token").unwrap();
+    world.new_version(&release_image(), "token").unwrap();
+    assert_eq!(world.ledger.violations, [], "the same token costs nothing");
+    world.new_version(&release_image(), "another").unwrap();
+    assert_eq!(world.promises_broken(), [6]);
+}
+
+#[test]
+fn promise_7_a_rotation_that_neither_closes_nor_holds_does_not_end() {
+    let mut world = released(quiet());
+    world.check_end();
+    assert_eq!(world.promises_broken(), [7], "never opened");
+    world.tag_demo(&[("rotation", "demo/1 open now")]);
+    world.check_end();
+    assert_eq!(world.promises_broken(), [7, 7]);
+    world.tag_demo(&[("rotation", "demo/1 held now")]);
+    world.check_end();
+    assert_eq!(world.promises_broken(), [7, 7, 7], "without a reason");
+}
+
+#[test]
+fn promise_7_closed_means_that_no_outdated_host_is_left() {
+    let mut world = released(quiet());
+    world.advance(secs(300));
+    world.tag_demo(&[("rotation", "demo/1 closed now")]);
+    assert_eq!(world.promises_broken(), [7; 4]);
+}
+
+#[test]
+fn promise_7_a_current_host_is_taken_only_when_it_is_forced() {
+    let mut world = World::new(&quiet());
+    world.advance(secs(300));
+    world.tag_host(world.nth_host(0).unwrap());
+    assert_eq!(world.promises_broken(), [7]);
+    let before = world.now().to_string();
+    world.tag_demo(&[("rotate-before", before.as_str())]);
+    world.tag_host(world.nth_host(1).unwrap());
+    assert_eq!(world.promises_broken(), [7]);
+}

@@ -1,0 +1,97 @@
+//! What came of a run.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::invariants::Violation;
+use super::scenario::{CLUSTER, Scenario};
+use super::timeline::Moment;
+use super::world::{World, cluster_arn};
+use crate::engine::Counters;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Report {
+    pub outcome: Outcome,
+    /// From the (first) release to the close or the hold; to the end of the run when there was neither.
+    pub simulated_seconds: i64,
+    /// Hosts of the opted-in cluster at the beginning.
+    pub hosts: u32,
+    /// Running hosts that workers terminated.
+    pub rotated: u64,
+    /// Calls to the fleet that reached AWS's edge, by operation, retries included.
+    pub requests: BTreeMap<&'static str, u64>,
+    pub queue_requests: BTreeMap<&'static str, u64>,
+    /// Messages as the workers counted them, over all their lives.
+    pub events_received: u64,
+    pub events_irrelevant: u64,
+    pub events_malformed: u64,
+    pub messages_in_dlq: usize,
+    pub max_in_flight_seen: usize,
+    /// Service tasks that a drain stopped and that run elsewhere.
+    pub tasks_moved: u64,
+    /// Tasks that were not STOPPED when a worker terminated their host.
+    pub tasks_interrupted: u64,
+    /// The same, on hosts that died or that others terminated.
+    pub tasks_lost_by_others: u64,
+    pub violations: Vec<Violation>,
+    pub timeline: Vec<Moment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Closed,
+    Held {
+        reason: String,
+    },
+    /// Neither, when the time was over.
+    Open,
+}
+
+impl Report {
+    pub(super) fn of(
+        world: &World,
+        scenario: &Scenario,
+        requests: BTreeMap<&'static str, u64>,
+        queue_requests: BTreeMap<&'static str, u64>,
+        counters: &Counters,
+    ) -> Self {
+        let ledger = world.ledger();
+        let released = ledger.released.unwrap_or(super::START);
+        Self {
+            outcome: Outcome::of(world),
+            simulated_seconds: settled_at(world).duration_since(released).as_secs(),
+            hosts: scenario.host_count(),
+            rotated: ledger.rotated,
+            requests,
+            queue_requests,
+            events_received: counters.received,
+            events_irrelevant: counters.irrelevant,
+            events_malformed: counters.malformed,
+            messages_in_dlq: world.queue().dead.len(),
+            max_in_flight_seen: ledger.max_in_flight_seen,
+            tasks_moved: ledger.tasks_drained.min(ledger.tasks_started),
+            tasks_interrupted: ledger.tasks_interrupted,
+            tasks_lost_by_others: ledger.tasks_lost_by_others,
+            violations: ledger.violations.clone(),
+            timeline: world.timeline().to_vec(),
+        }
+    }
+}
+
+impl Outcome {
+    fn of(world: &World) -> Self {
+        let cluster = cluster_arn(CLUSTER);
+        match world.rotation_tag(&cluster).1.as_str() {
+            "closed" => Outcome::Closed,
+            "held" => Outcome::Held { reason: world.hold_reason(&cluster).unwrap_or_default() },
+            _ => Outcome::Open,
+        }
+    }
+}
+
+fn settled_at(world: &World) -> Timestamp {
+    let ledger = world.ledger();
+    ledger.closed.or(ledger.held).unwrap_or(world.now())
+}

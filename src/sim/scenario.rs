@@ -1,0 +1,340 @@
+//! What is simulated: the shape of the account, what happens in it, and what goes wrong.
+//!
+//! The account has one opted-in cluster, `demo`, and one that is not, `other`, whose events arrive in the same queue.
+
+use jiff::SignedDuration;
+
+use super::chance::{Chance, Delay, Stream};
+use super::faults::Faults;
+use crate::effect::VersionRule;
+use crate::engine::Settings;
+
+/// The opted-in cluster's name.
+pub const CLUSTER: &str = "demo";
+/// The name of the cluster (and of its group) that has not opted in.
+pub const OTHER: &str = "other";
+/// The parameter that groups with an own image follow.
+pub const OWN_PARAMETER: &str = "/images/ecs-host";
+
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub seed: u64,
+    pub settings: Settings,
+    pub groups: Vec<GroupShape>,
+    /// Replica services; their tasks are spread over all hosts of the cluster.
+    pub services: Vec<ServiceShape>,
+    pub daemon: bool,
+    /// Standalone tasks, each of which ends by itself.
+    pub standalone_tasks: u32,
+    pub standalone_lasts: Delay,
+    /// One standalone task never ends.
+    pub stuck_task: bool,
+    /// How many service tasks fit on a host.
+    pub slots_per_host: u32,
+    pub workers: usize,
+    pub trigger: Trigger,
+    /// When the release happens, after the start.
+    pub release_after: SignedDuration,
+    /// A second release, this long after the first.
+    pub second_release_after: Option<SignedDuration>,
+    pub bad_release: BadRelease,
+    /// What people do, each at a time after the release.
+    pub acts: Vec<(SignedDuration, Act)>,
+    pub faults: Faults,
+    /// A request's way to AWS and back; most are near the lower bound.
+    pub latency: Delay,
+    pub page_size: usize,
+    pub launch_delay: Delay,
+    pub boot: Delay,
+    pub registration: Delay,
+    /// How long it takes a task to be RUNNING.
+    pub task_start: Delay,
+    /// How many receives bring a message to the dead-letter queue.
+    pub max_receives: u32,
+    /// The worker says it runs on a host of the cluster.
+    pub self_hosted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupShape {
+    pub name: String,
+    pub hosts: u32,
+    pub template: TemplateShape,
+    pub follows: Follows,
+    /// Not opted out by its tag.
+    pub enabled: bool,
+    /// Further tags, keys without the prefix.
+    pub tags: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplateShape {
+    /// The version rule in the group itself, or in its mixed-instances policy.
+    Rule { rule: VersionRule, mixed: bool },
+    /// `$Default`, and the image in the template is `resolve:ssm:` and the parameter.
+    Resolves,
+}
+
+/// Where a group's release comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Follows {
+    /// The tag `ami-parameter` names [`OWN_PARAMETER`].
+    Own,
+    /// The tag `OS`: a public parameter.
+    Os(&'static str),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceShape {
+    pub name: String,
+    pub tasks: u32,
+    pub minimum_healthy_percent: u32,
+    pub maximum_percent: u32,
+    /// How long a stopping task stays in its target group.
+    pub deregistration: Delay,
+}
+
+/// How a worker gets to know of the release. (An hourly `check-releases` message always comes as well.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A `Parameter Store Change`.
+    Event,
+    /// The hourly message alone.
+    Schedule,
+    /// A `rotate` message from a person.
+    Message,
+    /// A `rotate` message with `force`, and no release at all.
+    Force,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadRelease {
+    No,
+    /// Its hosts boot, but their agents never register.
+    NeverRegisters,
+    /// Its hosts do not even launch.
+    LaunchFails,
+}
+
+/// Something a person (or nature) does. Hosts are counted in the order of their launch among those that still run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    HostDies(usize),
+    Terminate(usize),
+    /// Sets the host to DRAINING.
+    Drain(usize),
+    /// Sets the host to ACTIVE.
+    Activate(usize),
+    Scale {
+        group: String,
+        desired: u32,
+    },
+    SuspendLaunches {
+        group: String,
+    },
+    ResumeLaunches {
+        group: String,
+    },
+    /// Puts a message into the queue.
+    Send(String),
+    AgentLost {
+        host: usize,
+        for_: SignedDuration,
+    },
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl Scenario {
+    /// Six hosts in one group with an own image, twelve tasks each, one worker, no faults; the release comes after ten minutes.
+    pub fn new(seed: u64) -> Self {
+        let scenario = Self {
+            seed,
+            settings: Settings::default(),
+            groups: Vec::new(),
+            services: Vec::new(),
+            daemon: true,
+            standalone_tasks: 2,
+            standalone_lasts: Delay::secs(300, 1800),
+            stuck_task: false,
+            slots_per_host: 0,
+            workers: 1,
+            trigger: Trigger::Event,
+            release_after: SignedDuration::from_mins(10),
+            second_release_after: None,
+            bad_release: BadRelease::No,
+            acts: Vec::new(),
+            faults: Faults::none(),
+            latency: Delay::millis(10, 200),
+            page_size: 100,
+            launch_delay: Delay::secs(2, 10),
+            boot: Delay::secs(20, 60),
+            registration: Delay::secs(10, 60),
+            task_start: Delay::secs(3, 20),
+            max_receives: 10,
+            self_hosted: false,
+        };
+        scenario.hosts(6).tasks_per_host(12)
+    }
+
+    /// All hosts in one group, `demo-asg`, on `$Latest` of its template.
+    pub fn hosts(self, hosts: u32) -> Self {
+        self.groups(vec![GroupShape::new("demo-asg", hosts)])
+    }
+
+    pub fn groups(mut self, groups: Vec<GroupShape>) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    /// This many service tasks per host in three services that roll freely, and room for half as many again on each host.
+    /// To be called after the hosts are set.
+    pub fn tasks_per_host(mut self, tasks: u32) -> Self {
+        let all = tasks * self.host_count();
+        let (web, api) = (all / 2, all / 3);
+        self.services = vec![
+            ServiceShape::new("web", web, 100, 200),
+            ServiceShape::new("api", api, 50, 150),
+            ServiceShape::new("jobs", all - web - api, 50, 100),
+        ];
+        self.services.retain(|service| service.tasks > 0);
+        self.slots_per_host = tasks + tasks.div_ceil(2).max(2);
+        self
+    }
+
+    pub fn services(mut self, services: Vec<ServiceShape>) -> Self {
+        self.services = services;
+        self
+    }
+
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    pub fn trigger(mut self, trigger: Trigger) -> Self {
+        self.trigger = trigger;
+        self
+    }
+
+    pub fn bad_release(mut self, bad: BadRelease) -> Self {
+        self.bad_release = bad;
+        self
+    }
+
+    /// To be given as a time after the release.
+    pub fn act(mut self, after_release: SignedDuration, act: Act) -> Self {
+        self.acts.push((after_release, act));
+        self
+    }
+
+    pub fn host_count(&self) -> u32 {
+        self.groups.iter().map(|group| group.hosts).sum()
+    }
+
+    /// A shape that is drawn from the seed: a few hosts, one to three groups, services that can all be rolled. The faults are
+    /// the caller's.
+    pub fn random(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, Stream::Shape);
+        let count = 1 + chance.below(3);
+        let groups = (0..count).map(|n| GroupShape::random(&format!("demo-{n}-asg"), &mut chance)).collect();
+        let mut scenario = Self::new(seed).groups(groups);
+        scenario = scenario.tasks_per_host(u32::try_from(4 + chance.below(10)).unwrap_or(4));
+        scenario.trigger = [Trigger::Event, Trigger::Event, Trigger::Schedule, Trigger::Message][chance.below(4)];
+        scenario.workers = if chance.hit(0.3) { 2 } else { 1 };
+        scenario.daemon = chance.hit(0.7);
+        scenario.standalone_tasks = u32::try_from(chance.below(4)).unwrap_or(0);
+        scenario.page_size = [2, 5, 100][chance.below(3)];
+        scenario
+    }
+}
+
+impl GroupShape {
+    pub fn new(name: &str, hosts: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            hosts,
+            template: TemplateShape::Rule { rule: VersionRule::Latest, mixed: false },
+            follows: Follows::Own,
+            enabled: true,
+            tags: Vec::new(),
+        }
+    }
+
+    pub fn template(mut self, template: TemplateShape) -> Self {
+        self.template = template;
+        self
+    }
+
+    pub fn follows(mut self, follows: Follows) -> Self {
+        self.follows = follows;
+        self
+    }
+
+    pub fn disabled(mut self) -> Self {
+        self.enabled = false;
+        self
+    }
+
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn random(name: &str, chance: &mut Chance) -> Self {
+        let rule = [VersionRule::Latest, VersionRule::Default, VersionRule::Number(1)][chance.below(3)];
+        let template = match chance.below(8) {
+            0 => TemplateShape::Resolves,
+            _ => TemplateShape::Rule { rule, mixed: chance.hit(0.25) },
+        };
+        let follows = [Follows::Own, Follows::Own, Follows::Os("al2023"), Follows::Os("bottlerocket")][chance.below(4)];
+        Self { template, follows, ..Self::new(name, u32::try_from(1 + chance.below(4)).unwrap_or(1)) }
+    }
+}
+
+impl ServiceShape {
+    pub fn new(name: &str, tasks: u32, minimum_healthy_percent: u32, maximum_percent: u32) -> Self {
+        let deregistration = Delay::secs(5, 60);
+        Self { name: name.to_owned(), tasks, minimum_healthy_percent, maximum_percent, deregistration }
+    }
+}
+
+impl Follows {
+    /// The parameter whose value is the release.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Follows::Own => OWN_PARAMETER,
+            Follows::Os("al2") => "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended/image_id",
+            Follows::Os("bottlerocket") => "/aws/service/bottlerocket/aws-ecs-2/x86_64/latest/image_id",
+            Follows::Os("windows") => {
+                "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id"
+            }
+            Follows::Os(_) => "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
+        }
+    }
+
+    /// The name of its image of a given date.
+    pub fn image_name(self, date: &str) -> String {
+        match self {
+            Follows::Own => format!("ecs-host-{date}"),
+            Follows::Os("al2") => format!("amzn2-ami-ecs-hvm-2.0.{date}-x86_64-ebs"),
+            Follows::Os("bottlerocket") => format!("bottlerocket-aws-ecs-2-x86_64-v1.{date}-deadbeef"),
+            Follows::Os("windows") => format!("Windows_Server-2022-English-Full-ECS_Optimized-{date}"),
+            Follows::Os(_) => format!("al2023-ami-ecs-hvm-2023.0.{date}-kernel-6.1-x86_64"),
+        }
+    }
+}

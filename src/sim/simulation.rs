@@ -1,0 +1,330 @@
+//! The discrete-event loop: workers on one side, the world on the other, latency and faults between them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::agenda::Agenda;
+use super::chance::{Chance, Delay, Stream};
+use super::faults::Fate;
+use super::report::Report;
+use super::scenario::Scenario;
+use super::timeline::Happening;
+use super::world::World;
+use super::{START, clock};
+use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::engine::{Counters, Engine};
+
+/// An engine that asks more often than this without the clock moving would never stop.
+const REQUESTS_AT_ONCE: u32 = 10_000;
+/// A timer fires at most this often, so that one that is always due cannot stop the clock.
+const TICK: SignedDuration = SignedDuration::from_millis(1);
+/// How much longer a run goes on when the rotation says it has ended: what comes after an end is part of it.
+const AFTER_CLOSE: SignedDuration = SignedDuration::from_mins(3);
+const AFTER_HOLD: SignedDuration = SignedDuration::from_mins(12);
+
+pub struct Simulation {
+    scenario: Scenario,
+    world: World,
+    now: Timestamp,
+    agenda: Agenda<Event>,
+    workers: Vec<Worker>,
+    /// Receives that wait for a message.
+    polls: Vec<Poll>,
+    latency: Chance,
+    faults: Chance,
+    seeds: Chance,
+    effects: u64,
+    requests: BTreeMap<&'static str, u64>,
+    queue_requests: BTreeMap<&'static str, u64>,
+    counters: Counters,
+}
+
+struct Worker {
+    engine: Option<Engine>,
+    /// Counts its starts: an answer to a former life finds nobody.
+    life: u32,
+    fired: Timestamp,
+}
+
+/// Who asked, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sender {
+    worker: usize,
+    life: u32,
+    id: RequestId,
+}
+
+struct Poll {
+    sender: Sender,
+    until: Timestamp,
+    visibility_seconds: u32,
+    way_back: SignedDuration,
+}
+
+enum Event {
+    Start(usize),
+    RandomKill,
+    Arrives { sender: Sender, request: Request, way_back: SignedDuration },
+    Answers { sender: Sender, reply: Result<Reply, Failure> },
+}
+
+impl Simulation {
+    pub fn new(scenario: Scenario) -> Self {
+        let seed = scenario.seed;
+        let mut simulation = Self {
+            world: World::new(&scenario),
+            now: START,
+            agenda: Agenda::default(),
+            workers: Vec::new(),
+            polls: Vec::new(),
+            latency: Chance::new(seed, Stream::Latency),
+            faults: Chance::new(seed, Stream::Faults),
+            seeds: Chance::new(seed, Stream::Workers),
+            effects: 0,
+            requests: BTreeMap::new(),
+            queue_requests: BTreeMap::new(),
+            counters: Counters::default(),
+            scenario,
+        };
+        for worker in 0..simulation.scenario.workers {
+            simulation.workers.push(Worker { engine: None, life: 0, fired: START });
+            let at = START + simulation.seeds.delay(Delay::secs(1, 30));
+            simulation.agenda.put(at, Event::Start(worker));
+        }
+        simulation.plan_kill();
+        clock::set(START);
+        simulation
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// For a test that does something to the world while it runs.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// How many effects the world has performed for workers.
+    pub fn effects(&self) -> u64 {
+        self.effects
+    }
+
+    /// Runs until the rotation has closed or is held (and a little longer), at most for `limit` from the start; then the
+    /// promises about endings are checked.
+    pub fn run(mut self, limit: SignedDuration) -> Report {
+        let deadline = START + limit;
+        loop {
+            self.run_until(has_settled, deadline);
+            let extra = if self.world.ledger().closed.is_some() { AFTER_CLOSE } else { AFTER_HOLD };
+            let over = self.now + extra;
+            // What was closed may open again, and what was held may go on.
+            self.run_until(|world| !has_settled(world), over.min(deadline));
+            if has_settled(&self.world) || self.now >= deadline {
+                return self.finish();
+            }
+        }
+    }
+
+    /// True: the condition was met. It is looked at after every event.
+    pub fn run_until(&mut self, done: impl Fn(&World) -> bool, deadline: Timestamp) -> bool {
+        while !done(&self.world) {
+            match self.next_at() {
+                Some(at) if at <= deadline => self.step(at),
+                Some(_) | None => {
+                    self.move_to(deadline);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The promises about endings, and what came of it all.
+    pub fn finish(mut self) -> Report {
+        for worker in 0..self.workers.len() {
+            self.stop(worker);
+        }
+        self.world.check_end();
+        Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+    }
+
+    /// Kills a worker now, and starts another in its place after a while.
+    pub fn kill(&mut self, worker: usize) {
+        if self.workers.get(worker).is_none_or(|worker| worker.engine.is_none()) {
+            return;
+        }
+        self.stop(worker);
+        self.world.note(Happening::WorkerKilled { worker });
+        let at = self.now + self.faults.delay(self.scenario.faults.restart_delay);
+        self.agenda.put(at, Event::Start(worker));
+    }
+
+    fn next_at(&self) -> Option<Timestamp> {
+        let timers = self.workers.iter().filter_map(Worker::next_timer);
+        let polls = self.polls.iter().map(|poll| poll.until);
+        let visible = self.world.queue().next_visible().filter(|_| !self.polls.is_empty());
+        let first = [self.agenda.next_at(), self.world.next_due(), visible].into_iter().flatten();
+        first.chain(timers).chain(polls).min().map(|at| at.max(self.now))
+    }
+
+    fn move_to(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        clock::set(self.now);
+        self.world.advance_to(self.now);
+    }
+
+    fn step(&mut self, at: Timestamp) {
+        self.move_to(at);
+        while let Some((_, event)) = self.agenda.pop(self.now) {
+            self.happens(event);
+        }
+        self.answer_polls();
+        self.fire_timers();
+        for worker in 0..self.workers.len() {
+            self.drain_requests(worker);
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Start(worker) => self.start(worker),
+            Event::RandomKill => {
+                let worker = self.faults.below(self.workers.len());
+                self.kill(worker);
+                self.plan_kill();
+            }
+            Event::Arrives { sender, request, way_back } => self.arrives(sender, &request, way_back),
+            Event::Answers { sender, reply } => {
+                let now = self.now;
+                let worker = self.workers.get_mut(sender.worker).filter(|worker| worker.life == sender.life);
+                if let Some(engine) = worker.and_then(|worker| worker.engine.as_mut()) {
+                    engine.handle_reply(sender.id, reply, now);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, worker: usize) {
+        let seed = self.seeds.number();
+        let engine = Engine::new(self.scenario.settings.clone(), seed, self.now);
+        let slot = &mut self.workers[worker];
+        slot.engine = Some(engine);
+        slot.life += 1;
+        self.world.note(Happening::WorkerStarted { worker });
+    }
+
+    fn stop(&mut self, worker: usize) {
+        self.polls.retain(|poll| poll.sender.worker != worker);
+        if let Some(engine) = self.workers[worker].engine.take() {
+            let counters = engine.counters();
+            self.counters.received += counters.received;
+            self.counters.irrelevant += counters.irrelevant;
+            self.counters.malformed += counters.malformed;
+        }
+    }
+
+    fn plan_kill(&mut self) {
+        let rate = self.scenario.faults.worker_kills_per_hour;
+        if rate > 0.0 {
+            let at = self.now + self.faults.interval(rate);
+            self.agenda.put(at, Event::RandomKill);
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let now = self.now;
+        for worker in &mut self.workers {
+            if worker.next_timer().is_some_and(|at| at <= now)
+                && let Some(engine) = &mut worker.engine
+            {
+                engine.handle_timeout(now);
+                worker.fired = now + TICK;
+            }
+        }
+    }
+
+    fn drain_requests(&mut self, worker: usize) {
+        for _ in 0..REQUESTS_AT_ONCE {
+            let slot = &mut self.workers[worker];
+            let life = slot.life;
+            let Some((id, request)) = slot.engine.as_mut().and_then(Engine::poll_request) else { return };
+            let latency = self.latency.skewed(self.scenario.latency);
+            let sender = Sender { worker, life, id };
+            let way_back = latency / 2;
+            self.agenda.put(self.now + (latency - way_back), Event::Arrives { sender, request, way_back });
+        }
+    }
+
+    /// A request has its effect at this one instant, whether or not its sender still lives.
+    fn arrives(&mut self, sender: Sender, request: &Request, way_back: SignedDuration) {
+        let counts = if request.is_queue() { &mut self.queue_requests } else { &mut self.requests };
+        *counts.entry(request.operation()).or_default() += 1;
+        let reply = match self.scenario.faults.fate(request, &mut self.faults) {
+            Fate::FailBefore(failure) => Err(failure),
+            Fate::FailAfter(failure) => {
+                let _lost = self.perform(sender, request, SignedDuration::ZERO);
+                Err(failure)
+            }
+            Fate::Stale(age) => self.perform(sender, request, age),
+            Fate::Performed => {
+                if let Request::ReceiveMessage { wait_seconds, visibility_seconds } = request {
+                    let until = self.now + SignedDuration::from_secs(i64::from(*wait_seconds));
+                    self.polls.push(Poll { sender, until, visibility_seconds: *visibility_seconds, way_back });
+                    return;
+                }
+                self.perform(sender, request, SignedDuration::ZERO)
+            }
+        };
+        self.answer(sender, reply, way_back);
+    }
+
+    fn perform(&mut self, sender: Sender, request: &Request, age: SignedDuration) -> Result<Reply, Failure> {
+        let reply = self.world.perform_aged(request, age);
+        if request.is_effect() {
+            self.effects += 1;
+            if self.scenario.faults.kill_after_effect == Some(self.effects) {
+                self.kill(sender.worker);
+            }
+        }
+        reply
+    }
+
+    fn answer(&mut self, sender: Sender, reply: Result<Reply, Failure>, way_back: SignedDuration) {
+        self.agenda.put(self.now + way_back, Event::Answers { sender, reply });
+    }
+
+    /// Waiting receives get what is visible, first come first served; or nothing, when their time is over.
+    fn answer_polls(&mut self) {
+        let alive = |poll: &Poll| self.workers[poll.sender.worker].life == poll.sender.life;
+        let (now, polls) = (self.now, std::mem::take(&mut self.polls));
+        let polls: Vec<_> = polls.into_iter().filter(alive).collect();
+        for poll in polls {
+            if !self.world.queue().has_visible(now) && poll.until > now {
+                self.polls.push(poll);
+                continue;
+            }
+            let request = Request::ReceiveMessage { wait_seconds: 0, visibility_seconds: poll.visibility_seconds };
+            let reply = self.world.perform(&request);
+            self.answer(poll.sender, reply, poll.way_back);
+        }
+    }
+}
+
+impl Worker {
+    fn next_timer(&self) -> Option<Timestamp> {
+        let at = self.engine.as_ref()?.poll_timeout()?;
+        Some(at.max(self.fired))
+    }
+}
+
+fn has_settled(world: &World) -> bool {
+    let ledger = world.ledger();
+    let ended = ledger.closed.or(ledger.held);
+    ended.is_some_and(|at| ledger.released.is_some_and(|released| at >= released))
+}

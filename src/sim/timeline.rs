@@ -1,0 +1,120 @@
+//! What truly happened in the simulated account, as data, whatever any worker believed.
+
+use jiff::Timestamp;
+
+use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TemplateId};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub what: Happening,
+}
+
+/// By whose doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Worker,
+    Person,
+    /// The group, for reasons of its own (a scale-in).
+    Group,
+    /// Nobody: it broke.
+    Itself,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    ReleasePublished {
+        parameter: ParameterName,
+        image: AmiId,
+    },
+    RotationOpened {
+        cluster: ClusterArn,
+        id: String,
+    },
+    RotationPaused {
+        cluster: ClusterArn,
+        id: String,
+    },
+    RotationHeld {
+        cluster: ClusterArn,
+        id: String,
+    },
+    RotationClosed {
+        cluster: ClusterArn,
+        id: String,
+    },
+    /// The reason of a hold was written (or written anew).
+    HoldExplained {
+        cluster: ClusterArn,
+        reason: String,
+    },
+    TemplateVersionMade {
+        template: TemplateId,
+        version: u64,
+        image: AmiId,
+    },
+    TemplateInUse {
+        group: GroupName,
+        template: TemplateId,
+        version: u64,
+    },
+    HostTagged {
+        host: InstanceId,
+        rotation: String,
+    },
+    Detached {
+        host: InstanceId,
+        group: GroupName,
+    },
+    Launched {
+        host: InstanceId,
+        group: GroupName,
+        image: AmiId,
+    },
+    LaunchFailed {
+        group: GroupName,
+    },
+    Registered {
+        host: InstanceId,
+    },
+    Draining {
+        host: InstanceId,
+        by: By,
+    },
+    /// The last task on a draining host has stopped.
+    Drained {
+        host: InstanceId,
+    },
+    Deregistered {
+        host: InstanceId,
+    },
+    Terminated {
+        host: InstanceId,
+        by: By,
+    },
+    /// ACTIVE again, by a person's or a worker's hand.
+    Activated {
+        host: InstanceId,
+        by: By,
+    },
+    Scaled {
+        group: GroupName,
+        desired: u32,
+    },
+    AgentLost {
+        host: InstanceId,
+    },
+    AgentBack {
+        host: InstanceId,
+    },
+    WorkerStarted {
+        worker: usize,
+    },
+    WorkerKilled {
+        worker: usize,
+    },
+    MessageDead {
+        body: String,
+    },
+}

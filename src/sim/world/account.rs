@@ -1,0 +1,343 @@
+//! The account as a value: everything that AWS can describe, and nothing else.
+//!
+//! Every part stands behind an `Arc` and is copied when it is written while a snapshot still holds it, so that keeping the
+//! recent past (for stale reads) costs little. Hosts and tasks have numbers; their ids and ARNs are written from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::effect::{
+    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance,
+    InstanceState, Lifecycle, Member, TaskStatus, TemplateVersion, VersionRule,
+};
+use crate::id::{
+    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
+    TemplateId, Zone,
+};
+use crate::sim::chance::Delay;
+
+pub const REGION: &str = "eu-west-1";
+pub const ACCOUNT: &str = "123456789012";
+/// The tag by which EC2 knows of an instance's group.
+pub const GROUP_NAME_TAG: &str = "aws:autoscaling:groupName";
+/// Makes the id of a container instance look unlike that of its EC2 instance.
+const AGENT_MASK: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One EC2 instance, and the container instance on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostNo(pub u64);
+
+/// One task, which never leaves its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskNo {
+    pub host: HostNo,
+    pub serial: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    pub clusters: Arc<BTreeMap<ClusterArn, Cluster>>,
+    pub providers: Arc<BTreeMap<CapacityProviderName, CapacityProvider>>,
+    /// `members` is always empty here: who is a member is written on the hosts.
+    pub groups: Arc<BTreeMap<GroupName, Group>>,
+    pub templates: Arc<BTreeMap<TemplateId, Template>>,
+    pub parameters: Arc<BTreeMap<ParameterName, String>>,
+    pub images: Arc<BTreeMap<AmiId, Image>>,
+    pub hosts: Arc<BTreeMap<HostNo, Host>>,
+    pub tasks: Arc<BTreeMap<TaskNo, Task>>,
+    pub services: Arc<Vec<Service>>,
+}
+
+/// No request asks for services; they are here because tasks carry their names.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub name: String,
+    pub cluster: ClusterArn,
+    pub desired: usize,
+    pub minimum_healthy_percent: usize,
+    pub maximum_percent: usize,
+    /// One task on every host, whatever is desired.
+    pub daemon: bool,
+    /// How long a stopping task stays in its target group.
+    pub deregistration: Delay,
+}
+
+#[derive(Clone, Debug)]
+pub struct Template {
+    pub default: u64,
+    /// In the order of their numbers; the last is `$Latest`.
+    pub versions: Vec<Version>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub number: u64,
+    pub image: String,
+    pub description: String,
+    pub created: Timestamp,
+    pub client_token: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub cluster: ClusterArn,
+    /// The group it was launched by.
+    pub origin: GroupName,
+    /// How it is a member of that group; `None`: no longer.
+    pub member: Option<Lifecycle>,
+    pub image: AmiId,
+    pub zone: Zone,
+    pub state: InstanceState,
+    pub launched: Timestamp,
+    pub tags: BTreeMap<String, String>,
+    pub agent: Option<Agent>,
+}
+
+/// The container instance; `None` on a host whose agent has not registered, or was deregistered more than an hour ago.
+#[derive(Clone, Copy, Debug)]
+pub struct Agent {
+    pub status: ContainerInstanceStatus,
+    pub connected: bool,
+    pub registered: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    pub owner: Owner,
+    pub last: TaskStatus,
+    pub desired: DesiredStatus,
+    /// Moved on whenever its course changes, so that what was planned for the former course is void.
+    pub course: u32,
+    /// Stopped because its host drains.
+    pub drained: bool,
+    pub created: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// An index into the world's services.
+    Service(usize),
+    Standalone,
+}
+
+impl HostNo {
+    pub fn instance(self) -> InstanceId {
+        InstanceId::new(format!("i-0{:016x}", self.0))
+    }
+
+    pub fn agent(self, cluster: &ClusterArn) -> ContainerInstanceArn {
+        let name = cluster.name();
+        let (high, low) = (self.0.rotate_left(17) ^ AGENT_MASK, self.0 ^ AGENT_MASK);
+        ContainerInstanceArn::new(format!(
+            "arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{name}/{high:016x}{low:016x}"
+        ))
+    }
+
+    pub fn of_instance(id: &InstanceId) -> Option<Self> {
+        let hex = id.as_str().strip_prefix("i-0").filter(|hex| hex.len() == 16)?;
+        u64::from_str_radix(hex, 16).ok().map(Self)
+    }
+
+    pub fn of_agent(arn: &ContainerInstanceArn) -> Option<Self> {
+        let low = arn.id().get(16..32)?;
+        u64::from_str_radix(low, 16).ok().map(|low| Self(low ^ AGENT_MASK))
+    }
+}
+
+impl TaskNo {
+    pub fn arn(self, cluster: &ClusterArn) -> TaskArn {
+        let (name, high) = (cluster.name(), self.host.0.rotate_left(31) ^ AGENT_MASK);
+        TaskArn::new(format!("arn:aws:ecs:{REGION}:{ACCOUNT}:task/{name}/{high:016x}{:016x}", self.serial))
+    }
+
+    pub fn of(arn: &TaskArn) -> Option<Self> {
+        let (high, low) = (arn.id().get(..16)?, arn.id().get(16..32)?);
+        let host = HostNo((u64::from_str_radix(high, 16).ok()? ^ AGENT_MASK).rotate_right(31));
+        Some(Self { host, serial: u64::from_str_radix(low, 16).ok()? })
+    }
+}
+
+impl Task {
+    /// Serves, or is about to: its desired status is RUNNING.
+    pub fn is_wanted(&self) -> bool {
+        self.desired == DesiredStatus::Running
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.last, TaskStatus::Stopped | TaskStatus::Deleted)
+    }
+}
+
+impl Service {
+    /// Tasks that have to be RUNNING: rounded up.
+    pub fn least(&self) -> usize {
+        (self.desired * self.minimum_healthy_percent).div_ceil(100)
+    }
+
+    /// Tasks that may run or start: rounded down.
+    pub fn most(&self) -> usize {
+        self.desired * self.maximum_percent / 100
+    }
+}
+
+impl Host {
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, InstanceState::Pending | InstanceState::Running)
+    }
+
+    pub fn status(&self) -> Option<ContainerInstanceStatus> {
+        self.agent.map(|agent| agent.status)
+    }
+
+    /// Takes new tasks.
+    pub fn is_placeable(&self) -> bool {
+        self.state == InstanceState::Running
+            && self.agent.is_some_and(|agent| agent.connected && agent.status == ContainerInstanceStatus::Active)
+    }
+
+    /// Counts towards its group's desired capacity.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.member, Some(Lifecycle::Pending | Lifecycle::InService))
+    }
+
+    pub fn described(&self, no: HostNo) -> Instance {
+        Instance {
+            id: no.instance(),
+            image: self.image.clone(),
+            state: self.state,
+            launched: self.launched,
+            zone: self.zone.clone(),
+            tags: self.tags.clone(),
+            managed: false,
+        }
+    }
+}
+
+impl Template {
+    pub fn latest(&self) -> u64 {
+        self.versions.last().map_or(0, |version| version.number)
+    }
+
+    /// The version that a rule names now.
+    pub fn resolve(&self, rule: VersionRule) -> Option<&Version> {
+        let number = match rule {
+            VersionRule::Default => self.default,
+            VersionRule::Latest => self.latest(),
+            VersionRule::Number(number) => number,
+        };
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    pub fn described(&self, id: &TemplateId, version: &Version) -> TemplateVersion {
+        TemplateVersion {
+            template: id.clone(),
+            number: version.number,
+            is_default: version.number == self.default,
+            image: Some(version.image.clone()),
+            description: Some(version.description.clone()),
+            created: version.created,
+        }
+    }
+}
+
+impl Account {
+    pub fn host(&self, no: HostNo) -> Option<&Host> {
+        self.hosts.get(&no)
+    }
+
+    pub fn host_of_instance(&self, id: &InstanceId) -> Option<(HostNo, &Host)> {
+        let no = HostNo::of_instance(id)?;
+        self.hosts.get(&no).map(|host| (no, host))
+    }
+
+    pub fn host_of_agent(&self, cluster: &ClusterArn, arn: &ContainerInstanceArn) -> Option<(HostNo, &Host, Agent)> {
+        let no = HostNo::of_agent(arn)?;
+        let host = self.hosts.get(&no).filter(|host| host.cluster == *cluster)?;
+        host.agent.map(|agent| (no, host, agent))
+    }
+
+    pub fn tasks_on(&self, host: HostNo) -> impl Iterator<Item = (TaskNo, &Task)> {
+        let (first, last) = (TaskNo { host, serial: 0 }, TaskNo { host, serial: u64::MAX });
+        self.tasks.range(first..=last).map(|(no, task)| (*no, task))
+    }
+
+    /// `service:web`, or `family:batch` for a standalone task.
+    pub fn task_group(&self, task: &Task) -> String {
+        match task.owner {
+            Owner::Service(index) => format!("service:{}", self.services[index].name),
+            Owner::Standalone => "family:batch".to_owned(),
+        }
+    }
+
+    pub fn members_of<'a>(&'a self, group: &'a GroupName) -> impl Iterator<Item = (HostNo, &'a Host)> {
+        let members = self.hosts.iter().filter(move |(_, host)| host.member.is_some() && host.origin == *group);
+        members.map(|(no, host)| (*no, host))
+    }
+
+    pub fn described_group(&self, group: &Group) -> Group {
+        let members = self.members_of(&group.name).filter_map(|(no, host)| {
+            let lifecycle = host.member?;
+            Some(Member { id: no.instance(), zone: host.zone.clone(), lifecycle })
+        });
+        Group { members: members.collect(), ..group.clone() }
+    }
+
+    pub fn described_agent(&self, no: HostNo, host: &Host, agent: Agent) -> ContainerInstance {
+        let count = |running: bool| {
+            let of_that_kind = |task: &Task| task.is_wanted() && (task.last == TaskStatus::Running) == running;
+            u32::try_from(self.tasks_on(no).filter(|(_, task)| of_that_kind(task)).count()).unwrap_or(u32::MAX)
+        };
+        let present = agent.status != ContainerInstanceStatus::Inactive;
+        ContainerInstance {
+            arn: no.agent(&host.cluster),
+            instance: Some(no.instance()),
+            status: agent.status,
+            agent_connected: agent.connected,
+            running_tasks: if present { count(true) } else { 0 },
+            pending_tasks: if present { count(false) } else { 0 },
+            image: Some(host.image.clone()),
+            zone: Some(host.zone.clone()),
+            registered: Some(agent.registered),
+        }
+    }
+
+    /// The image that the next instance of a group gets: `None` where its template or its parameter is missing.
+    pub fn image_to_launch(&self, group: &Group) -> Option<AmiId> {
+        let spec = group.template.as_ref()?;
+        let version = self.templates.get(&spec.template)?.resolve(spec.rule)?;
+        match version.image.strip_prefix("resolve:ssm:") {
+            Some(parameter) => {
+                self.parameters.get(&ParameterName::from(parameter)).map(|value| AmiId::new(value.as_str()))
+            }
+            None => Some(AmiId::new(version.image.as_str())),
+        }
+    }
+}
+
+pub fn cluster_arn(name: &str) -> ClusterArn {
+    ClusterArn::new(format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{name}"))
+}
+
+/// Three of them, as in most regions.
+pub fn zones() -> BTreeSet<Zone> {
+    ["a", "b", "c"].iter().map(|letter| Zone::new(format!("{REGION}{letter}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_to_the_numbers_they_were_written_from() {
+        let cluster = cluster_arn("demo");
+        for number in [0, 1, 0xdead_beef, u64::MAX] {
+            let host = HostNo(number);
+            assert_eq!(HostNo::of_instance(&host.instance()), Some(host));
+            assert_eq!(HostNo::of_agent(&host.agent(&cluster)), Some(host));
+            let task = TaskNo { host, serial: 77 };
+            assert_eq!(TaskNo::of(&task.arn(&cluster)), Some(task));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The calls to EC2 and to SSM.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use super::account::{Account, GROUP_NAME_TAG, Host, HostNo, Version};
+use super::requests::{Answer, Refusal, at_most, page};
+use crate::effect::{InstanceFilter, Reply, VersionQuery, VersionRule};
+use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId};
+use crate::sim::timeline::{By, Happening};
+
+/// EC2's limit for the values of one filter.
+const FILTER_VALUES: usize = 200;
+
+pub(super) fn describe_instances(
+    account: &Account,
+    filter: &InstanceFilter,
+    token: Option<&PageToken>,
+    size: usize,
+) -> Answer {
+    match filter {
+        InstanceFilter::Ids(ids) => at_most(ids, FILTER_VALUES)?,
+        InstanceFilter::MembersOf(groups) => at_most(groups, FILTER_VALUES)?,
+        InstanceFilter::Tagged { .. } => {}
+    }
+    let asked = account.hosts.iter().filter(|(no, host)| passes(filter, **no, host));
+    let keyed = asked.map(|(no, host)| (no.instance().to_string(), host.described(*no)));
+    let (instances, next) = page(keyed, token, size);
+    Ok(Reply::Instances { instances, next })
+}
+
+fn passes(filter: &InstanceFilter, no: HostNo, host: &Host) -> bool {
+    match filter {
+        InstanceFilter::Ids(ids) => ids.iter().any(|id| HostNo::of_instance(id) == Some(no)),
+        InstanceFilter::MembersOf(groups) => {
+            let of = host.tags.get(GROUP_NAME_TAG);
+            of.is_some_and(|name| groups.iter().any(|group| group.as_str() == name))
+        }
+        InstanceFilter::Tagged { key, pattern } => host.tags.get(key).is_some_and(|value| matches_glob(pattern, value)),
+    }
+}
+
+/// `*` is any run of characters, `?` any one.
+fn matches_glob(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            text.char_indices().any(|(at, _)| matches_glob(rest, &text[at..])) || matches_glob(rest, "")
+        }
+        Some(first) => {
+            let next = text.chars().next();
+            let fits = next.is_some_and(|c| first == '?' || first == c);
+            fits && matches_glob(&pattern[first.len_utf8()..], &text[next.map_or(0, char::len_utf8)..])
+        }
+    }
+}
+
+pub(super) fn describe_versions(
+    account: &Account,
+    id: &TemplateId,
+    query: &VersionQuery,
+    token: Option<&PageToken>,
+    size: usize,
+) -> Answer {
+    let Some(template) = account.templates.get(id) else {
+        return Err(Refusal::not_found("InvalidLaunchTemplateId.NotFound", id));
+    };
+    let described = |version: &Version| template.described(id, version);
+    match query {
+        VersionQuery::InUse(rule) => match template.resolve(*rule) {
+            Some(version) => Ok(Reply::TemplateVersions { versions: vec![described(version)], next: None }),
+            None => Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", rule)),
+        },
+        VersionQuery::WithImage(image) => {
+            let asked = template.versions.iter().filter(|version| version.image == image.as_str());
+            let keyed = asked.map(|version| (format!("{:020}", version.number), described(version)));
+            let (versions, next) = page(keyed, token, size);
+            Ok(Reply::TemplateVersions { versions, next })
+        }
+    }
+}
+
+pub(super) fn describe_images(account: &Account, ids: &[AmiId]) -> Answer {
+    Ok(Reply::Images(ids.iter().filter_map(|id| account.images.get(id).cloned()).collect()))
+}
+
+pub(super) fn get_parameters(account: &Account, names: &[ParameterName]) -> Answer {
+    at_most(names, 10)?;
+    let (mut values, mut invalid) = (BTreeMap::new(), Vec::new());
+    for name in names {
+        match account.parameters.get(name) {
+            Some(value) => {
+                values.insert(name.clone(), value.clone());
+            }
+            None => invalid.push(name.clone()),
+        }
+    }
+    Ok(Reply::Parameters { values, invalid })
+}
+
+impl World {
+    pub(super) fn tag_instances(&mut self, ids: &[InstanceId], tags: &BTreeMap<String, String>) -> Answer {
+        let hosts = self.known_instances(ids)?;
+        for (key, value) in tags {
+            if key.is_empty() || key.len() > 128 || key.starts_with("aws:") || value.chars().count() > 256 {
+                return Err(Refusal::refused("InvalidParameterValue", format!("tag `{key}` is not allowed")));
+            }
+        }
+        let key = format!("{}rotation", self.scenario.settings.tag_prefix);
+        for no in hosts {
+            let Some(host) = self.host_mut(no) else { continue };
+            let before = host.tags.get(&key).cloned().unwrap_or_default();
+            host.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+            let rotation = host.tags.get(&key).cloned().unwrap_or_default();
+            if before.is_empty() && !rotation.is_empty() {
+                self.note(Happening::HostTagged { host: no.instance(), rotation });
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn terminate_instances(&mut self, ids: &[InstanceId]) -> Answer {
+        for no in self.known_instances(ids)? {
+            self.shut_down(no, By::Worker);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// One unknown id fails them all.
+    fn known_instances(&self, ids: &[InstanceId]) -> Result<Vec<HostNo>, Refusal> {
+        at_most(ids, 1000)?;
+        let find = |id| match self.account.host_of_instance(id) {
+            Some((no, _)) => Ok(no),
+            None => Err(Refusal::not_found("InvalidInstanceID.NotFound", id)),
+        };
+        ids.iter().map(find).collect()
+    }
+
+    /// The same client token gives the same version again.
+    pub(super) fn create_version(
+        &mut self,
+        id: &TemplateId,
+        source: u64,
+        image: &AmiId,
+        description: &str,
+        client_token: &str,
+    ) -> Answer {
+        let now = self.now;
+        let Some(template) = self.template_mut(id) else {
+            return Err(Refusal::not_found("InvalidLaunchTemplateId.NotFound", id));
+        };
+        if let Some(made) = template.versions.iter().find(|made| made.client_token.as_deref() == Some(client_token)) {
+            if made.image != image.as_str() || made.description != description {
+                return Err(Refusal::refused("IdempotentParameterMismatch", "the token was used for another version"));
+            }
+            return Ok(Reply::TemplateVersion(template.described(id, made)));
+        }
+        if template.resolve(VersionRule::Number(source)).is_none() {
+            return Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", source));
+        }
+        let made = Version {
+            number: template.latest() + 1,
+            image: image.to_string(),
+            description: description.to_owned(),
+            created: now,
+            client_token: Some(client_token.to_owned()),
+        };
+        let described = template.described(id, &made);
+        template.versions.push(made);
+        self.note(Happening::TemplateVersionMade {
+            template: id.clone(),
+            version: described.number,
+            image: image.clone(),
+        });
+        Ok(Reply::TemplateVersion(described))
+    }
+
+    pub(super) fn set_default(&mut self, id: &TemplateId, version: u64) -> Answer {
+        let Some(template) = self.template_mut(id) else {
+            return Err(Refusal::not_found("InvalidLaunchTemplateId.NotFound", id));
+        };
+        if template.resolve(VersionRule::Number(version)).is_none() {
+            return Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", version));
+        }
+        template.default = version;
+        Ok(Reply::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_as_filters_do() {
+        for (pattern, text, matches) in [
+            ("*", "", true),
+            ("*", "demo/20260114", true),
+            ("demo/*", "demo/20260114", true),
+            ("demo/*", "other/20260114", false),
+            ("d?mo/*4", "demo/20260114", true),
+            ("demo", "demo/", false),
+        ] {
+            assert_eq!(matches_glob(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+}

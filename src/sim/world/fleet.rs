@@ -1,0 +1,224 @@
+//! The life of hosts: groups launch them, they boot and register, they go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::account::{Agent, GROUP_NAME_TAG, Host, HostNo, zones};
+use super::{FORGET, Physics, World};
+use crate::effect::{ContainerInstanceStatus, Group, InstanceState, Lifecycle};
+use crate::id::{AmiId, GroupName, Zone};
+use crate::sim::chance::Delay;
+use crate::sim::scenario::{BadRelease, CLUSTER, OTHER};
+use crate::sim::timeline::{By, Happening};
+
+/// How long a group takes to notice that a member is gone.
+const HEALTH_CHECK: Delay = Delay::secs(40, 80);
+/// How long ECS takes to notice that an instance is gone.
+const ECS_NOTICES: Delay = Delay::secs(45, 90);
+const SHUTTING_DOWN: Delay = Delay::secs(15, 60);
+const AGENT_FALLS_SILENT: Delay = Delay::secs(1, 8);
+/// Until a group tries again after a launch failed.
+const LAUNCH_AGAIN: Delay = Delay::secs(30, 120);
+
+impl World {
+    pub(super) fn look_at_group(&mut self, group: &GroupName) {
+        self.after(self.scenario.launch_delay, Physics::GroupLook(group.clone()));
+    }
+
+    /// Members = desired: that is all a group wants.
+    pub(super) fn group_look(&mut self, name: &GroupName) {
+        let account = self.account.clone();
+        let Some(group) = account.groups.get(name) else { return };
+        let counted: Vec<_> = account.members_of(name).filter(|(_, host)| host.is_counted()).collect();
+        let desired = usize::try_from(group.desired).unwrap_or(0);
+        if counted.len() > desired {
+            let mut oldest = counted.clone();
+            oldest.sort_by_key(|(no, host)| (host.launched, *no));
+            for (no, _) in &oldest[..counted.len() - desired] {
+                self.scale_in(*no);
+            }
+        }
+        if !group.suspended.contains("Launch") {
+            for _ in counted.len()..desired {
+                self.launch(group);
+            }
+        }
+    }
+
+    fn scale_in(&mut self, no: HostNo) {
+        if let Some(host) = self.host_mut(no) {
+            host.member = Some(Lifecycle::Terminating);
+        }
+        self.shut_down(no, By::Group);
+    }
+
+    fn launch(&mut self, group: &Group) {
+        let image = self.account.image_to_launch(group);
+        let fails =
+            |image: &AmiId| self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
+        match image.filter(|image| self.account.images.contains_key(image) && !fails(image)) {
+            Some(image) => {
+                let no = self.add_host(group, image.clone());
+                self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
+                self.emit_instance(no, "pending");
+                self.after(self.scenario.boot, Physics::Booted(no));
+            }
+            None => {
+                self.note(Happening::LaunchFailed { group: group.name.clone() });
+                self.emit_launch_unsuccessful(&group.name);
+                self.after(LAUNCH_AGAIN, Physics::GroupLook(group.name.clone()));
+            }
+        }
+    }
+
+    /// A new member, in the zone that has the fewest.
+    pub(super) fn add_host(&mut self, group: &Group, image: AmiId) -> HostNo {
+        let no = HostNo(self.names.number());
+        let mut zones: BTreeMap<Zone, usize> = zones().into_iter().map(|zone| (zone, 0)).collect();
+        for (_, host) in self.account.members_of(&group.name).filter(|(_, host)| host.is_counted()) {
+            *zones.entry(host.zone.clone()).or_default() += 1;
+        }
+        let zone = zones.into_iter().min_by_key(|(zone, count)| (*count, zone.clone())).map(|(zone, _)| zone);
+        let host = Host {
+            cluster: super::cluster_arn(if group.name.as_str().starts_with(OTHER) { OTHER } else { CLUSTER }),
+            origin: group.name.clone(),
+            member: Some(Lifecycle::Pending),
+            image,
+            zone: zone.unwrap_or_else(|| Zone::from("eu-west-1a")),
+            state: InstanceState::Pending,
+            launched: self.now,
+            tags: BTreeMap::from([(GROUP_NAME_TAG.to_owned(), group.name.to_string())]),
+            agent: None,
+        };
+        Arc::make_mut(&mut self.account.hosts).insert(no, host);
+        no
+    }
+
+    pub(super) fn booted(&mut self, no: HostNo) {
+        let Some(host) = self.host_mut(no).filter(|host| host.state == InstanceState::Pending) else { return };
+        host.state = InstanceState::Running;
+        if host.member == Some(Lifecycle::Pending) {
+            host.member = Some(Lifecycle::InService);
+        }
+        let image = host.image.clone();
+        self.emit_instance(no, "running");
+        if !(self.scenario.bad_release == BadRelease::NeverRegisters && self.bad_images.contains(&image)) {
+            self.after(self.scenario.registration, Physics::Register(no));
+        }
+    }
+
+    pub(super) fn register(&mut self, no: HostNo) {
+        let now = self.now;
+        let Some(host) = self.host_mut(no).filter(|host| host.state == InstanceState::Running) else { return };
+        if host.agent.is_some() {
+            return;
+        }
+        host.agent = Some(Agent { status: ContainerInstanceStatus::Active, connected: true, registered: now });
+        let cluster = host.cluster.clone();
+        self.note(Happening::Registered { host: no.instance() });
+        self.emit_host(no);
+        self.plan_agent_drop(no);
+        self.look_at_services(&cluster);
+    }
+
+    /// The end of a detach: no longer a member, and without the group's name in its tags.
+    pub(super) fn detached(&mut self, no: HostNo) {
+        let Some(host) = self.host_mut(no).filter(|host| host.member == Some(Lifecycle::Detaching)) else { return };
+        host.member = None;
+        host.tags.remove(GROUP_NAME_TAG);
+    }
+
+    /// The instance is going, whoever wanted it.
+    pub(super) fn shut_down(&mut self, no: HostNo, by: By) {
+        let Some(host) = self.account.host(no).filter(|host| host.is_up()).cloned() else { return };
+        self.ledger_shut_down(no, &host, by);
+        if let Some(host) = self.host_mut(no) {
+            host.state = InstanceState::ShuttingDown;
+        }
+        self.note(Happening::Terminated { host: no.instance(), by });
+        self.emit_instance(no, "shutting-down");
+        self.after(SHUTTING_DOWN, Physics::Terminated(no));
+        self.after(AGENT_FALLS_SILENT, Physics::AgentDrops(no));
+        self.after(ECS_NOTICES, Physics::AgentGone(no));
+        if host.member.is_some() {
+            self.after(HEALTH_CHECK, Physics::MemberGone(no));
+        }
+    }
+
+    pub(super) fn terminated(&mut self, no: HostNo) {
+        if let Some(host) = self.host_mut(no) {
+            host.state = InstanceState::Terminated;
+        }
+        self.emit_instance(no, "terminated");
+        self.after(FORGET, Physics::ForgetHost(no));
+    }
+
+    pub(super) fn member_gone(&mut self, no: HostNo) {
+        let Some(host) = self.host_mut(no) else { return };
+        if host.member.take().is_some() {
+            let group = host.origin.clone();
+            self.look_at_group(&group);
+        }
+    }
+
+    pub(super) fn agent_gone(&mut self, no: HostNo) {
+        self.stop_all_tasks(no);
+        self.lose_agent_for_good(no);
+    }
+
+    pub(super) fn forget_host(&mut self, no: HostNo) {
+        Arc::make_mut(&mut self.account.hosts).remove(&no);
+        self.versions.remove(&no);
+    }
+
+    pub(super) fn forget_agent(&mut self, no: HostNo) {
+        if let Some(host) = self.host_mut(no) {
+            host.agent = None;
+        }
+    }
+
+    pub(super) fn plan_agent_drop(&mut self, no: HostNo) {
+        let rate = self.scenario.faults.agent_drops_per_hour;
+        if rate > 0.0 {
+            let at = self.now + self.physics.interval(rate);
+            self.agenda.put(at, Physics::AgentDrops(no));
+        }
+    }
+
+    /// The agent loses its connection; on a host that still runs it finds it again.
+    pub(super) fn agent_drops(&mut self, no: HostNo, for_: Delay) {
+        let Some(host) = self.host_mut(no) else { return };
+        let runs = host.state == InstanceState::Running;
+        let present = |agent: &&mut Agent| agent.status != ContainerInstanceStatus::Inactive && agent.connected;
+        let Some(agent) = host.agent.as_mut().filter(present) else { return };
+        agent.connected = false;
+        self.emit_host(no);
+        if runs {
+            self.note(Happening::AgentLost { host: no.instance() });
+            self.after(for_, Physics::AgentBack(no));
+        }
+    }
+
+    pub(super) fn agent_back(&mut self, no: HostNo) {
+        let Some(host) = self.host_mut(no).filter(|host| host.state == InstanceState::Running) else { return };
+        let cluster = host.cluster.clone();
+        let present = |agent: &&mut Agent| agent.status != ContainerInstanceStatus::Inactive && !agent.connected;
+        let Some(agent) = host.agent.as_mut().filter(present) else { return };
+        agent.connected = true;
+        self.note(Happening::AgentBack { host: no.instance() });
+        self.emit_host(no);
+        self.plan_agent_drop(no);
+        self.look_at_services(&cluster);
+    }
+
+    /// Launch times of hosts that were there before the simulation began.
+    pub(super) fn age(&mut self, no: HostNo, by: SignedDuration) {
+        let launched = self.now - by;
+        if let Some(host) = self.host_mut(no) {
+            (host.launched, host.state, host.member) = (launched, InstanceState::Running, Some(Lifecycle::InService));
+            host.agent = Some(Agent { status: ContainerInstanceStatus::Active, connected: true, registered: launched });
+        }
+    }
+}

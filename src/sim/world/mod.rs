@@ -1,0 +1,251 @@
+//! The simulated account and its physics.
+//!
+//! A [`World`] is a value with a clock of its own: [`World::perform`] performs one request at this instant,
+//! [`World::advance_to`] lets happen what happens by itself until then. It knows nothing of workers, latency or retries.
+//!
+//! What AWS can describe is in [`Account`]; services, the queue, what is planned (`Physics`) and what is only true but
+//! cannot be asked for (the ledger of [`super::invariants`]) stand beside it. Physics is event-driven: whatever changes
+//! something puts on the agenda what follows from it, and nothing scans the world at every tick.
+
+mod account;
+mod autoscaling;
+mod build;
+mod ec2;
+mod ecs;
+mod events;
+mod fleet;
+#[cfg(test)]
+pub(super) mod hand;
+mod people;
+mod queue;
+mod requests;
+mod services;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use account::{
+    ACCOUNT, Account, Agent, Host, HostNo, Owner, REGION, Service, Task, TaskNo, Template, Version, cluster_arn,
+};
+pub use queue::Queue;
+
+use super::agenda::Agenda;
+use super::chance::{Chance, Delay};
+use super::invariants::Ledger;
+use super::scenario::{Act, Scenario};
+use super::timeline::{Happening, Moment};
+use crate::effect::{Cluster, Group, Message};
+use crate::id::{AmiId, ClusterArn, GroupName, TemplateId};
+
+/// How long AWS describes what is gone: stopped tasks, INACTIVE container instances, terminated instances.
+const FORGET: Delay = Delay::secs(3600, 3600);
+
+#[derive(Clone, Debug)]
+pub struct World {
+    now: Timestamp,
+    pub(super) scenario: Scenario,
+    pub(super) account: Account,
+    history: History,
+    queue: Queue,
+    agenda: Agenda<Physics>,
+    /// The version of each container instance: rises with every event of it, also when nothing that can be described changed.
+    versions: BTreeMap<HostNo, u64>,
+    /// Clusters whose services are to be looked at soon.
+    looking: BTreeSet<ClusterArn>,
+    /// The images that do not work.
+    bad_images: BTreeSet<AmiId>,
+    serial: u64,
+    physics: Chance,
+    names: Chance,
+    events: Chance,
+    others: Chance,
+    pub(super) ledger: Ledger,
+    timeline: Vec<Moment>,
+}
+
+/// What happens by itself.
+#[derive(Clone, Debug)]
+enum Physics {
+    /// A group compares its members with its desired capacity.
+    GroupLook(GroupName),
+    Booted(HostNo),
+    Register(HostNo),
+    Detached(HostNo),
+    Terminated(HostNo),
+    /// The group notices that a member is gone.
+    MemberGone(HostNo),
+    /// ECS notices that an instance is gone.
+    AgentGone(HostNo),
+    ForgetHost(HostNo),
+    ForgetAgent(HostNo),
+    AgentDrops(HostNo),
+    AgentBack(HostNo),
+    /// The scheduler of ECS looks at the services of a cluster.
+    Services(ClusterArn),
+    /// A task goes on, unless its course has changed meanwhile.
+    TaskStep(TaskNo, u32),
+    ForgetTask(TaskNo),
+    /// A message arrives in the queue.
+    Deliver(String),
+    /// The hourly message.
+    Schedule,
+    /// The n-th release.
+    Release(u32),
+    Act(Act),
+    /// Life in the cluster that is none of our business.
+    Noise,
+    RandomDeath,
+    RandomTermination,
+    RandomDrain,
+}
+
+impl World {
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn timeline(&self) -> &[Moment] {
+        &self.timeline
+    }
+
+    /// Puts a message into the queue now.
+    pub fn send(&mut self, body: impl Into<String>) {
+        self.queue.send(body.into(), self.now);
+    }
+
+    /// Lets a person (or nature) do something now.
+    pub fn act(&mut self, act: Act) {
+        self.remember();
+        self.happens(Physics::Act(act));
+    }
+
+    /// When the next thing happens by itself.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.agenda.next_at()
+    }
+
+    /// Lets happen whatever is due by then.
+    pub fn advance_to(&mut self, until: Timestamp) {
+        while let Some((at, physics)) = self.agenda.pop(until) {
+            self.now = at;
+            self.remember();
+            self.happens(physics);
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub fn advance(&mut self, by: SignedDuration) {
+        self.advance_to(self.now + by);
+    }
+
+    fn happens(&mut self, physics: Physics) {
+        match physics {
+            Physics::GroupLook(group) => self.group_look(&group),
+            Physics::Booted(host) => self.booted(host),
+            Physics::Register(host) => self.register(host),
+            Physics::Detached(host) => self.detached(host),
+            Physics::Terminated(host) => self.terminated(host),
+            Physics::MemberGone(host) => self.member_gone(host),
+            Physics::AgentGone(host) => self.agent_gone(host),
+            Physics::ForgetHost(host) => self.forget_host(host),
+            Physics::ForgetAgent(host) => self.forget_agent(host),
+            Physics::AgentDrops(host) => self.agent_drops(host, self.scenario.faults.agent_gone_for),
+            Physics::AgentBack(host) => self.agent_back(host),
+            Physics::Services(cluster) => self.services_look(&cluster),
+            Physics::TaskStep(task, course) => self.task_step(task, course),
+            Physics::ForgetTask(task) => self.forget_task(task),
+            Physics::Deliver(body) => self.queue.send(body, self.now),
+            Physics::Schedule => self.schedule(),
+            Physics::Release(generation) => self.release(generation),
+            Physics::Act(act) => self.perform_act(act),
+            Physics::Noise => self.noise(),
+            Physics::RandomDeath => self.random_death(),
+            Physics::RandomTermination => self.random_termination(),
+            Physics::RandomDrain => self.random_drain(),
+        }
+    }
+
+    fn receive(&mut self, visibility_seconds: u32) -> Vec<Message> {
+        let (rate, now, buried) = (self.scenario.faults.duplicate_delivery, self.now, self.queue.dead.len());
+        let chance = &mut self.events;
+        let messages = self.queue.receive(visibility_seconds, now, || chance.hit(rate));
+        let dead = self.queue.dead[buried..].iter().map(|body| Happening::MessageDead { body: body.clone() });
+        self.timeline.extend(dead.map(|what| Moment { at: now, what }));
+        messages
+    }
+
+    /// Keeps the account as it is, before it changes: only where reads may be stale.
+    fn remember(&mut self) {
+        if self.scenario.faults.stale_reads > 0.0 {
+            self.history.keep(self.now, &self.account, self.scenario.faults.max_staleness);
+        }
+    }
+
+    fn after(&mut self, delay: Delay, physics: Physics) {
+        let at = self.now + self.physics.delay(delay);
+        self.agenda.put(at, physics);
+    }
+
+    pub(super) fn note(&mut self, what: Happening) {
+        self.timeline.push(Moment { at: self.now, what });
+    }
+
+    fn host_mut(&mut self, no: HostNo) -> Option<&mut Host> {
+        Arc::make_mut(&mut self.account.hosts).get_mut(&no)
+    }
+
+    fn task_mut(&mut self, no: TaskNo) -> Option<&mut Task> {
+        Arc::make_mut(&mut self.account.tasks).get_mut(&no)
+    }
+
+    fn cluster_mut(&mut self, arn: &ClusterArn) -> Option<&mut Cluster> {
+        Arc::make_mut(&mut self.account.clusters).get_mut(arn)
+    }
+
+    fn group_mut(&mut self, name: &GroupName) -> Option<&mut Group> {
+        Arc::make_mut(&mut self.account.groups).get_mut(name)
+    }
+
+    fn template_mut(&mut self, id: &TemplateId) -> Option<&mut Template> {
+        Arc::make_mut(&mut self.account.templates).get_mut(id)
+    }
+}
+
+/// The recent past, for stale reads: each entry is the account as it was until an instant at which it changed.
+#[derive(Clone, Debug, Default)]
+struct History(VecDeque<(Timestamp, Account)>);
+
+impl History {
+    fn keep(&mut self, now: Timestamp, account: &Account, most: SignedDuration) {
+        if self.0.back().is_some_and(|(until, _)| *until == now) {
+            return;
+        }
+        self.0.push_back((now, account.clone()));
+        while self.0.front().is_some_and(|(until, _)| *until < now - most) {
+            self.0.pop_front();
+        }
+    }
+
+    /// As it was at that time; `None`: as it is now.
+    fn at(&self, time: Timestamp) -> Option<&Account> {
+        let later = self.0.partition_point(|(until, _)| *until <= time);
+        self.0.get(later).map(|(_, account)| account)
+    }
+}

@@ -1,0 +1,161 @@
+//! What people and schedules do: releases, messages, and hands on single hosts.
+
+use super::account::{HostNo, Owner};
+use super::{Physics, World, cluster_arn};
+use crate::effect::{ContainerInstanceStatus, TaskStatus};
+use crate::id::{AmiId, GroupName, ParameterName};
+use crate::sim::chance::Delay;
+use crate::sim::scenario::{Act, BadRelease, CLUSTER, Follows, OTHER, OWN_PARAMETER, Trigger};
+use crate::sim::timeline::{By, Happening};
+
+const HOUR: Delay = Delay::secs(3600, 3600);
+const NOISE: Delay = Delay::secs(120, 300);
+
+impl World {
+    pub(super) fn schedule(&mut self) {
+        self.send(r#"{"action":"check-releases"}"#);
+        self.after(HOUR, Physics::Schedule);
+    }
+
+    /// The image of a generation (0: what everything runs at the start) of the images of one kind.
+    pub fn image_of(follows: Follows, generation: u32) -> AmiId {
+        let kind =
+            follows.parameter().bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+        AmiId::new(format!("ami-0{kind:08x}{:08x}", generation + 1))
+    }
+
+    pub(super) fn release(&mut self, generation: u32) {
+        self.ledger.released.get_or_insert(self.now);
+        if self.scenario.trigger == Trigger::Force {
+            self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}","force":true}}"#));
+            return;
+        }
+        for follows in self.followed() {
+            let (parameter, image) = (ParameterName::from(follows.parameter()), Self::image_of(follows, generation));
+            if generation == 1 && self.scenario.bad_release != BadRelease::No {
+                self.bad_images.insert(image.clone());
+            }
+            self.set_parameter(&parameter, &image);
+            self.note(Happening::ReleasePublished { parameter: parameter.clone(), image: image.clone() });
+            // Public parameters are not known to emit events.
+            if self.scenario.trigger == Trigger::Event && parameter.as_str() == OWN_PARAMETER {
+                self.emit_parameter(&parameter, Some(&image));
+            }
+        }
+        if self.scenario.trigger == Trigger::Message {
+            self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}"}}"#));
+        }
+    }
+
+    pub(super) fn perform_act(&mut self, act: Act) {
+        match act {
+            Act::HostDies(index) => self.with_host(index, |world, no| world.shut_down(no, By::Itself)),
+            Act::Terminate(index) => self.with_host(index, |world, no| world.shut_down(no, By::Person)),
+            Act::Drain(index) => self.with_host(index, Self::person_drains),
+            Act::Activate(index) => self.with_host(index, Self::person_activates),
+            Act::Scale { group, desired } => self.scale(&GroupName::from(group), desired),
+            Act::SuspendLaunches { group } => self.suspend(&GroupName::from(group), true),
+            Act::ResumeLaunches { group } => self.suspend(&GroupName::from(group), false),
+            Act::Send(body) => self.send(body),
+            Act::AgentLost { host, for_ } => {
+                let secs = u64::try_from(for_.as_secs()).unwrap_or(0);
+                self.with_host(host, |world, no| world.agent_drops(no, Delay::secs(secs, secs)));
+            }
+        }
+    }
+
+    fn with_host(&mut self, index: usize, act: impl FnOnce(&mut Self, HostNo)) {
+        if let Some(no) = self.hosts_by_age().get(index).copied() {
+            act(self, no);
+        }
+    }
+
+    /// The hosts of the opted-in cluster that are up, oldest first.
+    pub fn hosts_by_age(&self) -> Vec<HostNo> {
+        let cluster = cluster_arn(CLUSTER);
+        let up = self.account.hosts.iter().filter(|(_, host)| host.cluster == cluster && host.is_up());
+        let mut hosts: Vec<_> = up.map(|(no, host)| (host.launched, *no)).collect();
+        hosts.sort_unstable();
+        hosts.into_iter().map(|(_, no)| no).collect()
+    }
+
+    fn person_drains(&mut self, no: HostNo) {
+        let Some(host) = self.account.host(no) else { return };
+        if host.status() == Some(ContainerInstanceStatus::Active) {
+            self.ledger_set_aside(no);
+            self.change_status(no, ContainerInstanceStatus::Draining, By::Person);
+        }
+    }
+
+    fn person_activates(&mut self, no: HostNo) {
+        let Some(host) = self.account.host(no) else { return };
+        if host.status() == Some(ContainerInstanceStatus::Draining) {
+            self.ledger.set_aside.remove(&no);
+            self.change_status(no, ContainerInstanceStatus::Active, By::Person);
+        }
+    }
+
+    fn scale(&mut self, name: &GroupName, desired: u32) {
+        let Some(group) = self.group_mut(name) else { return };
+        let before = std::mem::replace(&mut group.desired, desired.clamp(group.min, group.max));
+        let desired = group.desired;
+        self.ledger.desired_changes.push((self.now, name.clone(), before));
+        self.note(Happening::Scaled { group: name.clone(), desired });
+        self.look_at_group(name);
+    }
+
+    fn suspend(&mut self, name: &GroupName, suspended: bool) {
+        let Some(group) = self.group_mut(name) else { return };
+        match suspended {
+            true => group.suspended.insert("Launch".to_owned()),
+            false => group.suspended.remove("Launch"),
+        };
+        self.look_at_group(name);
+    }
+
+    /// A task of the other cluster crashes and is replaced, and a parameter that no group follows changes.
+    pub(super) fn noise(&mut self) {
+        self.after(NOISE, Physics::Noise);
+        let cluster = cluster_arn(OTHER);
+        let hosts = self.account.hosts.iter().filter(|(_, host)| host.cluster == cluster);
+        let tasks = hosts.flat_map(|(no, _)| self.account.tasks_on(*no));
+        let running: Vec<_> = tasks
+            .filter(|(_, task)| task.last == TaskStatus::Running && matches!(task.owner, Owner::Service(_)))
+            .map(|(no, _)| no)
+            .collect();
+        if let Some(no) = running.get(self.others.below(running.len())).copied() {
+            self.crash_task(no);
+        }
+        if self.others.hit(0.2) {
+            self.emit_parameter(&ParameterName::from("/app/feature-flags"), None);
+        }
+    }
+
+    pub(super) fn random_death(&mut self) {
+        self.plan(self.scenario.faults.host_deaths_per_hour, Physics::RandomDeath);
+        self.with_random_host(|world, no| world.shut_down(no, By::Itself));
+    }
+
+    pub(super) fn random_termination(&mut self) {
+        self.plan(self.scenario.faults.person_terminates_per_hour, Physics::RandomTermination);
+        self.with_random_host(|world, no| world.shut_down(no, By::Person));
+    }
+
+    pub(super) fn random_drain(&mut self) {
+        self.plan(self.scenario.faults.person_drains_per_hour, Physics::RandomDrain);
+        self.with_random_host(Self::person_drains);
+    }
+
+    fn with_random_host(&mut self, act: impl FnOnce(&mut Self, HostNo)) {
+        let index = self.others.below(self.hosts_by_age().len());
+        self.with_host(index, act);
+    }
+
+    /// Puts on the agenda what happens so often in an hour on average.
+    pub(super) fn plan(&mut self, per_hour: f64, physics: Physics) {
+        if per_hour > 0.0 {
+            let at = self.now + self.others.interval(per_hour);
+            self.agenda.put(at, physics);
+        }
+    }
+}

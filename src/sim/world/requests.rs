@@ -1,0 +1,168 @@
+//! Every request, performed: one exhaustive match, as in the ring that talks to AWS.
+
+use std::fmt::Display;
+
+use jiff::SignedDuration;
+
+use super::account::Account;
+use super::{World, autoscaling, ec2, ecs};
+use crate::effect::{Failure, FailureKind, ItemFailure, Reply, Request};
+use crate::id::PageToken;
+use crate::sim::invariants;
+
+/// Why AWS refuses a call: a [`Failure`] but for the operation's name.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    kind: FailureKind,
+    code: &'static str,
+    message: String,
+}
+
+pub(super) type Answer = Result<Reply, Refusal>;
+
+impl World {
+    /// Performs a request at this instant, as AWS would, and checks the promises.
+    pub fn perform(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.perform_aged(request, SignedDuration::ZERO)
+    }
+
+    /// As `perform`, but a read answers with the account as it was `age` ago.
+    pub fn perform_aged(&mut self, request: &Request, age: SignedDuration) -> Result<Reply, Failure> {
+        let answer = if request.is_effect() {
+            self.remember();
+            let watch = invariants::Watch::before(self, request);
+            let answer = self.call(request, age);
+            watch.after(self, request, answer.is_ok());
+            answer
+        } else {
+            self.call(request, age)
+        };
+        answer.map_err(|refusal| Failure {
+            kind: refusal.kind,
+            operation: request.operation(),
+            code: refusal.code.to_owned(),
+            message: refusal.message,
+            request_id: None,
+        })
+    }
+
+    fn call(&mut self, request: &Request, age: SignedDuration) -> Answer {
+        let size = self.scenario.page_size;
+        match request {
+            Request::ReceiveMessage { visibility_seconds, .. } => {
+                Ok(Reply::Messages(self.receive(*visibility_seconds)))
+            }
+            Request::DeleteMessageBatch { receipts } => {
+                at_most(receipts, super::queue::BATCH)?;
+                Ok(Reply::QueueBatch { failures: self.queue.delete(receipts) })
+            }
+            Request::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => {
+                at_most(receipts, super::queue::BATCH)?;
+                let failures = self.queue.change_visibility(receipts, *visibility_seconds, self.now);
+                Ok(Reply::QueueBatch { failures })
+            }
+
+            Request::ListClusters { page } => ecs::list_clusters(&self.seen(age), page.as_ref(), size),
+            Request::DescribeClusters { clusters } => ecs::describe_clusters(&self.seen(age), clusters),
+            Request::DescribeCapacityProviders { names } => ecs::describe_capacity_providers(&self.seen(age), names),
+            Request::ListContainerInstances { cluster, instances, page } => {
+                ecs::list_container_instances(&self.seen(age), cluster, instances, page.as_ref(), size)
+            }
+            Request::DescribeContainerInstances { cluster, arns } => {
+                ecs::describe_container_instances(&self.seen(age), cluster, arns)
+            }
+            Request::ListTasks { cluster, container_instance, desired, page } => {
+                ecs::list_tasks(&self.seen(age), cluster, container_instance, *desired, page.as_ref(), size)
+            }
+            Request::DescribeTasks { cluster, arns } => ecs::describe_tasks(&self.seen(age), cluster, arns),
+            Request::TagResource { cluster, tags } => self.tag_cluster(cluster, tags),
+            Request::UntagResource { cluster, keys } => self.untag_cluster(cluster, keys),
+            Request::UpdateContainerInstancesState { cluster, arns, status } => {
+                self.update_state(cluster, arns, *status)
+            }
+            Request::DeregisterContainerInstance { cluster, arn } => self.deregister(cluster, arn),
+
+            Request::DescribeAutoScalingGroups { names, page } => {
+                autoscaling::describe_groups(&self.seen(age), names, page.as_ref(), size)
+            }
+            Request::DetachInstances { group, instances } => self.detach(group, instances),
+            Request::UpdateAutoScalingGroup { group, template, version, mixed } => {
+                self.pin(group, template, *version, *mixed)
+            }
+
+            Request::DescribeInstances { filter, page } => {
+                ec2::describe_instances(&self.seen(age), filter, page.as_ref(), size)
+            }
+            Request::CreateTags { instances, tags } => self.tag_instances(instances, tags),
+            Request::TerminateInstances { instances } => self.terminate_instances(instances),
+            Request::DescribeLaunchTemplateVersions { template, query, page } => {
+                ec2::describe_versions(&self.seen(age), template, query, page.as_ref(), size)
+            }
+            Request::CreateLaunchTemplateVersion { template, source, image, description, client_token } => {
+                self.create_version(template, *source, image, description, client_token)
+            }
+            Request::ModifyLaunchTemplate { template, default_version } => self.set_default(template, *default_version),
+            Request::DescribeImages { ids } => ec2::describe_images(&self.seen(age), ids),
+
+            Request::GetParameters { names } => ec2::get_parameters(&self.seen(age), names),
+
+            Request::LocateSelf => Ok(Reply::SelfLocation(self.self_location())),
+        }
+    }
+
+    /// The account as a read sees it. Cloning it clones a few `Arc`s.
+    fn seen(&self, age: SignedDuration) -> Account {
+        if age.is_zero() {
+            self.account.clone()
+        } else {
+            self.history.at(self.now - age).unwrap_or(&self.account).clone()
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Refused, code: "InvalidParameterException", message: message.into() }
+    }
+
+    pub(super) fn validation(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Refused, code: "ValidationError", message: message.into() }
+    }
+
+    pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Refused, code, message: message.into() }
+    }
+
+    pub(super) fn not_found(code: &'static str, what: impl Display) -> Self {
+        Self { kind: FailureKind::NotFound, code, message: format!("{what} does not exist") }
+    }
+}
+
+/// AWS refuses a batch that is too long as a whole.
+pub(super) fn at_most<T>(items: &[T], most: usize) -> Result<(), Refusal> {
+    if items.len() <= most {
+        return Ok(());
+    }
+    Err(Refusal::validation(format!("{} items, at most {most} are allowed", items.len())))
+}
+
+pub(super) fn missing(item: impl Display) -> ItemFailure {
+    ItemFailure { item: item.to_string(), reason: "MISSING".to_owned() }
+}
+
+/// One page of what is ordered by its keys; the token is the last key of the page before.
+pub(super) fn page<T>(
+    items: impl Iterator<Item = (String, T)>,
+    token: Option<&PageToken>,
+    size: usize,
+) -> (Vec<T>, Option<PageToken>) {
+    let mut items = items.skip_while(|(key, _)| token.is_some_and(|token| key.as_str() <= token.as_str())).peekable();
+    let (mut page, mut last) = (Vec::new(), None);
+    while page.len() < size
+        && let Some((key, item)) = items.next()
+    {
+        page.push(item);
+        last = Some(PageToken::new(key));
+    }
+    (page, last.filter(|_| items.peek().is_some()))
+}
