@@ -22,7 +22,7 @@ fn main() {
         if !ok || from + 1 == to {
             bad += 1;
             println!(
-                "seed {seed}: {:?} {}s hosts {} rotated {} inflight {} moved {} interrupted {} viol {:#?}",
+                "seed {seed}: {:?} {}s hosts {} rotated {} inflight {} moved {} interrupted {} viol {} {:?}",
                 report.outcome,
                 report.simulated_seconds,
                 report.hosts,
@@ -30,7 +30,7 @@ fn main() {
                 report.max_in_flight_seen,
                 report.tasks_moved,
                 report.tasks_interrupted,
-                report.violations
+                report.violations.len(), report.violations.first()
             );
             if from + 1 == to {
                 println!(
