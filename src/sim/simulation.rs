@@ -325,9 +325,10 @@ impl Worker {
     }
 }
 
-/// Held, or closed with nothing outdated left (a rotation of some groups is followed by one of the others), and no release to
-/// come.
+/// Held, or closed with nothing outdated left (a rotation of some groups is followed by one of the others); nobody in flight
+/// who is not in a hold (hosts in flight always finish); and no release to come.
 fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
-    ledger.releases_to_come == 0 && (ledger.held.is_some() || ledger.closed.is_some() && world.outdated().is_empty())
+    let ended = ledger.held.is_some() || ledger.closed.is_some() && world.outdated().is_empty();
+    ended && ledger.releases_to_come == 0 && world.orphans().is_empty()
 }

@@ -62,11 +62,15 @@ impl World {
         if state == "held" && self.hold_reason(&cluster).is_none() {
             self.violated(7, "held without a reason".to_owned());
         }
-        for no in self.ledger.detached.clone() {
-            if let Some(what) = self.orphan(no, &cluster) {
-                self.violated(4, what);
-            }
+        for what in self.orphans() {
+            self.violated(4, what);
         }
+    }
+
+    /// The hosts that workers detached, which are still there and stand in no hold; each in words.
+    pub fn orphans(&self) -> Vec<String> {
+        let cluster = cluster_arn(CLUSTER);
+        self.ledger.detached.iter().filter_map(|no| self.orphan(*no, &cluster)).collect()
     }
 
     fn orphan(&self, no: HostNo, cluster: &ClusterArn) -> Option<String> {
