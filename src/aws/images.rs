@@ -56,7 +56,7 @@ impl Aws {
             .await
             .map_err(failed(OPERATION))?;
         for warning in output.warning.and_then(|warning| warning.errors).unwrap_or_default() {
-            tracing::warn!(%template, code = warning.code(), message = warning.message(), "new template version");
+            tracing::warn!(%template, code = warning.code(), said = warning.message(), "new template version");
         }
         let created: LaunchTemplateVersion =
             required(OPERATION, "launchTemplateVersion", output.launch_template_version)?;

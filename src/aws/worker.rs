@@ -75,14 +75,15 @@ async fn perform(aws: Arc<Aws>, id: RequestId, request: Request) -> Answer {
 }
 
 fn log(failure: &Failure) {
-    let Failure { kind, operation, code, message, request_id } = failure;
+    // `message` is tracing's own name, for the text of the event.
+    let Failure { kind, operation, code, message: said, request_id } = failure;
     let request_id = request_id.as_deref();
     match kind {
         FailureKind::Throttled | FailureKind::Transient => {
-            tracing::info!(operation, %kind, code, message, request_id, "call failed, it will be made again");
+            tracing::info!(operation, %kind, code, said, request_id, "call failed, it will be made again");
         }
         FailureKind::AccessDenied | FailureKind::Credentials | FailureKind::NotFound | FailureKind::Refused => {
-            tracing::warn!(operation, %kind, code, message, request_id, "call failed");
+            tracing::warn!(operation, %kind, code, said, request_id, "call failed");
         }
     }
 }

@@ -24,7 +24,8 @@ const MOST_RECEIVES: usize = 4;
 const MOST_IN_HAND: usize = 200;
 /// SQS gives up extending 12 h after the receive; we stop before.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(11);
-const LONGEST_POLL_SECONDS: u32 = 20;
+/// Half of what SQS allows: at the end of this worker the poll under way is waited for, and all must be over in 20 s.
+const LONGEST_POLL_SECONDS: u32 = 10;
 
 #[derive(Debug)]
 struct Held {

@@ -206,16 +206,16 @@ impl Engine {
         clusters.filter_map(|(_, state)| state.poll_timeout()).chain(census).chain(self.inbox.poll_timeout()).min()
     }
 
-    /// Ends: no further receive, no further pass; messages not worked off are handed back to the queue (through
-    /// `poll_request`).
+    /// Ends: no further receive, no further pass. Messages not worked off are handed back to the queue (through
+    /// `poll_request`) as soon as the long poll under way is over: a poll that was cut off would swallow them again.
     pub fn begin_shutdown(&mut self, now: Timestamp) {
-        info!("stopping: messages in hand go back to the queue");
+        info!("stopping: messages in hand go back to the queue once the receive under way is over");
         self.stopping = true;
         self.wire.drop_waiting();
-        self.inbox.hand_back(&mut self.wire, now);
+        self.turn(now);
     }
 
-    /// After `begin_shutdown`: nothing under way but, at most, a long poll (which may be dropped).
+    /// After `begin_shutdown`: nothing under way, and no message in hand.
     pub fn is_stopped(&self) -> bool {
         self.stopping && self.wire.is_quiet()
     }
@@ -227,6 +227,9 @@ impl Engine {
     /// Starts whatever is due.
     fn turn(&mut self, now: Timestamp) {
         if self.stopping {
+            if self.wire.receives() == 0 {
+                self.inbox.hand_back(&mut self.wire, now);
+            }
             return;
         }
         self.turn_census(now);

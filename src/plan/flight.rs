@@ -14,6 +14,10 @@ use super::{Act, Plan, Wait, WaitsFor, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
 use crate::id::{GroupName, InstanceId};
 
+/// An instance can be registered while its group still has it as pending (a lifecycle hook, a health check), and no event
+/// of ours tells when that ends: so often it is looked at then.
+pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
+
 /// Everything that a step is decided by.
 struct Context<'a> {
     view: &'a ClusterView,
@@ -127,11 +131,16 @@ impl Context<'_> {
         if group.policy.drain == DrainWhen::AtOnce {
             return Some(true);
         }
-        if group.ready(&self.view.hosts) < group.facts.desired {
+        let (ready, registered) = (group.ready(&self.view.hosts), group.registered(&self.view.hosts));
+        if registered < group.facts.desired {
             return Some(false);
         }
         if !fresh {
             return self.look_once(Look::Group(name.clone()), plan);
+        }
+        if ready < group.facts.desired {
+            plan.look_again = earlier(plan.look_again, Some(self.now + LIFECYCLE_LAG));
+            return Some(false);
         }
         self.runs_the_release(name, group, plan).then_some(true)
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::admission::{Blocked, gate, order};
+use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::Phase;
 use super::model::{ClusterView, GroupView, Look, Seen};
@@ -169,6 +170,9 @@ fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<
 fn block(view: &ClusterView, name: &GroupName, group: &GroupView, why: &Blocked, now: Timestamp, plan: &mut Plan) {
     plan.blocked.insert(name.clone());
     let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
+    if group.registered(&view.hosts) > group.ready(&view.hosts) {
+        plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
+    }
     let since = group.blocked_since.unwrap_or(now).max(opened);
     let until = since + group.policy.replacement_timeout;
     if now < until {

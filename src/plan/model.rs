@@ -240,10 +240,18 @@ impl GroupView {
 
     /// The members that can take tasks: in service, registered, ACTIVE and connected.
     pub fn ready(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
-        let ready = self.facts.members.iter().filter(|member| {
-            member.lifecycle == Lifecycle::InService && hosts.get(&member.id).is_some_and(Host::is_active_and_connected)
-        });
-        u32::try_from(ready.count()).unwrap_or(u32::MAX)
+        self.active(hosts, &[Lifecycle::InService])
+    }
+
+    /// The same, with those that their group does not have in service yet.
+    pub fn registered(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
+        self.active(hosts, &[Lifecycle::InService, Lifecycle::Pending])
+    }
+
+    fn active(&self, hosts: &BTreeMap<InstanceId, Host>, lifecycles: &[Lifecycle]) -> u32 {
+        let members = self.facts.members.iter().filter(|member| lifecycles.contains(&member.lifecycle));
+        let active = members.filter(|member| hosts.get(&member.id).is_some_and(Host::is_active_and_connected));
+        u32::try_from(active.count()).unwrap_or(u32::MAX)
     }
 
     pub fn launches_suspended(&self) -> bool {

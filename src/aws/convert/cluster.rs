@@ -52,7 +52,7 @@ pub(in crate::aws) fn container_instance(
     Ok(ContainerInstance {
         arn: required(operation, "containerInstanceArn", of.container_instance_arn)?.into(),
         instance: of.ec2_instance_id.map(Into::into),
-        status: container_instance_status(&required(operation, "status", of.status)?),
+        status: ContainerInstanceStatus::from_aws(&required(operation, "status", of.status)?),
         agent_connected: of.agent_connected,
         running_tasks: count(of.running_tasks_count),
         pending_tasks: count(of.pending_tasks_count),
@@ -62,40 +62,15 @@ pub(in crate::aws) fn container_instance(
     })
 }
 
-fn container_instance_status(text: &str) -> ContainerInstanceStatus {
-    match text {
-        "ACTIVE" => ContainerInstanceStatus::Active,
-        "DRAINING" => ContainerInstanceStatus::Draining,
-        "DEREGISTERING" => ContainerInstanceStatus::Deregistering,
-        "INACTIVE" => ContainerInstanceStatus::Inactive,
-        _ => ContainerInstanceStatus::Other,
-    }
-}
-
 pub(in crate::aws) fn task(task: ecs::Task) -> Result<Task, Failure> {
     let needs = |name, value| required("DescribeTasks", name, value);
     Ok(Task {
         arn: needs("taskArn", task.task_arn)?.into(),
         container_instance: task.container_instance_arn.map(Into::into),
-        last: task_status(&needs("lastStatus", task.last_status)?),
+        last: TaskStatus::from_aws(&needs("lastStatus", task.last_status)?),
         desired: desired_status(&needs("desiredStatus", task.desired_status)?),
         group: task.group.unwrap_or_default(),
     })
-}
-
-fn task_status(text: &str) -> TaskStatus {
-    match text {
-        "PROVISIONING" => TaskStatus::Provisioning,
-        "PENDING" => TaskStatus::Pending,
-        "ACTIVATING" => TaskStatus::Activating,
-        "RUNNING" => TaskStatus::Running,
-        "DEACTIVATING" => TaskStatus::Deactivating,
-        "STOPPING" => TaskStatus::Stopping,
-        "DEPROVISIONING" => TaskStatus::Deprovisioning,
-        "STOPPED" => TaskStatus::Stopped,
-        "DELETED" => TaskStatus::Deleted,
-        _ => TaskStatus::Other,
-    }
 }
 
 /// A status that we do not know is not a wish to stop.
@@ -119,9 +94,9 @@ mod tests {
 
     #[test]
     fn a_status_that_we_do_not_know_is_never_taken_for_the_end() {
-        assert_eq!(task_status("HIBERNATING"), TaskStatus::Other);
+        assert_eq!(TaskStatus::from_aws("HIBERNATING"), TaskStatus::Other);
         assert_eq!(desired_status("HIBERNATING"), DesiredStatus::Running);
-        assert_eq!(container_instance_status("HIBERNATING"), ContainerInstanceStatus::Other);
+        assert_eq!(ContainerInstanceStatus::from_aws("HIBERNATING"), ContainerInstanceStatus::Other);
     }
 
     #[test]

@@ -74,7 +74,11 @@ fn version_rule(version: Option<&str>) -> Option<VersionRule> {
 
 pub(in crate::aws) fn instance(instance: ec2::Instance) -> Result<Instance, Failure> {
     const OPERATION: &str = "DescribeInstances";
-    let state = instance.state.as_ref().and_then(|state| state.name.as_ref()).and_then(instance_state);
+    let state = instance
+        .state
+        .as_ref()
+        .and_then(|state| state.name.as_ref())
+        .and_then(|name| InstanceState::from_aws(name.as_str()));
     let zone = instance.placement.and_then(|placement| placement.availability_zone);
     Ok(Instance {
         id: required(OPERATION, "instanceId", instance.instance_id)?.into(),
@@ -85,19 +89,6 @@ pub(in crate::aws) fn instance(instance: ec2::Instance) -> Result<Instance, Fail
         tags: instance.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
         managed: instance.operator.is_some_and(|operator| operator.managed == Some(true)),
     })
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum may grow, and its `Unknown` is not to be named")]
-fn instance_state(name: &ec2::InstanceStateName) -> Option<InstanceState> {
-    match name {
-        ec2::InstanceStateName::Pending => Some(InstanceState::Pending),
-        ec2::InstanceStateName::Running => Some(InstanceState::Running),
-        ec2::InstanceStateName::Stopping => Some(InstanceState::Stopping),
-        ec2::InstanceStateName::Stopped => Some(InstanceState::Stopped),
-        ec2::InstanceStateName::ShuttingDown => Some(InstanceState::ShuttingDown),
-        ec2::InstanceStateName::Terminated => Some(InstanceState::Terminated),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
