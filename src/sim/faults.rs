@@ -97,9 +97,9 @@ impl Faults {
             events_reordered: 0.3,
             events_late: 0.1,
             duplicate_delivery: 0.05,
-            throttled: 0.1,
-            failed_before: 0.05,
-            failed_after: 0.05,
+            throttled: 0.05,
+            failed_before: 0.02,
+            failed_after: 0.02,
             stale_reads: 0.3,
             worker_kills_per_hour: 4.0,
             host_deaths_per_hour: 0.5,
@@ -197,6 +197,6 @@ mod tests {
                 Fate::FailAfter(_) => after += 1,
             }
         }
-        assert!(stale > 300 && before > 150 && after > 50, "{stale} {before} {after}");
+        assert!(stale > 300 && before > 90 && after > 20, "{stale} {before} {after}");
     }
 }

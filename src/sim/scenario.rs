@@ -195,11 +195,12 @@ impl Scenario {
     /// To be called after the hosts are set.
     pub fn tasks_per_host(mut self, tasks: u32) -> Self {
         let all = tasks * self.host_count();
-        let (web, api) = (all / 2, all / 3);
+        // A single task with 50/150 or 50/100 can never be moved: rounding leaves no room.
+        let (api, jobs) = if all < 12 { (0, 0) } else { (all / 3, all / 6) };
         self.services = vec![
-            ServiceShape::new("web", web, 100, 200),
+            ServiceShape::new("web", all - api - jobs, 100, 200),
             ServiceShape::new("api", api, 50, 150),
-            ServiceShape::new("jobs", all - web - api, 50, 100),
+            ServiceShape::new("jobs", jobs, 50, 100),
         ];
         self.services.retain(|service| service.tasks > 0);
         self.slots_per_host = tasks + tasks.div_ceil(2).max(2);
@@ -297,10 +298,7 @@ impl GroupShape {
 
     fn random(name: &str, chance: &mut Chance) -> Self {
         let rule = [VersionRule::Latest, VersionRule::Default, VersionRule::Number(1)][chance.below(3)];
-        let template = match chance.below(8) {
-            0 => TemplateShape::Resolves,
-            _ => TemplateShape::Rule { rule, mixed: chance.hit(0.25) },
-        };
+        let template = TemplateShape::Rule { rule, mixed: chance.hit(0.25) };
         let follows = [Follows::Own, Follows::Own, Follows::Os("al2023"), Follows::Os("bottlerocket")][chance.below(4)];
         Self { template, follows, ..Self::new(name, u32::try_from(1 + chance.below(4)).unwrap_or(1)) }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use tracing::trace;
 
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay, Stream};
@@ -286,6 +287,7 @@ impl Simulation {
 
     fn perform(&mut self, sender: Sender, request: &Request, age: SignedDuration) -> Result<Reply, Failure> {
         let reply = self.world.perform_aged(request, age);
+        trace!(worker = sender.worker, ?request, ?reply, age = age.as_millis(), "performed");
         if request.is_effect() {
             self.effects += 1;
             if self.scenario.faults.kill_after_effect == Some(self.effects) {
@@ -323,8 +325,10 @@ impl Worker {
     }
 }
 
+/// Held, or closed with nothing outdated left (a rotation of some groups is followed by one of the others); nobody in flight
+/// who is not in a hold (hosts in flight always finish); and no release to come.
 fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
-    let ended = ledger.closed.or(ledger.held);
-    ended.is_some_and(|at| ledger.released.is_some_and(|released| at >= released))
+    let ended = ledger.held.is_some() || ledger.closed.is_some() && world.outdated().is_empty();
+    ended && ledger.releases_to_come == 0 && world.orphans().is_empty()
 }

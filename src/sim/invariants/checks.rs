@@ -225,8 +225,8 @@ impl World {
     }
 
     pub(super) fn opted_in(&self, cluster: &ClusterArn) -> bool {
-        let named = self.scenario.settings.clusters.contains(&cluster.name());
-        named || self.cluster_tag(cluster, "enabled").as_deref() == Some("true")
+        let enabled = self.cluster_tag(cluster, "enabled").and_then(|value| value.parse().ok());
+        self.scenario.settings.takes(&cluster.name(), enabled)
     }
 
     /// A group belongs to the cluster of its hosts.

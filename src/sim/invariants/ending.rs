@@ -1,36 +1,49 @@
 //! The checks at a close and at the end of a run.
 
 use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
-use crate::id::ClusterArn;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::id::{AmiId, ClusterArn};
 use crate::sim::scenario::CLUSTER;
-use crate::sim::world::{HostNo, World, cluster_arn};
+use crate::sim::world::{Host, HostNo, World, cluster_arn};
+
+/// A release that no event tells of is found by the schedule.
+const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
 impl World {
     /// Promise 7: what a rotation leaves behind when it says that it is closed.
     ///
     /// A release that came within the grace may be unknown to the worker, and so is a host that others changed: members whose
     /// image was the release then are good, and those that a person has set aside are left alone.
-    pub(super) fn check_close(&mut self, cluster: &ClusterArn) {
-        let since = self.now() - self.grace();
-        let outdated: Vec<_> = self
-            .account
-            .hosts
-            .iter()
-            .filter_map(|(no, host)| {
-                let counts = host.cluster == *cluster
-                    && host.is_up()
-                    && host.member == Some(Lifecycle::InService)
-                    && host.status() == Some(ContainerInstanceStatus::Active)
-                    && host.agent.is_some_and(|agent| agent.registered < since)
-                    && self.group_opted_in(&host.origin);
-                let good = self.recent_releases(&host.origin, since).any(|image| image == host.image);
-                let forced = self.rotate_before(cluster).is_some_and(|before| host.launched < before);
-                (counts && (!good || forced)).then(|| (*no, host.image.clone()))
-            })
-            .collect();
-        for (no, image) in outdated {
-            self.violated(7, format!("closed, but {} is outdated ({image})", no.instance()));
+    pub(super) fn check_close(&mut self) {
+        let scope = self.ledger.scope.clone();
+        for (no, image) in self.outdated_since(self.now() - self.grace()) {
+            let in_scope = self.account.host(no).is_some_and(|host| scope.is_empty() || scope.contains(&host.origin));
+            if in_scope {
+                self.violated(7, format!("closed, but {} is outdated ({image})", no.instance()));
+            }
         }
+    }
+
+    /// ACTIVE members of opted-in groups that are not on the release as it is now.
+    pub fn outdated(&self) -> Vec<(HostNo, AmiId)> {
+        self.outdated_since(self.now())
+    }
+
+    /// Those that have been outdated since then.
+    fn outdated_since(&self, since: Timestamp) -> Vec<(HostNo, AmiId)> {
+        let outdated = |no: &HostNo, host: &Host| {
+            let counts = self.group_opted_in(&host.origin)
+                && host.is_up()
+                && host.member == Some(Lifecycle::InService)
+                && host
+                    .agent
+                    .is_some_and(|agent| agent.status == ContainerInstanceStatus::Active && agent.registered <= since);
+            let good = self.recent_releases(&host.origin, since).any(|image| image == host.image);
+            let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
+            (counts && (!good || forced)).then(|| (*no, host.image.clone()))
+        };
+        self.account.hosts.iter().filter_map(|(no, host)| outdated(no, host)).collect()
     }
 
     /// Promises 4 and 7, when the run is over.
@@ -41,14 +54,23 @@ impl World {
             let state = if state.is_empty() { "was never opened".to_owned() } else { format!("is still {state}") };
             self.violated(7, format!("the rotation {state}"));
         }
+        if state == "closed" {
+            for (no, image) in self.outdated_since(self.now() - HOURLY - self.grace()) {
+                self.violated(7, format!("nobody goes on to rotate {}, which is outdated ({image})", no.instance()));
+            }
+        }
         if state == "held" && self.hold_reason(&cluster).is_none() {
             self.violated(7, "held without a reason".to_owned());
         }
-        for no in self.ledger.detached.clone() {
-            if let Some(what) = self.orphan(no, &cluster) {
-                self.violated(4, what);
-            }
+        for what in self.orphans() {
+            self.violated(4, what);
         }
+    }
+
+    /// The hosts that workers detached, which are still there and stand in no hold; each in words.
+    pub fn orphans(&self) -> Vec<String> {
+        let cluster = cluster_arn(CLUSTER);
+        self.ledger.detached.iter().filter_map(|no| self.orphan(*no, &cluster)).collect()
     }
 
     fn orphan(&self, no: HostNo, cluster: &ClusterArn) -> Option<String> {

@@ -35,7 +35,10 @@ pub struct Ledger {
     pub rotated: u64,
     /// When the first release was published.
     pub released: Option<Timestamp>,
-    /// When the rotation tag last said so; none while it says otherwise.
+    pub releases_to_come: u32,
+    /// The groups that the open rotation is about; empty: all.
+    pub scope: BTreeSet<GroupName>,
+    /// When the rotation tag last said so after the latest release; none while it says otherwise.
     pub closed: Option<Timestamp>,
     pub held: Option<Timestamp>,
     /// Hosts that workers detached.
@@ -92,7 +95,11 @@ impl World {
             let cluster = cluster.clone();
             (self.ledger.closed, self.ledger.held) = (None, None);
             match state.as_str() {
-                "open" => self.note(Happening::RotationOpened { cluster, id }),
+                "open" => {
+                    let scope = self.cluster_tag(&cluster, "groups").unwrap_or_default();
+                    self.ledger.scope = scope.split_whitespace().map(GroupName::from).collect();
+                    self.note(Happening::RotationOpened { cluster, id });
+                }
                 "paused" => self.note(Happening::RotationPaused { cluster, id }),
                 "held" => {
                     self.ledger.held = Some(now);
@@ -100,7 +107,7 @@ impl World {
                 }
                 "closed" => {
                     self.ledger.closed = Some(now);
-                    self.check_close(&cluster);
+                    self.check_close();
                     self.note(Happening::RotationClosed { cluster, id });
                 }
                 _ => {}

@@ -191,6 +191,7 @@ impl World {
         self.plan(faults.person_drains_per_hour, Physics::RandomDrain);
         let release = self.now + self.scenario.release_after;
         self.agenda.put(release, Physics::Release(1));
+        self.ledger.releases_to_come = 1 + u32::from(self.scenario.second_release_after.is_some());
         if let Some(later) = self.scenario.second_release_after {
             self.agenda.put(release + later, Physics::Release(2));
         }

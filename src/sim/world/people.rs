@@ -26,6 +26,9 @@ impl World {
 
     pub(super) fn release(&mut self, generation: u32) {
         self.ledger.released.get_or_insert(self.now);
+        self.ledger.releases_to_come = self.ledger.releases_to_come.saturating_sub(1);
+        // What was said before does not answer this one.
+        (self.ledger.closed, self.ledger.held) = (None, None);
         if self.scenario.trigger == Trigger::Force {
             self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}","force":true}}"#));
             return;
