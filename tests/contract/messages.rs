@@ -8,7 +8,7 @@ use crate::calls::Call;
 use crate::events::{Envelopes, HostNews};
 use crate::scene::{EMPTY, SOON, Scene};
 
-/// Three receives at five seconds each, with room for a machine that is busy with other tests.
+/// Three receives at ten seconds each, with room for a machine that is busy with other tests.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(120);
 /// However large the message was.
 const LONGEST_LOG_LINE: usize = 8 * 1024;
@@ -23,7 +23,7 @@ async fn bad_messages_do_not_stop_the_worker() {
         command(r#""rotate","cluster":"no-such-cluster""#),
         command(&format!(r#""rotate","cluster":"{CLOSED_CLUSTER}""#)),
     ];
-    let mut worker = scene.worker("worker", &["--visibility-timeout", "5s"]);
+    let mut worker = scene.worker("worker", &["--visibility-timeout", "10s"]);
     for body in malformed.iter().chain(&foreign).chain(&commands) {
         account.send(body).await;
     }
