@@ -30,7 +30,8 @@ fn main() {
                 report.max_in_flight_seen,
                 report.tasks_moved,
                 report.tasks_interrupted,
-                report.violations.len(), report.violations.first()
+                report.violations.len(),
+                report.violations.first()
             );
             if from + 1 == to {
                 println!(

@@ -98,6 +98,10 @@ pub struct RotationArgs {
     )]
     replacement_timeout_windows: SignedDuration,
 
+    /// Accept a release that is older than the image in use
+    #[arg(long, env = "ECS_ROTATOR_ALLOW_OLDER")]
+    allow_older: bool,
+
     /// How often every rotation under way is looked at wholly
     #[arg(
         long,
@@ -128,6 +132,7 @@ impl RotationArgs {
             drain_timeout: self.drain_timeout,
             replacement_timeout: self.replacement_timeout,
             replacement_timeout_windows: self.replacement_timeout_windows,
+            allow_older: self.allow_older,
         };
         Settings {
             clusters: self.clusters.into_iter().filter_map(|cluster| cluster.0).collect(),
@@ -211,7 +216,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let line = "--cluster a,b --cluster arn:aws:ecs:x:1:cluster/c --tag-prefix t: --max-in-flight 3 \
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
-            --replacement-timeout-windows 50m --sweep-interval 1m --visibility-timeout 30s";
+            --replacement-timeout-windows 50m --allow-older --sweep-interval 1m --visibility-timeout 30s";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
             tag_prefix: "t:".to_owned(),
@@ -222,6 +227,7 @@ mod tests {
                 drain_timeout: SignedDuration::from_hours(2),
                 replacement_timeout: SignedDuration::from_mins(5),
                 replacement_timeout_windows: SignedDuration::from_mins(50),
+                allow_older: true,
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),

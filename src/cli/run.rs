@@ -88,6 +88,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         drain_timeout = format_args!("{:#}", policy.drain_timeout),
         replacement_timeout = format_args!("{:#}", policy.replacement_timeout),
         replacement_timeout_windows = format_args!("{:#}", policy.replacement_timeout_windows),
+        allow_older = policy.allow_older,
         sweep_interval = format_args!("{sweep_interval:#}"),
         "replaces the hosts of these clusters when their image is released"
     );

@@ -21,6 +21,8 @@ pub struct FollowUp {
     /// EC2 instances for which `hosts` must have an answer, or there is none.
     pub asked: BTreeSet<InstanceId>,
     pub tasks: BTreeSet<TaskArn>,
+    /// Lists of tasks of which some pages are still to come: half a list is no list.
+    pub half_lists: BTreeMap<ContainerInstanceArn, BTreeSet<TaskArn>>,
     /// EC2 instances whose container instance has gone: is there a new one?
     pub unlisted: BTreeSet<InstanceId>,
 }
@@ -117,27 +119,24 @@ pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[Inst
     }
 }
 
-/// A list of tasks of one host.
+/// A whole list of the tasks of one host.
 pub fn task_list(
     view: &mut ClusterView,
     container_instance: &ContainerInstanceArn,
     desired: DesiredStatus,
-    arns: Vec<TaskArn>,
-    last_page: bool,
+    arns: BTreeSet<TaskArn>,
     now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
     let Some(id) = view.host_of(container_instance).cloned() else { return };
     let Some(host) = view.hosts.get_mut(&id) else { return };
     match (desired, &mut host.watch) {
-        (DesiredStatus::Running, watch) => {
-            let watch = watch.get_or_insert(TaskWatch { since: now, last_look: now, tasks: Default::default() });
-            watch.tasks.extend(arns.into_iter().map(|arn| (arn, TaskSeen::NotStopped)));
-            let listed = u32::try_from(watch.tasks.len()).unwrap_or(u32::MAX);
-            let counted = host.container.here().map_or(0, |c| c.running_tasks.saturating_add(c.pending_tasks));
-            if last_page && listed < counted {
-                // One of the two reads lags behind: not to be built on.
-                host.watch = None;
+        (DesiredStatus::Running, None) => {
+            let listed = u32::try_from(arns.len()).unwrap_or(u32::MAX);
+            // A list that is shorter than the count: one of the two reads lags behind, and is not to be built on.
+            if listed >= host.tasks_to_run() {
+                let tasks = arns.into_iter().map(|arn| (arn, TaskSeen::NotStopped)).collect();
+                host.watch = Some(TaskWatch { since: now, last_look: now, tasks });
             }
         }
         (DesiredStatus::Stopped, Some(watch)) => {
@@ -151,7 +150,7 @@ pub fn task_list(
             }
             follow_up.tasks.extend(watch.left().cloned());
         }
-        (DesiredStatus::Stopped, None) => {}
+        (DesiredStatus::Running, Some(_)) | (DesiredStatus::Stopped, None) => {}
     }
 }
 
@@ -208,6 +207,7 @@ fn carry_over_host(host: &mut Host, known: &Host) {
         host.watch.clone_from(&known.watch);
     }
     host.refusals = known.refusals;
+    host.refused = known.refused;
 }
 
 /// Images as described; those asked for and not among them do not exist.

@@ -13,7 +13,7 @@ use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
 
-/// A call about a host that AWS refuses so often, with looks in between, will be refused again.
+/// A call about a host that AWS refuses so often, with time and looks in between, will be refused again.
 const MOST_REFUSALS: u32 = 3;
 
 impl Pass {
@@ -136,6 +136,7 @@ impl Pass {
             return;
         }
         host.refusals += 1;
+        host.refused = Some(context.now);
         if host.refusals >= MOST_REFUSALS {
             host.problem = Some(format!("{} was refused: {}", failure.operation, failure.message));
         }
@@ -229,7 +230,13 @@ fn absorb_reply(
         }
         Reply::TaskArns { arns, next } => {
             if let Request::ListTasks { container_instance, desired, .. } = request {
-                absorb::task_list(view, container_instance, *desired, arns, next.is_none(), now, follow_up);
+                let mut list = follow_up.half_lists.remove(container_instance).unwrap_or_default();
+                list.extend(arns);
+                if next.is_some() {
+                    follow_up.half_lists.insert(container_instance.clone(), list);
+                } else {
+                    absorb::task_list(view, container_instance, *desired, list, now, follow_up);
+                }
             }
             next.map(|page| request.for_page(page))
         }

@@ -32,7 +32,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
-use crate::effect::{Failure, Message, Reply, Request, RequestId};
+use crate::effect::{Failure, FailureKind, Message, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
@@ -41,10 +41,13 @@ use cluster::ClusterState;
 use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
-use wire::{Owner, Wire};
+use wire::{Call, Owner, Purpose, Wire};
 
 /// Passes under way at once.
 const MOST_PASSES: usize = 16;
+
+/// A look is asked for again this often before its pass fails.
+const MOST_TRIES: u32 = 4;
 
 /// What a worker is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,10 +162,18 @@ impl Engine {
 
     /// Replies may come in any order.
     pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
-        let Some((owner, request)) = self.wire.take(id) else {
+        let Some(call) = self.wire.take(id) else {
             warn!(id = id.0, "an answer that nobody waits for");
             return;
         };
+        if let Some(failure) = reply.as_ref().err().filter(|failure| self.is_worth_another_try(&call, failure)) {
+            let delay = patience::between_tries(call.failures, &mut self.rng);
+            debug!(%failure, again_in = ?delay, "asked again");
+            self.wire.send_again(call, now + delay);
+            self.turn(now);
+            return;
+        }
+        let Call { owner, request, .. } = call;
         match owner {
             Owner::Receive => self.take_messages(reply, now),
             Owner::Delete(receipts) => self.take_deletions(receipts, reply, now),
@@ -203,7 +214,12 @@ impl Engine {
             (None, None) => Some(self.next_census),
         };
         let clusters = self.clusters.iter().filter(|(arn, _)| !self.passes.contains_key(*arn));
-        clusters.filter_map(|(_, state)| state.poll_timeout()).chain(census).chain(self.inbox.poll_timeout()).min()
+        clusters
+            .filter_map(|(_, state)| state.poll_timeout())
+            .chain(census)
+            .chain(self.inbox.poll_timeout())
+            .chain(self.wire.poll_timeout())
+            .min()
     }
 
     /// Ends: no further receive, no further pass. Messages not worked off are handed back to the queue (through
@@ -224,6 +240,14 @@ impl Engine {
         &self.counters
     }
 
+    /// A look that was throttled or got no answer is asked for again, so that a pass need not begin anew. Acts are not: what
+    /// they rest on must be fresh.
+    fn is_worth_another_try(&self, call: &Call, failure: &Failure) -> bool {
+        let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
+        let look = matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate);
+        passing && look && call.failures < MOST_TRIES && !self.stopping
+    }
+
     /// Starts whatever is due.
     fn turn(&mut self, now: Timestamp) {
         if self.stopping {
@@ -232,6 +256,7 @@ impl Engine {
             }
             return;
         }
+        self.wire.turn(now);
         self.turn_census(now);
         self.start_passes(now);
         self.inbox.turn(&mut self.wire, self.knows_clusters, now);

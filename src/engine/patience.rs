@@ -8,6 +8,12 @@ use rand_chacha::ChaCha8Rng;
 const FIRST: SignedDuration = SignedDuration::from_secs(2);
 const LONGEST: SignedDuration = SignedDuration::from_secs(120);
 
+/// Before a call is made again that has failed so often.
+pub fn between_tries(failures: u32, rng: &mut ChaCha8Rng) -> SignedDuration {
+    let most = 500_i64 << failures.min(6);
+    SignedDuration::from_millis(rng.random_range(most / 2..=most))
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Patience {
     failures: u32,

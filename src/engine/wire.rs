@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jiff::Timestamp;
+
 use super::inbox::Receipts;
 use crate::effect::{Request, RequestId};
 use crate::id::{ClusterArn, InstanceId};
@@ -49,12 +51,22 @@ pub enum TagChange {
     Cleared,
 }
 
+/// One call, and how often it has been made before.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub owner: Owner,
+    pub request: Request,
+    pub failures: u32,
+}
+
 #[derive(Debug, Default)]
 pub struct Wire {
     last_id: u64,
     queue: VecDeque<(RequestId, Request)>,
     waiting: VecDeque<(RequestId, Request)>,
-    under_way: BTreeMap<RequestId, (Owner, Request)>,
+    under_way: BTreeMap<RequestId, Call>,
+    /// Calls that have failed and are to be made again.
+    delayed: Vec<(Timestamp, Call)>,
     fleet_under_way: usize,
     receives_under_way: usize,
 }
@@ -62,14 +74,38 @@ pub struct Wire {
 impl Wire {
     /// Queue calls go at once; calls to the fleet as soon as there is room.
     pub fn send(&mut self, owner: Owner, request: Request) {
+        self.put(Call { owner, request, failures: 0 });
+    }
+
+    fn put(&mut self, call: Call) {
         self.last_id += 1;
         let id = RequestId(self.last_id);
-        if matches!(owner, Owner::Receive) {
+        if matches!(call.owner, Owner::Receive) {
             self.receives_under_way += 1;
         }
-        let line = if request.is_queue() { &mut self.queue } else { &mut self.waiting };
-        line.push_back((id, request.clone()));
-        self.under_way.insert(id, (owner, request));
+        let line = if call.request.is_queue() { &mut self.queue } else { &mut self.waiting };
+        line.push_back((id, call.request.clone()));
+        self.under_way.insert(id, call);
+    }
+
+    /// Makes a call that has failed once more, at this time.
+    pub fn send_again(&mut self, mut call: Call, at: Timestamp) {
+        call.failures += 1;
+        self.delayed.push((at, call));
+    }
+
+    /// Sends again what is due.
+    pub fn turn(&mut self, now: Timestamp) {
+        let delayed = std::mem::take(&mut self.delayed);
+        let (due, later): (Vec<_>, Vec<_>) = delayed.into_iter().partition(|(at, _)| now >= *at);
+        self.delayed = later;
+        for (_, call) in due {
+            self.put(call);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.delayed.iter().map(|(at, _)| *at).min()
     }
 
     pub fn poll(&mut self) -> Option<(RequestId, Request)> {
@@ -85,15 +121,15 @@ impl Wire {
     }
 
     /// Who asked for this answer; None for one that nobody waits for.
-    pub fn take(&mut self, id: RequestId) -> Option<(Owner, Request)> {
-        let (owner, request) = self.under_way.remove(&id)?;
-        if !request.is_queue() {
+    pub fn take(&mut self, id: RequestId) -> Option<Call> {
+        let call = self.under_way.remove(&id)?;
+        if !call.request.is_queue() {
             self.fleet_under_way = self.fleet_under_way.saturating_sub(1);
         }
-        if matches!(owner, Owner::Receive) {
+        if matches!(call.owner, Owner::Receive) {
             self.receives_under_way = self.receives_under_way.saturating_sub(1);
         }
-        Some((owner, request))
+        Some(call)
     }
 
     pub fn receives(&self) -> usize {
@@ -102,6 +138,7 @@ impl Wire {
 
     /// Forgets calls to the fleet that have not left yet.
     pub fn drop_waiting(&mut self) {
+        self.delayed.clear();
         for (id, _) in self.waiting.drain(..) {
             self.under_way.remove(&id);
         }

@@ -18,6 +18,10 @@ use crate::id::{GroupName, InstanceId};
 /// of ours tells when that ends: so often it is looked at then.
 pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
 
+/// After AWS refused a call about a host (it is on its way somewhere else, or what we read was old), it is left alone this
+/// long.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 /// Everything that a step is decided by.
 struct Context<'a> {
     view: &'a ClusterView,
@@ -51,6 +55,10 @@ pub fn plan_hosts_in_flight(
         let Some(ours) = &host.ours else { continue };
         if let Some(why) = &host.problem {
             plan.problems.insert(Problem::HostRefused { host: id.clone(), why: why.clone() });
+            continue;
+        }
+        if let Some(again) = host.refused.map(|refused| refused + REFUSED_FOR).filter(|again| now < *again) {
+            plan.look_again = earlier(plan.look_again, Some(again));
             continue;
         }
         match phase {

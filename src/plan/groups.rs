@@ -13,7 +13,7 @@ use super::policy::Policy;
 use super::release::{Release, Resolution, TemplateStep, template_step};
 use super::tags::RotationState;
 use super::{Act, Plan, earlier, is_in_flight};
-use crate::effect::{Lifecycle, VersionRule};
+use crate::effect::{Lifecycle, Member, VersionRule};
 use crate::id::{GroupName, InstanceId};
 
 /// How many hosts of each group are where.
@@ -150,11 +150,13 @@ fn admit(
     }
 }
 
-/// The group as it is now, and every member in service that nobody has looked at yet.
+/// The group as it is now, whom other workers may have tagged meanwhile, and every member in service that nobody has
+/// looked at yet.
 fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<Look> {
-    let look = Look::Group(name.clone());
-    if !view.looked.contains(&look) {
-        return BTreeSet::from([look]);
+    let first: BTreeSet<Look> =
+        [Look::Group(name.clone()), Look::Ours].into_iter().filter(|look| !view.looked.contains(look)).collect();
+    if !first.is_empty() {
+        return first;
     }
     group
         .facts
@@ -165,6 +167,18 @@ fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<
         .map(|member| Look::Host(member.id.clone()))
         .filter(|look| !view.looked.contains(look))
         .collect()
+}
+
+/// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's.
+pub fn plan_wholeness(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
+    for (name, group) in view.groups.iter().filter(|(name, group)| view.in_scope(name) && group.is_ours_to_touch()) {
+        let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
+        let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
+        let (ready, desired) = (group.ready(&view.hosts), group.facts.desired);
+        if ready.saturating_add(aside) < desired {
+            block(view, name, group, &Blocked::NotWhole { ready, desired, explained: 0 }, now, plan);
+        }
+    }
 }
 
 fn block(view: &ClusterView, name: &GroupName, group: &GroupView, why: &Blocked, now: Timestamp, plan: &mut Plan) {

@@ -155,6 +155,11 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     flight::plan_hosts_in_flight(view, policy, &resolutions, now, &mut plan);
     groups::plan_groups(view, policy, &resolutions, now, &mut plan);
     plan_closing(view, now, &mut plan);
+    let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
+    if !plan.problems.is_empty() && !held && !view.looked.contains(&Look::ContainerInstances) {
+        // Nobody is woken at night for what only looks so from here.
+        plan.look_at_all = true;
+    }
     plan
 }
 
@@ -203,7 +208,8 @@ fn phases(
         .collect()
 }
 
-/// An open rotation closes when nothing is left to do, by a look at everything.
+/// An open rotation closes when nothing is left to do, by a look at everything, and every group is whole: a group that is
+/// not has perhaps just lost a host to another worker, whose tag on it cannot be seen yet.
 fn plan_closing(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
     let Some(rotation) = &view.rotation else { return };
     let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || !plan.blocked.is_empty();
@@ -214,10 +220,11 @@ fn plan_closing(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
     let soonest = rotation.since + SHORTEST_ROTATION;
     if now < soonest {
         plan.look_again = earlier(plan.look_again, Some(soonest));
-    } else if view.looked.contains(&Look::ContainerInstances) {
-        plan.complete = true;
-    } else {
+    } else if !view.looked.contains(&Look::ContainerInstances) {
         plan.look_at_all = true;
+    } else {
+        groups::plan_wholeness(view, now, plan);
+        plan.complete = plan.blocked.is_empty();
     }
 }
 

@@ -139,8 +139,9 @@ pub struct Host {
     pub ours: Option<Ours>,
     pub draining_since: Option<Timestamp>,
     pub watch: Option<TaskWatch>,
-    /// How often AWS refused a call about it, looks at it in between.
+    /// How often AWS refused a call about it, and when it did so last.
     pub refusals: u32,
+    pub refused: Option<Timestamp>,
     /// It was refused too often: what AWS said.
     pub problem: Option<String>,
 }

@@ -16,6 +16,9 @@ pub struct Policy {
     pub replacement_timeout: SignedDuration,
     /// The same for Windows, which boots slowly.
     pub replacement_timeout_windows: SignedDuration,
+    /// A release may be older than the image in use. Otherwise it is refused: "recommended" images have gone back before,
+    /// and a read of a parameter that lags behind must not undo a template.
+    pub allow_older: bool,
 }
 
 /// A number of hosts, or a share of the group's desired capacity (rounded down, at least 1).
@@ -42,6 +45,7 @@ impl Default for Policy {
             drain_timeout: SignedDuration::from_hours(1),
             replacement_timeout: SignedDuration::from_mins(15),
             replacement_timeout_windows: SignedDuration::from_mins(45),
+            allow_older: false,
         }
     }
 }

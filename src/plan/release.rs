@@ -81,14 +81,18 @@ fn try_resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView
     let image_in_use = image_of(in_use)?;
     let old = image(view, &image_in_use)?;
     let parameter = parameter_of(name, group, &old)?;
-    let release = match view.parameters.get(&parameter) {
-        None => return Err(Stop::Lacks(Look::Parameter(parameter))),
-        Some(Err(reason)) => return Err(Stop::Unresolved(format!("parameter {parameter}: {reason}"))),
-        Some(Ok(value)) => image_id(&parameter, value)?,
-    };
+    let release = parameter_value(view, &parameter)?;
     let new = image(view, &release)?;
-    check(&parameter, &old, &new)?;
+    check(&parameter, &old, &new, group.policy.allow_older)?;
     Ok(Release { image: release, parameter, spec, in_use, windows: new.windows })
+}
+
+fn parameter_value(view: &ClusterView, parameter: &ParameterName) -> Result<AmiId, Stop> {
+    match view.parameters.get(parameter) {
+        None => Err(Stop::Lacks(Look::Parameter(parameter.clone()))),
+        Some(Err(reason)) => Err(Stop::Unresolved(format!("parameter {parameter}: {reason}"))),
+        Some(Ok(value)) => image_id(parameter, value),
+    }
 }
 
 fn template_in_use<'a>(view: &'a ClusterView, spec: &TemplateSpec) -> Result<&'a TemplateVersion, Stop> {
@@ -186,7 +190,7 @@ fn image_id(parameter: &ParameterName, value: &str) -> Result<AmiId, Stop> {
     Err(Stop::Unresolved(format!("parameter {parameter} holds `{shown}`, which is no AMI id")))
 }
 
-fn check(parameter: &ParameterName, old: &Image, new: &Image) -> Result<(), Stop> {
+fn check(parameter: &ParameterName, old: &Image, new: &Image, allow_older: bool) -> Result<(), Stop> {
     let refuse = |why: String| Err(Stop::Unresolved(format!("parameter {parameter} names {}, which {why}", new.id)));
     if new.state != "available" {
         return refuse(format!("is not available but {}", new.state));
@@ -196,6 +200,9 @@ fn check(parameter: &ParameterName, old: &Image, new: &Image) -> Result<(), Stop
     }
     if new.windows != old.windows {
         return refuse("is for another platform than the group runs".to_owned());
+    }
+    if !allow_older && matches!((new.created, old.created), (Some(new), Some(old)) if new < old) {
+        return refuse(format!("is older than {}, which the template names: set `allow-older` to go back", old.id));
     }
     Ok(())
 }

@@ -271,6 +271,10 @@ impl Tags {
             policy.replacement_timeout = timeout;
             policy.replacement_timeout_windows = timeout;
         }
+        if let Some((key, text)) = own("allow-older") {
+            let bad = BadSetting { expected: "`true` or `false`", got: text.to_owned() };
+            policy.allow_older = read_bool(text).ok_or((key, bad))?;
+        }
         Ok(policy)
     }
 }
