@@ -88,9 +88,10 @@ impl Account {
         self.send(&Envelopes::default().parameter_changed(PARAMETER)).await;
     }
 
-    pub async fn send(&self, body: &str) {
+    /// Into the queue; the id of the message.
+    pub async fn send(&self, body: &str) -> String {
         let sent = self.sqs.send_message().queue_url(&self.queue).message_body(body).send().await;
-        sent.expect("the message is sent");
+        sent.expect("the message is sent").message_id.expect("a sent message has an id")
     }
 
     pub async fn point_parameter_at(&self, image: &str) {

@@ -103,6 +103,8 @@ const MINISTACK: Program = Program {
             ("MINISTACK_REGION", REGION.to_owned()),
             ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
             ("SERVICES", "sqs".to_owned()),
+            // It would listen on every interface, whatever BIND_HOST says.
+            ("IOT_MTLS_ENABLED", "0".to_owned()),
         ]
     },
     ready: "/_ministack/health",

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::account::CLUSTER;
-use crate::look::Depth;
 use crate::scene::{EMPTY, QUEUE_RULES, ROTATED_WITHIN, SOON, Scene};
 use crate::worker::{Worker, run};
 
@@ -16,7 +15,7 @@ const CANNOT_BEGIN: i32 = 4;
 async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
     let Some(scene) = Scene::open("sigterm", &QUEUE_RULES).await else { return };
     let account = scene.account.clone();
-    let mut first = scene.worker("first", &["--visibility-timeout", "10m"]);
+    let mut first = scene.worker("first", &["--visibility-timeout", "30s"]);
     let drained = async || (account.depth(&account.queue).await == EMPTY).then_some(());
     scene.wait("queue of the first events worked off", SOON, &[&first], drained).await;
 
@@ -26,9 +25,9 @@ async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
     stop(&scene, &mut first).await;
     let left = account.depth(&account.queue).await;
     let durable = account.rotation().await.is_some();
-    assert!(durable || left.visible >= 1, "the command is neither done nor in the queue\n{}", first.tail());
+    assert!(durable || left != EMPTY, "the command is neither done nor in the queue\n{}", first.tail());
 
-    let mut second = scene.worker("second", &["--visibility-timeout", "10m"]);
+    let mut second = scene.worker("second", &["--visibility-timeout", "30s"]);
     let under_way = async || (!scene.driver.record().terminated.is_empty()).then_some(());
     scene.wait("terminated host", ROTATED_WITHIN, &[&second], under_way).await;
     stop(&scene, &mut second).await;
@@ -38,28 +37,27 @@ async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
     scene.assert_rotated(&[&first, &second, &third]).await;
 }
 
-/// SIGTERM, a clean exit in time, and no message kept from the next worker. (The visibility timeout of ten minutes would.)
+/// SIGTERM, and a clean exit in time. A long poll that the worker let go of can still take a message out of the queue (the
+/// server has not noticed that nobody listens); that one is there again after its visibility timeout.
 async fn stop(scene: &Scene, worker: &mut Worker) {
     worker.terminate();
     let Some(status) = worker.exit(GRACE).await else {
         scene.give_up("SIGTERM did not stop the worker", &[worker]).await
     };
     assert!(status.success(), "the worker ended with {status}\n{}", worker.tail());
-    let Depth { in_hand, .. } = scene.account.depth(&scene.account.queue).await;
-    assert_eq!(in_hand, 0, "messages were not handed back\n{}", worker.tail());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_such_queue_and_no_credentials_are_one_clear_line() {
     let Some(scene) = Scene::open("cannot-begin", &QUEUE_RULES).await else { return };
     let account = &scene.account;
-    let dir = crate::scene::test_directory("cannot-begin-workers");
+    let dir = &scene.dir.path;
 
-    let no_queue = run(&scene.emulators, &format!("{}-no-such", account.queue), &dir);
+    let no_queue = run(&scene.emulators, &format!("{}-no-such", account.queue), dir);
     let mut worker = Worker::start(no_queue, dir.join("no-queue.log"));
     assert_one_clear_line(&scene, &mut worker, "ecs-rotator-no-such").await;
 
-    let mut no_credentials = run(&scene.emulators, &account.queue, &dir);
+    let mut no_credentials = run(&scene.emulators, &account.queue, dir);
     no_credentials.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let mut worker = Worker::start(no_credentials, dir.join("no-credentials.log"));
     assert_one_clear_line(&scene, &mut worker, "credentials").await;

@@ -1,7 +1,7 @@
 //! What one test has: two servers, an account, a driver that plays, and the workers it starts.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +27,14 @@ pub struct Scene {
     pub emulators: Emulators,
     /// The machines that were there at the start.
     pub old: BTreeSet<String>,
-    dir: PathBuf,
+    pub dir: TestDirectory,
 }
 
 impl Scene {
     /// `None`: there is no Python, and the test is skipped.
     pub async fn open(test: &str, rules: &QueueRules) -> Option<Scene> {
-        let dir = test_directory(test);
-        let emulators = Emulators::start(&dir)?;
+        let dir = TestDirectory::open(test);
+        let emulators = Emulators::start(&dir.path)?;
         let account = Arc::new(Account::create(&emulators, rules).await);
         let driver = Driver::start(account.clone()).await;
         let old = account.machines().await.into_keys().collect();
@@ -42,9 +42,9 @@ impl Scene {
     }
 
     pub fn worker(&self, name: &str, flags: &[&str]) -> Worker {
-        let mut command = run(&self.emulators, &self.account.queue, &self.dir);
+        let mut command = run(&self.emulators, &self.account.queue, &self.dir.path);
         command.args(flags);
-        Worker::start(command, self.dir.join(format!("{name}.log")))
+        Worker::start(command, self.dir.path.join(format!("{name}.log")))
     }
 
     /// The value, or a panic that shows everything there is to see.
@@ -63,7 +63,7 @@ impl Scene {
 
     /// What the workers have asked of the fleet so far.
     pub fn calls(&self) -> Vec<Call> {
-        of_worker(&self.dir)
+        of_worker(&self.dir.path)
     }
 
     pub async fn give_up(&self, why: &str, workers: &[&Worker]) -> ! {
@@ -153,11 +153,29 @@ pub fn image_of(version: &aws_sdk_ec2::types::LaunchTemplateVersion) -> &str {
     version.launch_template_data().and_then(|data| data.image_id()).unwrap_or("no image")
 }
 
-/// Emptied at the start of the test, kept afterwards: somebody may want to read it.
-pub fn test_directory(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract").join(test);
-    // Not there on the first run.
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).expect("the test's directory can be made");
-    dir
+/// A directory for what one test leaves behind. It is emptied when the test runs again, and somebody may want to read it.
+pub struct TestDirectory {
+    pub path: PathBuf,
+    /// Locked while the test runs: a second process that runs the same test goes elsewhere.
+    _lock: File,
+}
+
+impl TestDirectory {
+    pub fn open(test: &str) -> TestDirectory {
+        let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract");
+        fs::create_dir_all(&all).expect("the directory of all tests can be made");
+        for number in 1.. {
+            let name = if number == 1 { test.to_owned() } else { format!("{test}-{number}") };
+            let lock = File::create(all.join(format!("{name}.lock"))).expect("the test's lock can be made");
+            if lock.try_lock().is_err() {
+                continue;
+            }
+            let path = all.join(name);
+            // Not there on the first run.
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).expect("the test's directory can be made");
+            return TestDirectory { path, _lock: lock };
+        }
+        unreachable!("some directory is free")
+    }
 }
