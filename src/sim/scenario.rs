@@ -23,6 +23,8 @@ pub struct Scenario {
     pub groups: Vec<GroupShape>,
     /// Replica services; their tasks are spread over all hosts of the cluster.
     pub services: Vec<ServiceShape>,
+    /// Where the services are made to measure of the hosts.
+    pub tasks_per_host: Option<u32>,
     pub daemon: bool,
     /// Standalone tasks, each of which ends by itself.
     pub standalone_tasks: u32,
@@ -157,6 +159,7 @@ impl Scenario {
             settings: Settings::default(),
             groups: Vec::new(),
             services: Vec::new(),
+            tasks_per_host: None,
             daemon: true,
             standalone_tasks: 2,
             standalone_lasts: Delay::secs(300, 1800),
@@ -188,12 +191,15 @@ impl Scenario {
 
     pub fn groups(mut self, groups: Vec<GroupShape>) -> Self {
         self.groups = groups;
-        self
+        match self.tasks_per_host {
+            Some(tasks) => self.tasks_per_host(tasks),
+            None => self,
+        }
     }
 
     /// This many service tasks per host in three services that roll freely, and room for half as many again on each host.
-    /// To be called after the hosts are set.
     pub fn tasks_per_host(mut self, tasks: u32) -> Self {
+        self.tasks_per_host = Some(tasks);
         let all = tasks * self.host_count();
         // A single task with 50/150 or 50/100 can never be moved: rounding leaves no room.
         let (api, jobs) = if all < 12 { (0, 0) } else { (all / 3, all / 6) };
@@ -207,7 +213,9 @@ impl Scenario {
         self
     }
 
+    /// Services of one's own; the slots per host stay as they are.
     pub fn services(mut self, services: Vec<ServiceShape>) -> Self {
+        self.tasks_per_host = None;
         self.services = services;
         self
     }
