@@ -86,3 +86,19 @@ fn a_message_that_cannot_be_read_ends_in_the_dead_letter_queue() {
     assert_eq!((report.outcome, report.messages_in_dlq), (Outcome::Closed, 1));
     assert!(report.events_malformed > 0);
 }
+
+#[test]
+fn a_standalone_task_that_never_ends_is_what_a_drain_waits_for_in_the_end() {
+    let mut scenario = Scenario::new(1);
+    scenario.stuck_task = true;
+    let mut simulation = Simulation::new(scenario);
+    assert!(simulation.run_until(|world| world.ledger().held.is_some(), START + DAY));
+    let world = simulation.world();
+    let account = world.account();
+    let draining = |host: &world::Host| host.status() == Some(crate::effect::ContainerInstanceStatus::Draining);
+    let (no, _) = account.hosts.iter().find(|(_, host)| draining(host)).unwrap();
+    let left: Vec<_> = account.tasks_on(*no).filter(|(_, task)| !task.is_over()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].1.owner, world::Owner::Standalone);
+    assert!(world.hold_reason(&world::cluster_arn(CLUSTER)).unwrap().contains(no.instance().as_str()));
+}
