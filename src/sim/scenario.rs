@@ -8,6 +8,7 @@ use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
 use crate::effect::VersionRule;
 use crate::engine::Settings;
+use crate::plan::policy::Budget;
 
 /// The opted-in cluster's name.
 pub const CLUSTER: &str = "demo";
@@ -255,8 +256,9 @@ impl Scenario {
         self.groups.iter().map(|group| group.hosts).sum()
     }
 
-    /// A shape that is drawn from the seed: a few hosts, one to three groups, services that can all be rolled. The faults are
-    /// the caller's.
+    /// A shape that is drawn from the seed: a few hosts, one to three groups (perhaps one of them opted out), services that can
+    /// all be rolled, one worker or two, one release or two. Nothing in it stands in the way of a close; the faults are the
+    /// caller's.
     pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed, Stream::Shape);
         let count = 1 + chance.below(3);
@@ -268,6 +270,16 @@ impl Scenario {
         scenario.daemon = chance.hit(0.7);
         scenario.standalone_tasks = u32::try_from(chance.below(4)).unwrap_or(0);
         scenario.page_size = [2, 5, 100][chance.below(3)];
+        if chance.hit(0.5) {
+            let hosts = u32::try_from(1 + chance.below(3)).unwrap_or(1);
+            scenario.settings.policy.max_in_flight = Budget::Hosts(hosts);
+        }
+        if chance.hit(0.15) {
+            scenario.second_release_after = Some(chance.delay(Delay::secs(60, 3600)));
+        }
+        if count > 1 && chance.hit(0.15) {
+            scenario.groups[count - 1].enabled = false;
+        }
         scenario
     }
 }

@@ -23,6 +23,9 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     /// The most hosts of one group that were in flight at a time.
     pub max_in_flight_seen: usize,
+    /// Hosts in flight after the last effect.
+    pub in_flight: BTreeMap<GroupName, usize>,
+    pub all_in_flight: usize,
     /// Tasks of replica services that a drain has stopped.
     pub tasks_drained: u64,
     /// Those of the opted-in cluster that came to RUNNING since the start.
