@@ -63,7 +63,7 @@ impl Chance {
     /// The time to the next of something that happens `per_hour` times an hour on average.
     pub fn interval(&mut self, per_hour: f64) -> SignedDuration {
         let share = -(1.0 - self.0.random::<f64>()).ln();
-        SignedDuration::from_secs_f64((share / per_hour * 3600.0).clamp(1.0, 1e9))
+        millis((share / per_hour * 3_600_000.0).clamp(1000.0, 1e12) as u64)
     }
 
     /// One of `0..n`; 0 when there is nothing to choose from.

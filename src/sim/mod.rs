@@ -29,6 +29,8 @@ pub mod logs;
 mod report;
 mod scenario;
 mod simulation;
+#[cfg(test)]
+mod tests;
 mod timeline;
 pub mod world;
 

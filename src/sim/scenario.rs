@@ -8,6 +8,7 @@ use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
 use crate::effect::VersionRule;
 use crate::engine::Settings;
+use crate::plan::policy::Budget;
 
 /// The opted-in cluster's name.
 pub const CLUSTER: &str = "demo";
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub groups: Vec<GroupShape>,
     /// Replica services; their tasks are spread over all hosts of the cluster.
     pub services: Vec<ServiceShape>,
+    /// Where the services are made to measure of the hosts.
+    pub tasks_per_host: Option<u32>,
     pub daemon: bool,
     /// Standalone tasks, each of which ends by itself.
     pub standalone_tasks: u32,
@@ -157,6 +160,7 @@ impl Scenario {
             settings: Settings::default(),
             groups: Vec::new(),
             services: Vec::new(),
+            tasks_per_host: None,
             daemon: true,
             standalone_tasks: 2,
             standalone_lasts: Delay::secs(300, 1800),
@@ -188,12 +192,15 @@ impl Scenario {
 
     pub fn groups(mut self, groups: Vec<GroupShape>) -> Self {
         self.groups = groups;
-        self
+        match self.tasks_per_host {
+            Some(tasks) => self.tasks_per_host(tasks),
+            None => self,
+        }
     }
 
     /// This many service tasks per host in three services that roll freely, and room for half as many again on each host.
-    /// To be called after the hosts are set.
     pub fn tasks_per_host(mut self, tasks: u32) -> Self {
+        self.tasks_per_host = Some(tasks);
         let all = tasks * self.host_count();
         // A single task with 50/150 or 50/100 can never be moved: rounding leaves no room.
         let (api, jobs) = if all < 12 { (0, 0) } else { (all / 3, all / 6) };
@@ -207,7 +214,9 @@ impl Scenario {
         self
     }
 
+    /// Services of one's own; the slots per host stay as they are.
     pub fn services(mut self, services: Vec<ServiceShape>) -> Self {
+        self.tasks_per_host = None;
         self.services = services;
         self
     }
@@ -247,8 +256,9 @@ impl Scenario {
         self.groups.iter().map(|group| group.hosts).sum()
     }
 
-    /// A shape that is drawn from the seed: a few hosts, one to three groups, services that can all be rolled. The faults are
-    /// the caller's.
+    /// A shape that is drawn from the seed: a few hosts, one to three groups (perhaps one of them opted out), services that can
+    /// all be rolled, one worker or two, one release or two. Nothing in it stands in the way of a close; the faults are the
+    /// caller's.
     pub fn random(seed: u64) -> Self {
         let mut chance = Chance::new(seed, Stream::Shape);
         let count = 1 + chance.below(3);
@@ -260,6 +270,16 @@ impl Scenario {
         scenario.daemon = chance.hit(0.7);
         scenario.standalone_tasks = u32::try_from(chance.below(4)).unwrap_or(0);
         scenario.page_size = [2, 5, 100][chance.below(3)];
+        if chance.hit(0.5) {
+            let hosts = u32::try_from(1 + chance.below(3)).unwrap_or(1);
+            scenario.settings.policy.max_in_flight = Budget::Hosts(hosts);
+        }
+        if chance.hit(0.15) {
+            scenario.second_release_after = Some(chance.delay(Delay::secs(60, 3600)));
+        }
+        if count > 1 && chance.hit(0.15) {
+            scenario.groups[count - 1].enabled = false;
+        }
         scenario
     }
 }

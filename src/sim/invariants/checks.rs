@@ -146,7 +146,7 @@ impl World {
         self.cluster_tag(cluster, "rotate-before")?.parse().ok()
     }
 
-    /// Promise 2.
+    /// Promise 2: this effect has put one more host in flight than may be. (Desired capacity may sink below what is in flight.)
     pub(super) fn check_budget(&mut self) {
         let account = self.account.clone();
         let mut in_all = 0;
@@ -154,14 +154,16 @@ impl World {
             let in_flight = account.hosts.keys().filter(|no| self.in_flight_of(**no, &group.name)).count();
             in_all += in_flight;
             self.ledger.max_in_flight_seen = self.ledger.max_in_flight_seen.max(in_flight);
+            let before = self.ledger.in_flight.insert(group.name.clone(), in_flight).unwrap_or(0);
             let desired = self.desired_since(&group.name, self.now() - RECENTLY).1;
             let budget = self.budget(&group.name).hosts(desired);
-            if in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
+            if in_flight > before && in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
                 self.violated(2, format!("{in_flight} hosts of {} are in flight, {budget} may be", group.name));
             }
         }
+        let before = std::mem::replace(&mut self.ledger.all_in_flight, in_all);
         let most = self.scenario.settings.policy.max_in_flight_cluster.and_then(|most| usize::try_from(most).ok());
-        if most.is_some_and(|most| in_all > most) {
+        if in_all > before && most.is_some_and(|most| in_all > most) {
             self.violated(2, format!("{in_all} hosts of the cluster are in flight"));
         }
     }

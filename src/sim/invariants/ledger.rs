@@ -23,9 +23,12 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     /// The most hosts of one group that were in flight at a time.
     pub max_in_flight_seen: usize,
-    /// Service tasks that a drain has stopped.
+    /// Hosts in flight after the last effect.
+    pub in_flight: BTreeMap<GroupName, usize>,
+    pub all_in_flight: usize,
+    /// Tasks of replica services that a drain has stopped.
     pub tasks_drained: u64,
-    /// Tasks that came to RUNNING since the start.
+    /// Those of the opted-in cluster that came to RUNNING since the start.
     pub tasks_started: u64,
     /// Tasks that ran on a host that a worker terminated.
     pub tasks_interrupted: u64,

@@ -79,6 +79,17 @@ fn promise_2_a_group_can_have_a_budget_of_its_own() {
 }
 
 #[test]
+fn promise_2_the_cluster_can_have_a_budget_too() {
+    let mut scenario = quiet();
+    scenario.settings.policy.max_in_flight_cluster = Some(1);
+    let mut world = released(scenario);
+    for index in 0..2 {
+        world.tag_host(world.nth_host(index).unwrap());
+    }
+    assert_eq!(world.promises_broken(), [2]);
+}
+
+#[test]
 fn promise_3_a_drain_before_the_group_is_whole_takes_capacity() {
     let mut world = released(quiet());
     let host = detached(&mut world, 0);

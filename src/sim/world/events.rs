@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::account::{ACCOUNT, HostNo, Owner, REGION, TaskNo};
 use super::{Physics, World};
 use crate::effect::{ContainerInstanceStatus, TaskStatus};
-use crate::id::{AmiId, GroupName, ParameterName};
+use crate::id::{GroupName, ParameterName};
 use crate::sim::chance::Delay;
 
 const NORMALLY: Delay = Delay::millis(100, 2000);
@@ -150,7 +150,7 @@ impl World {
         self.emit("EC2 Instance Launch Unsuccessful", "aws.autoscaling", json!([arn]), detail);
     }
 
-    pub(super) fn emit_parameter(&mut self, name: &ParameterName, _value: Option<&AmiId>) {
+    pub(super) fn emit_parameter(&mut self, name: &ParameterName) {
         let arn = format!("arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name}");
         let detail = json!({ "operation": "Update", "name": name, "type": "String", "description": "" });
         self.emit("Parameter Store Change", "aws.ssm", json!([arn]), detail);

@@ -42,7 +42,7 @@ impl World {
             self.note(Happening::ReleasePublished { parameter: parameter.clone(), image: image.clone() });
             // Public parameters are not known to emit events.
             if self.scenario.trigger == Trigger::Event && parameter.as_str() == OWN_PARAMETER {
-                self.emit_parameter(&parameter, Some(&image));
+                self.emit_parameter(&parameter);
             }
         }
         if self.scenario.trigger == Trigger::Message {
@@ -130,7 +130,7 @@ impl World {
             self.crash_task(no);
         }
         if self.others.hit(0.2) {
-            self.emit_parameter(&ParameterName::from("/app/feature-flags"), None);
+            self.emit_parameter(&ParameterName::from("/app/feature-flags"));
         }
     }
 

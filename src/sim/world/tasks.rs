@@ -10,6 +10,7 @@ use super::account::{HostNo, Owner, Task, TaskNo};
 use super::{FORGET, Physics, World};
 use crate::effect::{ContainerInstanceStatus, DesiredStatus, TaskStatus};
 use crate::sim::chance::Delay;
+use crate::sim::scenario::CLUSTER;
 use crate::sim::timeline::Happening;
 
 const BRIEFLY: Delay = Delay::millis(300, 2000);
@@ -72,8 +73,14 @@ impl World {
     fn task_runs(&mut self, no: TaskNo) {
         let Some(task) = self.task_mut(no) else { return };
         task.last = TaskStatus::Running;
-        self.ledger.tasks_started += 1;
+        let owner = task.owner;
+        let replica = matches!(owner, Owner::Service(index) if !self.account.services[index].daemon);
+        self.ledger.tasks_started += u64::from(replica && self.is_in_demo(no.host));
         self.look_at_services_of(no.host);
+    }
+
+    fn is_in_demo(&self, host: HostNo) -> bool {
+        self.account.host(host).is_some_and(|host| host.cluster == super::cluster_arn(CLUSTER))
     }
 
     /// A standalone task ends by itself: its containers have exited.
@@ -91,9 +98,9 @@ impl World {
     fn task_stopped(&mut self, no: TaskNo) {
         let Some(task) = self.task_mut(no) else { return };
         task.last = TaskStatus::Stopped;
-        if task.drained && matches!(task.owner, Owner::Service(_)) {
-            self.ledger.tasks_drained += 1;
-        }
+        let (owner, drained) = (task.owner, task.drained);
+        let replica = matches!(owner, Owner::Service(index) if !self.account.services[index].daemon);
+        self.ledger.tasks_drained += u64::from(drained && replica);
         self.emit_task_stopped(no);
         self.emit_host(no.host);
         self.after(FORGET, Physics::ForgetTask(no));
