@@ -81,7 +81,7 @@ pub enum Happening {
     Draining {
         host: InstanceId,
         by: By,
-        /// The service tasks on it that are not STOPPED.
+        /// The tasks of replica services on it that are not STOPPED.
         tasks: usize,
     },
     /// The last task on a draining host has stopped.

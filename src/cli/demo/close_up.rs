@@ -131,6 +131,7 @@ impl Told {
         let Some(longest) = self.joined.iter().map(|(_, after)| *after).max() else { return String::new() };
         let hosts: Vec<_> = self.joined.iter().map(|(host, _)| host.clone()).collect();
         let s = if hosts.len() == 1 { "s" } else { "" };
-        format!("{} join{s} after {} · ", some(&hosts), duration(longest))
+        let hosts = if hosts.len() == 1 { some(&hosts) } else { count(hosts.len(), "host") };
+        format!("{hosts} join{s} after {} · ", duration(longest))
     }
 }

@@ -24,9 +24,10 @@ pub struct FromAfar {
 }
 
 /// What happened since the last reading.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 struct Since {
-    left: usize,
+    /// As many as there were then.
+    in_flight: usize,
     gone: usize,
     tasks: usize,
 }
@@ -41,20 +42,19 @@ impl FromAfar {
     }
 
     fn read(&mut self, at: SignedDuration, fleet: &Fleet, lines: &mut Vec<Line>) {
-        let since = std::mem::take(&mut self.since);
-        if self.finished || (since == Since::default() && fleet.in_flight() == 0) {
+        let since = std::mem::replace(&mut self.since, Since { in_flight: fleet.in_flight(), ..Since::default() });
+        let nothing_new = since.gone == 0 && since.in_flight == fleet.in_flight();
+        if self.finished || nothing_new {
             return;
         }
         let (done, all) = (fleet.replaced(), fleet.size);
         self.finished = done == all;
         let (width, in_flight) = (all.to_string().len(), fleet.in_flight());
-        let text = format!(
-            "{} {done:>width$}/{all} · {in_flight:>3} in flight · {:>3} left, {:>3} gone, {:>5} tasks moved",
-            bar(done, all, BAR),
-            since.left,
-            since.gone,
-            number(u64::try_from(since.tasks).unwrap_or(u64::MAX)),
-        );
+        let mut text = format!("{} {done:>width$}/{all} replaced · {in_flight:>3} in flight", bar(done, all, BAR));
+        if since.gone > 0 {
+            let tasks = number(u64::try_from(since.tasks).unwrap_or(u64::MAX));
+            text += &format!(" · {:>3} more, {tasks} tasks moved", since.gone);
+        }
         lines.push(Line { at: Some(at), group: String::new(), phase: Phase::Progress, text });
     }
 }
@@ -67,8 +67,7 @@ impl Narrator for FromAfar {
         | Step::Gone { host, .. }) = *step;
         let first = self.first.get_or_insert_with(|| host.clone()) == host;
         match *step {
-            Step::Leaves { .. } => self.since.left += 1,
-            Step::Joins { .. } | Step::Drains { .. } => {}
+            Step::Leaves { .. } | Step::Joins { .. } | Step::Drains { .. } => {}
             Step::Gone { .. } => {
                 self.since.gone += 1;
                 self.since.tasks += fleet.drain(host).0;

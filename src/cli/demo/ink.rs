@@ -84,6 +84,11 @@ impl Phase {
 pub fn write(out: &mut impl Write, lines: &[Line], names: usize) -> io::Result<()> {
     for line in lines {
         match line.at {
+            // A bar is no matter of one group: it begins in the column of their names.
+            Some(at) if line.phase == Phase::Progress => {
+                let (style, dim, stamp) = (line.phase.style(), Style::new().dimmed(), stamp(at));
+                writeln!(out, "{dim}{stamp:>STAMP$}{dim:#}  {style}{}{style:#}", line.text)?;
+            }
             Some(at) => write_told(out, line, at, names)?,
             None => write_said(out, line)?,
         }

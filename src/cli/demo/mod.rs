@@ -59,9 +59,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5000))]
     hosts: u32,
 
-    /// Auto Scaling groups that the hosts are in
-    #[arg(long, value_name = "G", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
-    groups: u32,
+    /// Auto Scaling groups that the hosts are in, at most one per host [default: 2, of a single host 1]
+    #[arg(long, value_name = "G", value_parser = clap::value_parser!(u32).range(1..))]
+    groups: Option<u32>,
 
     /// Service tasks per host, 0 to 100
     #[arg(long, value_name = "T", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -117,8 +117,9 @@ struct Alone {
 /// When the output cannot be written. A reader that has seen enough is no error.
 pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let args = args.without_separator();
-    if args.groups > args.hosts {
-        bad_usage(&format!("{} groups need as many hosts or more, and --hosts is {}", args.groups, args.hosts));
+    if args.group_count() > args.hosts {
+        let (groups, hosts) = (args.group_count(), args.hosts);
+        bad_usage(&format!("--groups {groups} is more than --hosts {hosts}: every group has a host at least"));
     }
     show_logs_if_asked();
     let scene = Scene::new(&args);
@@ -130,6 +131,10 @@ pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl DemoArgs {
+    fn group_count(&self) -> u32 {
+        self.groups.unwrap_or(self.hosts.min(2))
+    }
+
     fn without_separator(self) -> Self {
         if self.passed_on.is_empty() {
             return self;

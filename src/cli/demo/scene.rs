@@ -11,6 +11,8 @@ use crate::sim::{CLUSTER, Faults, GroupShape, OWN_PARAMETER, Scenario, Simulatio
 const NAMES: [&str; 3] = ["web", "api", "batch"];
 /// Nothing happens before the release; long enough for a worker to be there.
 const QUIET: SignedDuration = SignedDuration::from_mins(2);
+/// From so many hosts on, a person is told to wait.
+const LARGE: u32 = 200;
 /// More groups than this are not listed one by one.
 pub const MOST_LISTED: usize = 4;
 
@@ -22,7 +24,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(args: &DemoArgs) -> Self {
-        let mut scenario = Scenario::new(args.seed).groups(groups(args.hosts, args.groups));
+        let mut scenario = Scenario::new(args.seed).groups(groups(args.hosts, args.group_count()));
         scenario = scenario.tasks_per_host(args.tasks_per_host).faults(match args.faults {
             FaultLevel::None => Faults::none(),
             FaultLevel::Light => Faults::light(),
@@ -40,9 +42,10 @@ impl Scene {
         Simulation::new(self.scenario.clone())
     }
 
-    /// One host after the other, each as slow as can be without a hold, and two days besides.
+    /// A day, and half an hour for each round of hosts that leave a group together: several times what it should take.
     pub fn longest(&self) -> SignedDuration {
-        SignedDuration::from_hours(48 + i64::from(self.scenario.host_count()))
+        let rounds = self.scenario.groups.iter().map(|group| group.hosts.div_ceil(self.budget(group))).max();
+        SignedDuration::from_hours(24) + SignedDuration::from_mins(30 * i64::from(rounds.unwrap_or(0)))
     }
 
     pub fn faults_in_words(&self) -> &'static str {
@@ -103,6 +106,10 @@ impl Scene {
             lines.push(Line::plain(Phase::Aside, format!("  … and {} in the same three ways", count(more, "group"))));
         }
         lines.push(Line::plain(Phase::Aside, format!("  all follow the parameter {OWN_PARAMETER}")));
+        if hosts >= LARGE {
+            let text = "  a cluster of this size takes a while; the story follows when it is over";
+            lines.push(Line::plain(Phase::Aside, text));
+        }
         lines.push(Line::empty());
         lines
     }

@@ -209,7 +209,7 @@ impl Teller<'_> {
     }
 
     fn closed(&mut self, at: SignedDuration, id: &str) {
-        let text = format!("rotation {id} closes: all {} hosts run the new image", self.fleet.size);
+        let text = format!("rotation {id} closes: every host runs the new image");
         self.say(at, "", Phase::Closed, text);
     }
 }

@@ -22,7 +22,9 @@ pub fn lines(scene: &Scene, report: &Report, toll: &Toll, took: Duration) -> Vec
     row("tasks", tasks(report));
     row("in flight", in_flight(scene, report));
     row("AWS calls", calls(report));
-    row("", by_operation(report));
+    if report.rotated > 0 {
+        row("", by_operation(report));
+    }
     row("events", events(report));
     if let Some(text) = troubles(scene, report, toll) {
         row("troubles", text);
@@ -73,8 +75,7 @@ fn by_operation(report: &Report) -> String {
     let mut operations: Vec<_> = report.requests.iter().map(|(name, n)| (*n, *name)).collect();
     operations.sort_unstable_by(|a, b| b.cmp(a));
     let top = operations.iter().take(TOP).filter_map(|(n, name)| Some(format!("{name} {:.1}", per_host(*n, report)?)));
-    let top: Vec<_> = top.collect();
-    if top.is_empty() { "no host was replaced".to_owned() } else { format!("of these {}, …", top.join(", ")) }
+    format!("of these {}, …", top.collect::<Vec<_>>().join(", "))
 }
 
 fn events(report: &Report) -> String {
@@ -122,9 +123,9 @@ fn promises(report: &Report) -> Vec<Line> {
 
 fn next(scene: &Scene) -> Line {
     let try_next = match scene.faults {
-        FaultLevel::None => "--faults heavy for a very bad day, --hosts 500 for a large cluster, --json for figures",
-        FaultLevel::Light => "--faults heavy for a very bad day, --seed for another one, --json for figures",
-        FaultLevel::Heavy => "--seed for another bad day, --hosts 100 for a larger cluster, --json for figures",
+        FaultLevel::None => "--faults heavy for a very bad day, --hosts 100 for a large cluster, --json for figures",
+        FaultLevel::Light => "--faults heavy for a very bad day, --seed 2 for another one, --json for figures",
+        FaultLevel::Heavy => "--seed 2 for another bad day, --json for figures",
     };
     Line::plain(Phase::Aside, format!("Try next: {try_next}"))
 }

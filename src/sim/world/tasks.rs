@@ -133,10 +133,10 @@ impl World {
         Arc::make_mut(&mut self.account.tasks).remove(&no);
     }
 
-    /// The tasks of services on a host, daemons too, that are not STOPPED.
-    pub(super) fn service_tasks_left(&self, no: HostNo) -> usize {
-        let left = |task: &Task| matches!(task.owner, Owner::Service(_)) && !task.is_over();
-        self.account.tasks_on(no).filter(|(_, task)| left(task)).count()
+    /// The tasks of replica services on a host that are not STOPPED.
+    pub(super) fn replica_tasks_left(&self, no: HostNo) -> usize {
+        let replica = |owner| matches!(owner, Owner::Service(index) if !self.account.services[index].daemon);
+        self.account.tasks_on(no).filter(|(_, task)| replica(task.owner) && !task.is_over()).count()
     }
 
     /// Writes down when a draining host has no task left that is not STOPPED.
