@@ -29,6 +29,8 @@ use figures::Figures;
 use fleet::Fleet;
 use scene::Scene;
 
+const ABOUT: &str = "Watch a release of an image roll through a simulated cluster";
+
 const EXAMPLES: &str = "\
 Examples:
   One release for 20 hosts in 2 groups
@@ -44,16 +46,15 @@ Examples:
     ecs-rotator demo --json | jq .requests_per_host
 
 The same arguments tell the same story: all that is random comes from the seed.
-`requests` in the JSON are calls to the fleet (ECS, EC2, Auto Scaling, SSM), retries included, and `requests_per_host` is
-their number per replaced host. Receiving and deleting messages is counted apart, in `queue_requests`: it costs the same
-whether or not anything is replaced.
+In the JSON, `requests` are the calls to the fleet (ECS, EC2, Auto Scaling, SSM), retries included,
+and `requests_per_host` is their number per replaced host. Calls to the queue (receives, deletes)
+are counted apart, in `queue_requests`.
 RUST_LOG=info shows the log of the worker, on stderr, in simulated time.
 
 Exit codes: 0 closed and no promise broken, 1 something else, 2 bad usage, 3 the rotation is held.";
 
-/// Watch a release of an image roll through a simulated cluster
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(about = ABOUT, after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Hosts of the cluster, 1 to 5000
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5000))]
@@ -107,7 +108,7 @@ impl FaultLevel {
 
 /// The arguments of `demo` by themselves.
 #[derive(Debug, Parser)]
-#[command(name = "ecs-rotator demo", bin_name = "ecs-rotator demo", about)]
+#[command(name = "ecs-rotator demo", bin_name = "ecs-rotator demo", about = ABOUT)]
 struct Alone {
     #[command(flatten)]
     args: DemoArgs,
