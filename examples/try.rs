@@ -15,6 +15,7 @@ fn main() {
         let scenario = match mode {
             "basic" => Scenario::new(seed).hosts(20),
             "light" => Scenario::random(seed).faults(Faults::light()),
+            "none" => Scenario::random(seed),
             _ => Scenario::random(seed).faults(Faults::heavy()),
         };
         let report = Simulation::new(scenario).run(SignedDuration::from_hours(48));

@@ -55,23 +55,30 @@ pub fn container_instances(
     instances: Vec<ContainerInstance>,
     failures: &[ItemFailure],
     asked: &[InstanceId],
+    now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
     let mut found = BTreeSet::new();
     for container in instances {
         let Some(id) = container.instance.clone() else { continue };
         found.insert(id.clone());
-        container_instance(view, id, container, asked, follow_up);
+        container_instance(view, id, container, asked, now, follow_up);
     }
     for failure in failures {
         debug!(container_instance = failure.item, reason = failure.reason, "not described");
     }
     for id in asked.iter().filter(|id| !found.contains(*id)) {
         let host = view.hosts.entry(id.clone()).or_default();
-        if host.arn.take().is_some() {
+        let known = host.arn.take().is_some();
+        if known {
             follow_up.unlisted.insert(id.clone());
+        } else if !failures.is_empty() {
+            // Listed a moment ago, and not there to be described: the two contradict each other, and one of them is old.
+            host.container = Seen::Unknown;
+            continue;
         }
         host.container = Seen::Missing;
+        host.missing_since.get_or_insert(now);
         view.looked.insert(Look::Host(id.clone()));
     }
 }
@@ -79,8 +86,9 @@ pub fn container_instances(
 fn container_instance(
     view: &mut ClusterView,
     id: InstanceId,
-    container: ContainerInstance,
+    mut container: ContainerInstance,
     asked: &[InstanceId],
+    now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
     view.looked.insert(Look::Host(id.clone()));
@@ -94,10 +102,21 @@ fn container_instance(
     if another {
         host.watch = None;
     }
+    if inactive {
+        host.missing_since.get_or_insert(now);
+    } else {
+        host.missing_since = None;
+    }
     if inactive && host.arn.take().is_some() && asked.contains(&id) {
         follow_up.unlisted.insert(id);
     } else if !inactive {
         host.arn = Some(container.arn.clone());
+    }
+    if let Some(known) = host.container.here() {
+        // Answers to changes come without attributes.
+        container.image = container.image.or_else(|| known.image.clone());
+        container.zone = container.zone.or_else(|| known.zone.clone());
+        container.registered = container.registered.or(known.registered);
     }
     host.container = Seen::Here(container);
 }
@@ -206,6 +225,7 @@ fn carry_over_host(host: &mut Host, known: &Host) {
     if same {
         host.watch.clone_from(&known.watch);
     }
+    host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
     host.refusals = known.refusals;
     host.refused = known.refused;
 }

@@ -58,7 +58,7 @@ impl Pass {
         match (act, reply) {
             (Act::Drain { hosts }, Reply::ContainerInstances { instances, failures }) => {
                 let mut nothing = FollowUp::default();
-                absorb::container_instances(view, instances, &[], &[], &mut nothing);
+                absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
                     warn!(%cluster, host = ?id, why = failure.reason, "not drained");
@@ -218,14 +218,14 @@ fn absorb_reply(
         }
         Reply::ContainerInstanceArns { arns, next } => {
             if arns.is_empty() && next.is_none() {
-                absorb::container_instances(view, Vec::new(), &[], asked, follow_up);
+                absorb::container_instances(view, Vec::new(), &[], asked, now, follow_up);
             }
             follow_up.asked.extend(asked.iter().cloned());
             follow_up.hosts.extend(arns);
             next.map(|page| request.for_page(page))
         }
         Reply::ContainerInstances { instances, failures } => {
-            absorb::container_instances(view, instances, &failures, asked, follow_up);
+            absorb::container_instances(view, instances, &failures, asked, now, follow_up);
             None
         }
         Reply::TaskArns { arns, next } => {

@@ -139,6 +139,10 @@ pub struct Host {
     pub ours: Option<Ours>,
     pub draining_since: Option<Timestamp>,
     pub watch: Option<TaskWatch>,
+    /// Since when looks (not our own deregistration) say that there is no container instance.
+    pub missing_since: Option<Timestamp>,
+    /// We have deregistered it.
+    pub deregistered: bool,
     /// How often AWS refused a call about it, and when it did so last.
     pub refusals: u32,
     pub refused: Option<Timestamp>,
