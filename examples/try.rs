@@ -16,6 +16,7 @@ fn main() {
             "basic" => Scenario::new(seed).hosts(20),
             "light" => Scenario::random(seed).faults(Faults::light()),
             "none" => Scenario::random(seed),
+            "deaf" => Scenario::random(seed).faults(Faults { events_lost: 1.0, ..Faults::heavy() }),
             _ => Scenario::random(seed).faults(Faults::heavy()),
         };
         let report = Simulation::new(scenario).run(SignedDuration::from_hours(48));

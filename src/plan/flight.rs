@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::groups::plan_reconnection;
 use super::hold::{Problem, in_words};
 use super::host::{DrainStep, Phase, READS_LAG, drain_step};
 use super::model::{ClusterView, GroupView, Host, Look, TaskWatch};
@@ -149,6 +150,7 @@ impl Context<'_> {
         }
         let (ready, registered) = (group.ready(&self.view.hosts), group.registered(&self.view.hosts));
         if registered < group.facts.desired {
+            plan_reconnection(self.view, group, self.now, plan);
             return Some(false);
         }
         if !fresh {

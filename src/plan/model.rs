@@ -253,6 +253,15 @@ impl GroupView {
         self.active(hosts, &[Lifecycle::InService, Lifecycle::Pending])
     }
 
+    /// Members that are ACTIVE, but whose agent was not connected when we looked.
+    pub fn disconnected(&self, hosts: &BTreeMap<InstanceId, Host>) -> Vec<InstanceId> {
+        let away = |id: &InstanceId| {
+            let container = hosts.get(id).and_then(|host| host.container.here());
+            container.is_some_and(|c| c.status == ContainerInstanceStatus::Active && !c.agent_connected)
+        };
+        self.facts.members.iter().map(|member| &member.id).filter(|id| away(id)).cloned().collect()
+    }
+
     fn active(&self, hosts: &BTreeMap<InstanceId, Host>, lifecycles: &[Lifecycle]) -> u32 {
         let members = self.facts.members.iter().filter(|member| lifecycles.contains(&member.lifecycle));
         let active = members.filter(|member| hosts.get(&member.id).is_some_and(Host::is_active_and_connected));
