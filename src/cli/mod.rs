@@ -1,5 +1,6 @@
 //! The command line: one file per command, and what they share: exit codes and logs.
 
+mod demo;
 #[cfg(feature = "aws")]
 mod log;
 #[cfg(feature = "aws")]
@@ -30,6 +31,9 @@ Examples:
   Bring every host of the cluster `prod` to its newest image, now
     ecs-rotator rotate --cluster prod
 
+  See it at work on a simulated account; nothing is called
+    ecs-rotator demo
+
 Exit codes:
   0  done
   1  something failed
@@ -50,6 +54,7 @@ enum Command {
     Run(run::RunArgs),
     #[cfg(feature = "aws")]
     Rotate(rotate::RotateArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// # Errors
@@ -60,6 +65,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         #[cfg(feature = "aws")]
         Command::Rotate(args) => rotate::rotate(args),
+        Command::Demo(args) => demo::demo(args),
     }
 }
 

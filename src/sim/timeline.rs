@@ -81,6 +81,8 @@ pub enum Happening {
     Draining {
         host: InstanceId,
         by: By,
+        /// The service tasks on it that are not STOPPED.
+        tasks: usize,
     },
     /// The last task on a draining host has stopped.
     Drained {

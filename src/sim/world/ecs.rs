@@ -238,7 +238,7 @@ impl World {
         let instance = no.instance();
         let draining = status == ContainerInstanceStatus::Draining;
         self.note(match draining {
-            true => Happening::Draining { host: instance, by },
+            true => Happening::Draining { host: instance, by, tasks: self.service_tasks_left(no) },
             false => Happening::Activated { host: instance, by },
         });
         self.emit_host(no);

@@ -133,6 +133,12 @@ impl World {
         Arc::make_mut(&mut self.account.tasks).remove(&no);
     }
 
+    /// The tasks of services on a host, daemons too, that are not STOPPED.
+    pub(super) fn service_tasks_left(&self, no: HostNo) -> usize {
+        let left = |task: &Task| matches!(task.owner, Owner::Service(_)) && !task.is_over();
+        self.account.tasks_on(no).filter(|(_, task)| left(task)).count()
+    }
+
     /// Writes down when a draining host has no task left that is not STOPPED.
     pub(super) fn note_drained(&mut self, no: HostNo) {
         let Some(host) = self.account.host(no) else { return };

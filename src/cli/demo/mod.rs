@@ -1,0 +1,198 @@
+//! `demo`: an AMI release in a simulated account, told to a person.
+//!
+//! The scene ([`scene`]) becomes a simulation, which runs to its end in moments; what truly happened in it is then told as a
+//! [`story`] in simulated time, and summed up ([`summary`]). With `--json` only the [`figures`] are printed. Nothing here
+//! reaches AWS, and the worker in it is the same engine that `run` drives.
+
+mod close_up;
+mod figures;
+mod fleet;
+mod from_afar;
+mod ink;
+mod scene;
+mod story;
+mod summary;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anstream::AutoStream;
+use anyhow::Context as _;
+use clap::{Args, Parser};
+use tracing_subscriber::EnvFilter;
+
+use crate::plan::policy::{Budget, Policy};
+use crate::sim::clock::SimulatedTime;
+use crate::sim::{Outcome, Report};
+use figures::Figures;
+use fleet::Fleet;
+use scene::Scene;
+
+const EXAMPLES: &str = "\
+Examples:
+  One release for 20 hosts in 2 groups
+    ecs-rotator demo
+
+  Workers die, hosts die, a third of the events is lost
+    ecs-rotator demo --faults heavy --seed 7
+
+  A large cluster, a quarter of each group at a time
+    ecs-rotator demo --hosts 500 --groups 5 --max-in-flight 25%
+
+  The figures of a run, for a script
+    ecs-rotator demo --json | jq .requests_per_host
+
+The same arguments tell the same story: all that is random comes from the seed.
+`requests` in the JSON are calls to the fleet (ECS, EC2, Auto Scaling, SSM), retries included, and `requests_per_host` is
+their number per replaced host. Receiving and deleting messages is counted apart, in `queue_requests`: it costs the same
+whether or not anything is replaced.
+RUST_LOG=info shows the log of the worker, on stderr, in simulated time.
+
+Exit codes: 0 closed and no promise broken, 1 something else, 2 bad usage, 3 the rotation is held.";
+
+/// Watch a release of an image roll through a simulated cluster
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// Hosts of the cluster, 1 to 5000
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    hosts: u32,
+
+    /// Auto Scaling groups that the hosts are in
+    #[arg(long, value_name = "G", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    groups: u32,
+
+    /// Service tasks per host, 0 to 100
+    #[arg(long, value_name = "T", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=100))]
+    tasks_per_host: u32,
+
+    /// What everything random comes from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+
+    /// What goes wrong: lost events, throttling, stale reads, killed workers; with `heavy` also dying hosts and people
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = FaultLevel::None)]
+    faults: FaultLevel,
+
+    /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
+    #[arg(long, value_name = "HOSTS", default_value_t = Policy::default().max_in_flight)]
+    max_in_flight: Budget,
+
+    /// Print one JSON object with the figures and nothing else
+    #[arg(long)]
+    json: bool,
+
+    /// What `cargo demo -- --hosts 5` passes on begins with a `--` of its own.
+    #[arg(last = true, hide = true)]
+    passed_on: Vec<std::ffi::OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FaultLevel {
+    None,
+    Light,
+    Heavy,
+}
+
+impl FaultLevel {
+    fn word(self) -> &'static str {
+        match self {
+            FaultLevel::None => "none",
+            FaultLevel::Light => "light",
+            FaultLevel::Heavy => "heavy",
+        }
+    }
+}
+
+/// The arguments of `demo` by themselves.
+#[derive(Debug, Parser)]
+#[command(name = "ecs-rotator demo", bin_name = "ecs-rotator demo", about)]
+struct Alone {
+    #[command(flatten)]
+    args: DemoArgs,
+}
+
+/// # Errors
+/// When the output cannot be written. A reader that has seen enough is no error.
+pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let args = args.without_separator();
+    if args.groups > args.hosts {
+        bad_usage(&format!("{} groups need as many hosts or more, and --hosts is {}", args.groups, args.hosts));
+    }
+    show_logs_if_asked();
+    let scene = Scene::new(&args);
+    match if args.json { print_figures(&scene) } else { tell(&scene) } {
+        Ok(code) => Ok(ExitCode::from(code)),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::from(super::exit::OK)),
+        Err(error) => Err(error).context("write to stdout"),
+    }
+}
+
+impl DemoArgs {
+    fn without_separator(self) -> Self {
+        if self.passed_on.is_empty() {
+            return self;
+        }
+        let all = std::env::args_os().skip(2).filter(|arg| arg != "--");
+        Alone::parse_from([std::ffi::OsString::from("ecs-rotator demo")].into_iter().chain(all)).args
+    }
+}
+
+fn bad_usage(message: &str) -> ! {
+    let mut command = Alone::augment_args(clap::Command::new("ecs-rotator demo"));
+    command.error(clap::error::ErrorKind::ValueValidation, message).exit()
+}
+
+/// A demonstration is to be read, so the log is off unless `RUST_LOG` says otherwise.
+fn show_logs_if_asked() {
+    let Some(filter) = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()) else { return };
+    match EnvFilter::try_new(&filter) {
+        Ok(filter) => tracing_subscriber::fmt()
+            .with_timer(SimulatedTime)
+            .with_target(false)
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .init(),
+        Err(error) => bad_usage(&format!("RUST_LOG=`{filter}`: {error}")),
+    }
+}
+
+fn print_figures(scene: &Scene) -> io::Result<u8> {
+    let simulation = scene.simulation();
+    let fleet = Fleet::of(simulation.world());
+    let report = simulation.run(scene.longest());
+    let text = serde_json::to_string_pretty(&Figures::of(scene, fleet, &report))?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(exit_code(&report))
+}
+
+fn tell(scene: &Scene) -> io::Result<u8> {
+    let mut out = AutoStream::auto(io::stdout().lock());
+    ink::write(&mut out, &scene.opening(), 0)?;
+    let simulation = scene.simulation();
+    let fleet = Fleet::of(simulation.world());
+    let (report, took) = timed(|| simulation.run(scene.longest()));
+    let story = story::tell(scene, fleet, &report);
+    ink::write(&mut out, &story.lines, scene.longest_group_name())?;
+    ink::write(&mut out, &summary::lines(scene, &report, &story.toll, took), 0)?;
+    Ok(exit_code(&report))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a person waited, which no simulation depends on")]
+fn timed(run: impl FnOnce() -> Report) -> (Report, Duration) {
+    let begun = Instant::now();
+    let report = run();
+    (report, begun.elapsed())
+}
+
+fn exit_code(report: &Report) -> u8 {
+    match report.outcome {
+        Outcome::Closed if report.violations.is_empty() => super::exit::OK,
+        Outcome::Held { .. } => super::exit::HELD,
+        Outcome::Closed | Outcome::Open => super::exit::FAILED,
+    }
+}

@@ -1,0 +1,215 @@
+//! From the timeline, which knows everything, to what an operator would want to see of it.
+//!
+//! What concerns the rotation, its templates, its holds and its troubles is always told. The life of the hosts is told by one
+//! of two narrators: [`CloseUp`] follows every single host of a small fleet, in three steps, and [`FromAfar`] shows a large
+//! one as a gauge that is read every so often, after the first host was followed through.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::close_up::CloseUp;
+use super::fleet::{Fleet, Toll};
+use super::from_afar::FromAfar;
+use super::ink::{Line, Phase, duration, short};
+use super::scene::{MOST_LISTED, Scene, moved_on};
+use crate::id::{GroupName, InstanceId, TemplateId};
+use crate::sim::{By, Happening, Moment, Report};
+
+/// Up to this many hosts, each one is followed.
+const SMALL: usize = 30;
+
+pub struct Story {
+    pub lines: Vec<Line>,
+    pub toll: Toll,
+}
+
+/// A step in the life of a host that the worker replaces.
+pub enum Step<'a> {
+    Leaves {
+        host: &'a InstanceId,
+        group: &'a GroupName,
+    },
+    /// So long after its launch.
+    Joins {
+        host: &'a InstanceId,
+        group: &'a GroupName,
+        after: SignedDuration,
+    },
+    Drains {
+        host: &'a InstanceId,
+        group: &'a GroupName,
+        tasks: usize,
+    },
+    Gone {
+        host: &'a InstanceId,
+        group: &'a GroupName,
+    },
+}
+
+pub trait Narrator {
+    /// A host's step at this time, after the release.
+    fn step(&mut self, at: SignedDuration, step: &Step<'_>, fleet: &Fleet, lines: &mut Vec<Line>);
+    /// Something else is about to be told, or the time has come this far.
+    fn before(&mut self, at: SignedDuration, fleet: &Fleet, lines: &mut Vec<Line>);
+}
+
+/// The story of a run, from the release on.
+pub fn tell(scene: &Scene, fleet: Fleet, report: &Report) -> Story {
+    let released = report.timeline.iter().find(|m| matches!(m.what, Happening::ReleasePublished { .. })).map(|m| m.at);
+    let narrator: Box<dyn Narrator> = match fleet.size {
+        0..=SMALL => Box::new(CloseUp::new(fleet.size)),
+        _ => Box::new(FromAfar::new(fleet.size, SignedDuration::from_secs(report.simulated_seconds))),
+    };
+    let mut teller = Teller {
+        scene,
+        fleet,
+        narrator,
+        released: released.unwrap_or(crate::sim::START),
+        lines: Vec::new(),
+        templates: 0,
+        killed: None,
+    };
+    for moment in &report.timeline {
+        teller.moment(moment);
+    }
+    Story { lines: teller.lines, toll: teller.fleet.toll }
+}
+
+struct Teller<'a> {
+    scene: &'a Scene,
+    fleet: Fleet,
+    narrator: Box<dyn Narrator>,
+    released: Timestamp,
+    lines: Vec<Line>,
+    /// How many groups were told to launch a new version.
+    templates: usize,
+    killed: Option<Timestamp>,
+}
+
+impl Teller<'_> {
+    fn moment(&mut self, moment: &Moment) {
+        let at = moment.at.duration_since(self.released);
+        if at >= SignedDuration::ZERO {
+            self.narrator.before(at, &self.fleet, &mut self.lines);
+            let was_in_flight = self.in_flight_before(&moment.what);
+            self.fleet.follow(moment);
+            self.tell(at, moment, was_in_flight);
+        } else {
+            self.fleet.follow(moment);
+        }
+    }
+
+    /// Whether whoever is gone now was in flight.
+    fn in_flight_before(&self, what: &Happening) -> bool {
+        if let Happening::Terminated { host, .. } = what { self.fleet.is_in_flight(host) } else { false }
+    }
+
+    fn tell(&mut self, at: SignedDuration, moment: &Moment, was_in_flight: bool) {
+        match &moment.what {
+            Happening::ReleasePublished { parameter, image } => {
+                self.say(at, "", Phase::Release, format!("a new image is released: {parameter} is {image}"));
+            }
+            Happening::RotationOpened { id, .. } => self.say(at, "", Phase::Release, format!("rotation {id} opens")),
+            Happening::RotationPaused { id, .. } => self.say(at, "", Phase::Held, format!("rotation {id} is paused")),
+            Happening::RotationHeld { id, .. } => self.say(at, "", Phase::Held, format!("rotation {id} is held")),
+            Happening::HoldExplained { reason, .. } => self.say(at, "", Phase::Held, reason.clone()),
+            Happening::RotationClosed { id, .. } => self.closed(at, id),
+            Happening::TemplateInUse { group, template, version } => self.template(at, group, template, *version),
+            Happening::Detached { host, group } => self.step(at, &Step::Leaves { host, group }),
+            Happening::Registered { host } => {
+                let group = self.fleet.group_of(host).cloned();
+                if let Some(group) = group {
+                    let after = self.fleet.age(host, moment.at);
+                    self.step(at, &Step::Joins { host, group: &group, after });
+                }
+            }
+            Happening::Draining { host, by, tasks } => self.draining(at, host, *by, *tasks),
+            Happening::Terminated { host, by } => self.terminated(at, host, *by, was_in_flight),
+            Happening::Activated { host, by } => self.activated(at, host, *by),
+            Happening::LaunchFailed { group } => {
+                self.say(at, group.as_str(), Phase::Trouble, "a launch fails".to_owned());
+            }
+            Happening::Scaled { group, desired } => {
+                self.say(at, group.as_str(), Phase::Trouble, format!("its desired capacity is {desired} now"));
+            }
+            Happening::WorkerKilled { .. } => {
+                self.killed = Some(moment.at);
+                self.say(at, "", Phase::Trouble, "the worker is killed".to_owned());
+            }
+            Happening::WorkerStarted { .. } => self.worker_started(at, moment.at),
+            Happening::MessageDead { .. } => {
+                self.say(at, "", Phase::Trouble, "a message goes to the dead-letter queue".to_owned());
+            }
+            // Told by what they are a part of, or too many to be told.
+            Happening::TemplateVersionMade { .. }
+            | Happening::HostTagged { .. }
+            | Happening::Launched { .. }
+            | Happening::Drained { .. }
+            | Happening::Deregistered { .. }
+            | Happening::AgentLost { .. }
+            | Happening::AgentBack { .. } => {}
+        }
+    }
+
+    fn say(&mut self, at: SignedDuration, group: &str, phase: Phase, text: String) {
+        self.lines.push(Line { at: Some(at), group: group.to_owned(), phase, text });
+    }
+
+    fn step(&mut self, at: SignedDuration, step: &Step<'_>) {
+        self.narrator.step(at, step, &self.fleet, &mut self.lines);
+    }
+
+    fn template(&mut self, at: SignedDuration, group: &GroupName, template: &TemplateId, version: u64) {
+        self.templates += 1;
+        let shape = self.scene.scenario.groups.iter().find(|shape| shape.name == group.as_str());
+        let (Some(shape), groups) = (shape, self.scene.scenario.groups.len()) else { return };
+        if groups <= MOST_LISTED || self.templates < MOST_LISTED {
+            let text = format!("version {version} of {template} has the image; {}", moved_on(shape));
+            self.say(at, group.as_str(), Phase::Release, text);
+        } else if self.templates == groups {
+            let text = format!("and so for the other {} groups", groups + 1 - MOST_LISTED);
+            self.say(at, "", Phase::Release, text);
+        }
+    }
+
+    fn draining(&mut self, at: SignedDuration, host: &InstanceId, by: By, tasks: usize) {
+        let Some(group) = self.fleet.group_of(host).cloned() else { return };
+        match by {
+            By::Worker => self.step(at, &Step::Drains { host, group: &group, tasks }),
+            By::Person | By::Group | By::Itself => {
+                self.say(at, group.as_str(), Phase::Trouble, format!("somebody drains {}", short(host)));
+            }
+        }
+    }
+
+    fn terminated(&mut self, at: SignedDuration, host: &InstanceId, by: By, was_in_flight: bool) {
+        let Some(group) = self.fleet.group_of(host).cloned() else { return };
+        let (host_id, when) = (short(host), if was_in_flight { ", in flight" } else { "" });
+        let text = match by {
+            By::Worker => return self.step(at, &Step::Gone { host, group: &group }),
+            By::Person => format!("somebody terminates {host_id}{when}"),
+            By::Group => format!("the group scales in and takes {host_id}{when}"),
+            By::Itself => format!("{host_id} dies{when}"),
+        };
+        self.say(at, group.as_str(), Phase::Trouble, text);
+    }
+
+    fn activated(&mut self, at: SignedDuration, host: &InstanceId, by: By) {
+        let group = self.fleet.group_of(host).map(ToString::to_string).unwrap_or_default();
+        let text = match by {
+            By::Worker => format!("{} is given back and ACTIVE again", short(host)),
+            By::Person | By::Group | By::Itself => format!("somebody makes {} ACTIVE again", short(host)),
+        };
+        self.say(at, &group, Phase::Trouble, text);
+    }
+
+    fn worker_started(&mut self, at: SignedDuration, now: Timestamp) {
+        let gone = self.killed.take().map_or(SignedDuration::ZERO, |killed| now.duration_since(killed));
+        let text = format!("another worker starts, {} later: it carries on from what AWS says", duration(gone));
+        self.say(at, "", Phase::Plain, text);
+    }
+
+    fn closed(&mut self, at: SignedDuration, id: &str) {
+        let text = format!("rotation {id} closes: all {} hosts run the new image", self.fleet.size);
+        self.say(at, "", Phase::Closed, text);
+    }
+}
