@@ -55,23 +55,30 @@ pub fn container_instances(
     instances: Vec<ContainerInstance>,
     failures: &[ItemFailure],
     asked: &[InstanceId],
+    now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
     let mut found = BTreeSet::new();
     for container in instances {
         let Some(id) = container.instance.clone() else { continue };
         found.insert(id.clone());
-        container_instance(view, id, container, asked, follow_up);
+        container_instance(view, id, container, asked, now, follow_up);
     }
     for failure in failures {
         debug!(container_instance = failure.item, reason = failure.reason, "not described");
     }
     for id in asked.iter().filter(|id| !found.contains(*id)) {
         let host = view.hosts.entry(id.clone()).or_default();
-        if host.arn.take().is_some() {
+        let known = host.arn.take().is_some();
+        if known {
             follow_up.unlisted.insert(id.clone());
+        } else if !failures.is_empty() {
+            // Listed a moment ago, and not there to be described: the two contradict each other, and one of them is old.
+            host.container = Seen::Unknown;
+            continue;
         }
         host.container = Seen::Missing;
+        host.missing_since.get_or_insert(now);
         view.looked.insert(Look::Host(id.clone()));
     }
 }
@@ -79,8 +86,9 @@ pub fn container_instances(
 fn container_instance(
     view: &mut ClusterView,
     id: InstanceId,
-    container: ContainerInstance,
+    mut container: ContainerInstance,
     asked: &[InstanceId],
+    now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
     view.looked.insert(Look::Host(id.clone()));
@@ -94,10 +102,21 @@ fn container_instance(
     if another {
         host.watch = None;
     }
+    if inactive {
+        host.missing_since.get_or_insert(now);
+    } else {
+        host.missing_since = None;
+    }
     if inactive && host.arn.take().is_some() && asked.contains(&id) {
         follow_up.unlisted.insert(id);
     } else if !inactive {
         host.arn = Some(container.arn.clone());
+    }
+    if let Some(known) = host.container.here() {
+        // Answers to changes come without attributes.
+        container.image = container.image.or_else(|| known.image.clone());
+        container.zone = container.zone.or_else(|| known.zone.clone());
+        container.registered = container.registered.or(known.registered);
     }
     host.container = Seen::Here(container);
 }
@@ -206,6 +225,7 @@ fn carry_over_host(host: &mut Host, known: &Host) {
     if same {
         host.watch.clone_from(&known.watch);
     }
+    host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
     host.refusals = known.refusals;
     host.refused = known.refused;
 }
@@ -221,4 +241,105 @@ pub fn images(view: &mut ClusterView, request: &Request, images: Vec<Image>) {
 pub fn parameters(view: &mut ClusterView, values: BTreeMap<ParameterName, String>, invalid: Vec<ParameterName>) {
     view.parameters.extend(values.into_iter().map(|(name, value)| (name, Ok(value))));
     view.parameters.extend(invalid.into_iter().map(|name| (name, Err("it does not exist".to_owned()))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:ecs:r:1:container-instance/c/1";
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn host() -> InstanceId {
+        InstanceId::from("i-1")
+    }
+
+    fn container(status: ContainerInstanceStatus, running_tasks: u32) -> ContainerInstance {
+        ContainerInstance {
+            arn: ARN.into(),
+            instance: Some(host()),
+            status,
+            agent_connected: true,
+            running_tasks,
+            pending_tasks: 0,
+            image: None,
+            zone: None,
+            registered: None,
+        }
+    }
+
+    fn view(running_tasks: u32) -> ClusterView {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let draining = container(ContainerInstanceStatus::Draining, running_tasks);
+        container_instances(&mut view, vec![draining], &[], &[], time(0), &mut FollowUp::default());
+        view
+    }
+
+    fn list(view: &mut ClusterView, desired: DesiredStatus, tasks: &[&str]) -> FollowUp {
+        let mut follow_up = FollowUp::default();
+        let tasks = tasks.iter().map(|arn| TaskArn::from(*arn)).collect();
+        task_list(view, &ARN.into(), desired, tasks, time(1), &mut follow_up);
+        follow_up
+    }
+
+    #[test]
+    fn regression_a_list_that_is_shorter_than_the_count_is_not_built_on() {
+        // Half a list was taken for the whole of it; a daemon task in the other half was never waited for.
+        let mut view = view(3);
+        list(&mut view, DesiredStatus::Running, &["t/1", "t/2"]);
+        assert_eq!(view.hosts[&host()].watch, None);
+        list(&mut view, DesiredStatus::Running, &["t/1", "t/2", "t/3"]);
+        assert_eq!(view.hosts[&host()].watch.as_ref().unwrap().left().count(), 3);
+    }
+
+    #[test]
+    fn what_was_seen_once_is_waited_for_even_when_no_list_shows_it_any_more() {
+        let mut view = view(2);
+        list(&mut view, DesiredStatus::Running, &["t/1", "t/2"]);
+        let follow_up = list(&mut view, DesiredStatus::Stopped, &["t/1"]);
+        assert_eq!(follow_up.tasks.len(), 2, "both are described");
+        let gone = ItemFailure { item: "t/1".to_owned(), reason: "MISSING".to_owned() };
+        tasks(&mut view, Vec::new(), &[gone]);
+        let watch = view.hosts[&host()].watch.as_ref().unwrap();
+        assert_eq!(watch.left().map(TaskArn::as_str).collect::<Vec<_>>(), ["t/2"]);
+    }
+
+    #[test]
+    fn regression_a_host_that_is_listed_and_not_described_is_not_taken_for_gone() {
+        // The description was older than the list: an agent that had just registered was ended with its tasks.
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let missing = ItemFailure { item: ARN.to_owned(), reason: "MISSING".to_owned() };
+        container_instances(&mut view, Vec::new(), &[missing], &[host()], time(0), &mut FollowUp::default());
+        assert_eq!(view.hosts[&host()].container, Seen::Unknown);
+        container_instances(&mut view, Vec::new(), &[], &[host()], time(5), &mut FollowUp::default());
+        assert_eq!(view.hosts[&host()].container, Seen::Missing);
+        assert_eq!(view.hosts[&host()].missing_since, Some(time(5)));
+    }
+
+    #[test]
+    fn a_host_that_has_gone_is_looked_for_once_under_another_name() {
+        let mut view = view(0);
+        let mut follow_up = FollowUp::default();
+        let gone = container(ContainerInstanceStatus::Inactive, 0);
+        container_instances(&mut view, vec![gone], &[], &[host()], time(1), &mut follow_up);
+        assert_eq!(follow_up.unlisted, BTreeSet::from([host()]), "its agent may have registered anew");
+        let mut again = FollowUp::default();
+        container_instances(&mut view, Vec::new(), &[], &[host()], time(2), &mut again);
+        assert_eq!(again.unlisted, BTreeSet::new());
+    }
+
+    #[test]
+    fn an_answer_without_attributes_does_not_wipe_out_what_is_known() {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let known = ContainerInstance { image: Some("ami-1".into()), ..container(ContainerInstanceStatus::Active, 0) };
+        let mut nothing = FollowUp::default();
+        container_instances(&mut view, vec![known], &[], &[], time(0), &mut nothing);
+        let drained = container(ContainerInstanceStatus::Draining, 0);
+        container_instances(&mut view, vec![drained], &[], &[], time(1), &mut nothing);
+        assert_eq!(view.hosts[&host()].image(), Some(&"ami-1".into()));
+        assert_eq!(view.hosts[&host()].status(), Some(ContainerInstanceStatus::Draining));
+    }
 }

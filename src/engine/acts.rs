@@ -148,7 +148,9 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags) {
         }
         Act::Deregister { host } => {
             view.looked.insert(Look::Host(host.clone()));
-            if let Some(container) = view.hosts.get_mut(host).and_then(|host| host.container.here_mut()) {
+            let Some(host) = view.hosts.get_mut(host) else { return };
+            host.deregistered = true;
+            if let Some(container) = host.container.here_mut() {
                 container.status = ContainerInstanceStatus::Inactive;
             }
         }

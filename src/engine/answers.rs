@@ -1,5 +1,6 @@
 //! What answers do to a pass: facts into the view, acts into facts, failures into patience, blame or a hold.
 
+use jiff::Timestamp;
 use tracing::{error, info, warn};
 
 use super::absorb::{self, FollowUp};
@@ -8,7 +9,7 @@ use super::pass::Pass;
 use super::wire::Purpose;
 use super::{Context, acts};
 use crate::effect::{Failure, FailureKind, Reply, Request, VersionQuery};
-use crate::id::{InstanceId, ParameterName, TemplateId};
+use crate::id::{InstanceId, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
@@ -58,7 +59,7 @@ impl Pass {
         match (act, reply) {
             (Act::Drain { hosts }, Reply::ContainerInstances { instances, failures }) => {
                 let mut nothing = FollowUp::default();
-                absorb::container_instances(view, instances, &[], &[], &mut nothing);
+                absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
                     warn!(%cluster, host = ?id, why = failure.reason, "not drained");
@@ -218,26 +219,18 @@ fn absorb_reply(
         }
         Reply::ContainerInstanceArns { arns, next } => {
             if arns.is_empty() && next.is_none() {
-                absorb::container_instances(view, Vec::new(), &[], asked, follow_up);
+                absorb::container_instances(view, Vec::new(), &[], asked, now, follow_up);
             }
             follow_up.asked.extend(asked.iter().cloned());
             follow_up.hosts.extend(arns);
             next.map(|page| request.for_page(page))
         }
         Reply::ContainerInstances { instances, failures } => {
-            absorb::container_instances(view, instances, &failures, asked, follow_up);
+            absorb::container_instances(view, instances, &failures, asked, now, follow_up);
             None
         }
         Reply::TaskArns { arns, next } => {
-            if let Request::ListTasks { container_instance, desired, .. } = request {
-                let mut list = follow_up.half_lists.remove(container_instance).unwrap_or_default();
-                list.extend(arns);
-                if next.is_some() {
-                    follow_up.half_lists.insert(container_instance.clone(), list);
-                } else {
-                    absorb::task_list(view, container_instance, *desired, list, now, follow_up);
-                }
-            }
+            task_page(view, request, arns, next.is_none(), follow_up, now);
             next.map(|page| request.for_page(page))
         }
         Reply::Tasks { tasks, failures } => {
@@ -278,5 +271,24 @@ fn absorb_reply(
             error!(operation = request.operation(), "an answer of the wrong kind: this is a defect of ecs-rotator");
             None
         }
+    }
+}
+
+/// Keeps the pages of a list of tasks until it is whole.
+fn task_page(
+    view: &mut ClusterView,
+    request: &Request,
+    arns: Vec<TaskArn>,
+    last: bool,
+    follow_up: &mut FollowUp,
+    now: Timestamp,
+) {
+    let Request::ListTasks { container_instance, desired, .. } = request else { return };
+    let mut list = follow_up.half_lists.remove(container_instance).unwrap_or_default();
+    list.extend(arns);
+    if last {
+        absorb::task_list(view, container_instance, *desired, list, now, follow_up);
+    } else {
+        follow_up.half_lists.insert(container_instance.clone(), list);
     }
 }

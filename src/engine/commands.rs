@@ -15,6 +15,9 @@ use crate::plan::model::ClusterView;
 use crate::plan::release::{Resolution, resolve};
 use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
 
+/// Why an aborted rotation is held.
+const ABORTED: &str = "aborted by a person. hosts in flight finish. it begins again with rotate";
+
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -35,6 +38,8 @@ pub enum Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub rotation: Rotation,
+    /// Why it is held, when it is.
+    pub hold: Option<String>,
     pub rotate_before: Option<Timestamp>,
     pub scope: BTreeSet<GroupName>,
 }
@@ -42,18 +47,17 @@ pub struct Wanted {
 impl Wanted {
     /// What to write, and which keys to take away after that.
     pub fn as_tags(&self, tags: &Tags) -> Result<(BTreeMap<String, String>, Vec<String>), String> {
-        if self.rotation.state == RotationState::Closed {
-            return Ok((tags.write_rotation(&self.rotation), tags.keys_cleared_by_closing()));
+        if let Some(reason) = &self.hold {
+            return Ok((tags.write_hold(&self.rotation, reason), Vec::new()));
         }
         let written = tags.write_opening(&self.rotation, self.rotate_before, &self.scope).map_err(|e| e.to_string())?;
         Ok((written, tags.keys_cleared_by_opening(&self.scope)))
     }
 
     pub fn apply(self, view: &mut ClusterView) {
-        let closed = self.rotation.state == RotationState::Closed;
-        view.hold = None;
-        view.rotate_before = self.rotate_before.filter(|_| !closed);
-        view.scope = if closed { BTreeSet::new() } else { self.scope };
+        view.hold = self.hold;
+        view.rotate_before = self.rotate_before;
+        view.scope = self.scope;
         view.rotation = Some(self.rotation);
     }
 }
@@ -76,6 +80,7 @@ pub fn followed(view: &ClusterView) -> BTreeMap<GroupName, ParameterName> {
 pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted> {
     let before = view.rotation.as_ref().map(|rotation| Wanted {
         rotation: rotation.clone(),
+        hold: view.hold.clone().filter(|_| rotation.state == RotationState::Held),
         rotate_before: view.rotate_before,
         scope: view.scope.clone(),
     });
@@ -88,17 +93,14 @@ pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted
             let from = [RotationState::Paused, RotationState::Held];
             change(view, wanted, "resume", &from, RotationState::Open, now)
         }
-        Ask::Abort => {
-            let from = [RotationState::Open, RotationState::Paused, RotationState::Held];
-            change(view, wanted, "abort", &from, RotationState::Closed, now)
-        }
+        Ask::Abort => abort(view, wanted, now),
     });
     if after == before { None } else { after }
 }
 
 fn open(view: &ClusterView, rotate_before: Option<Timestamp>, scope: BTreeSet<GroupName>, now: Timestamp) -> Wanted {
     let id = RotationId::new(&view.arn.name(), now);
-    Wanted { rotation: Rotation { id, state: RotationState::Open, since: now }, rotate_before, scope }
+    Wanted { rotation: Rotation { id, state: RotationState::Open, since: now }, hold: None, rotate_before, scope }
 }
 
 fn rotate(
@@ -125,6 +127,7 @@ fn rotate(
         RotationState::Held => {
             wanted.rotation.state = RotationState::Open;
             wanted.rotation.since = now;
+            wanted.hold = None;
         }
         RotationState::Paused => warn!(%cluster, "the rotation is paused: it goes on with `resume`"),
         RotationState::Open | RotationState::Closed => {}
@@ -164,6 +167,17 @@ fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<W
     }
 }
 
+/// Held and not closed: the next release check would open it again.
+fn abort(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
+    let from = [RotationState::Open, RotationState::Paused];
+    let aborts = wanted.as_ref().is_some_and(|wanted| from.contains(&wanted.rotation.state));
+    let mut wanted = change(view, wanted, "abort", &from, RotationState::Held, now);
+    if let Some(wanted) = wanted.as_mut().filter(|_| aborts) {
+        wanted.hold = Some(ABORTED.to_owned());
+    }
+    wanted
+}
+
 fn change(
     view: &ClusterView,
     wanted: Option<Wanted>,
@@ -177,6 +191,7 @@ fn change(
         Some(mut wanted) if from.contains(&wanted.rotation.state) => {
             wanted.rotation.state = to;
             wanted.rotation.since = now;
+            wanted.hold = None;
             Some(wanted)
         }
         same @ (Some(_) | None) => {
@@ -230,8 +245,9 @@ mod tests {
             (Some(Paused), Ask::Resume, Some(Open)),
             (Some(Held), Ask::Resume, Some(Open)),
             (Some(Closed), Ask::Resume, None),
-            (Some(Open), Ask::Abort, Some(Closed)),
-            (Some(Held), Ask::Abort, Some(Closed)),
+            (Some(Open), Ask::Abort, Some(Held)),
+            (Some(Paused), Ask::Abort, Some(Held)),
+            (Some(Held), Ask::Abort, None),
             (Some(Closed), Ask::Abort, None),
             (Some(Closed), Ask::CheckReleases, None),
         ] {

@@ -125,6 +125,8 @@ pub struct Engine {
     /// No receive before the clusters are known: their events could not be weighed.
     knows_clusters: bool,
     worker: Option<ContainerInstanceArn>,
+    /// Clusters that are none of ours, and whose events come here.
+    strangers: BTreeSet<ClusterArn>,
     counters: Counters,
     stopping: bool,
 }
@@ -146,6 +148,7 @@ impl Engine {
             receive_patience: Patience::default(),
             knows_clusters: false,
             worker: None,
+            strangers: BTreeSet::new(),
             counters: Counters::default(),
             stopping: false,
             settings,
@@ -406,7 +409,11 @@ impl Engine {
                 .filter(|(_, found)| found.opted_in)
                 .map(|(arn, _)| arn.name().to_string())
                 .collect();
-            info!(clusters = names.join(" "), "looking after {} clusters", names.len());
+            match names.len() {
+                0 => warn!("no cluster to look after: none has opted in"),
+                1 => info!(cluster = names[0], "looking after one cluster"),
+                n => info!(clusters = names.join(" "), "looking after {n} clusters"),
+            }
         }
         for name in count.missing {
             warn!(cluster = name, "this cluster does not exist here");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::Engine;
 use super::commands::Ask;
@@ -12,6 +12,9 @@ use super::relevance::{Relevance, weigh};
 use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
 use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
+
+/// So many are told apart in the log.
+const MOST_STRANGERS: usize = 100;
 
 impl Engine {
     pub(super) fn route(&mut self, message: Message, now: Timestamp) {
@@ -106,6 +109,7 @@ impl Engine {
         let mut errands = Vec::new();
         let mut reason = "of a cluster that this worker does not look after";
         for arn in clusters {
+            self.note_stranger(&arn);
             let is_new = self.is_new(&arn);
             let Some(state) = self.clusters.get_mut(&arn) else { continue };
             match state.view.as_mut().map(|view| weigh(view, event)) {
@@ -117,6 +121,14 @@ impl Engine {
             }
         }
         if errands.is_empty() { Err(reason) } else { Ok(errands) }
+    }
+
+    /// Says once of each cluster that its events come here for nothing: a rule too wide, another account's bus.
+    fn note_stranger(&mut self, arn: &ClusterArn) {
+        let room = self.strangers.len() < MOST_STRANGERS;
+        if !self.clusters.contains_key(arn) && room && self.strangers.insert(arn.clone()) {
+            info!(cluster = %arn, "events of a cluster that this worker does not look after are ignored");
+        }
     }
 
     /// Gives a cluster an errand, for which this message waits.

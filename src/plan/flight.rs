@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::groups::plan_reconnection;
 use super::hold::{Problem, in_words};
-use super::host::{DrainStep, Phase, drain_step};
+use super::host::{DrainStep, Phase, READS_LAG, drain_step};
 use super::model::{ClusterView, GroupView, Host, Look, TaskWatch};
 use super::policy::{DrainWhen, Policy};
 use super::release::{Release, Resolution};
@@ -22,6 +23,9 @@ pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
 /// long.
 const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 
+/// How long after its tag a host may be detached without a new one.
+const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
+
 /// Everything that a step is decided by.
 struct Context<'a> {
     view: &'a ClusterView,
@@ -33,6 +37,7 @@ struct Context<'a> {
 /// Acts that may be done in one call with others of their kind.
 #[derive(Default)]
 struct Batches {
+    claim: BTreeMap<GroupName, BTreeSet<InstanceId>>,
     detach: BTreeMap<GroupName, BTreeSet<InstanceId>>,
     mark: BTreeSet<InstanceId>,
     drain: BTreeSet<InstanceId>,
@@ -66,7 +71,7 @@ pub fn plan_hosts_in_flight(
             Phase::Replacing => context.replacing(id, host, ours, &mut batches, plan),
             Phase::Draining => context.draining(id, host, plan),
             Phase::Drained => plan.acts.push(Act::Deregister { host: id.clone() }),
-            Phase::Retired => context.retired(id, &mut batches, plan),
+            Phase::Retired => context.retired(id, host, &mut batches, plan),
             Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => {}
         }
     }
@@ -87,6 +92,10 @@ impl Context<'_> {
                     why: format!("launches are suspended and {id} waits to be detached"),
                     after,
                 });
+            }
+            // The wait for the replacement counts from the tag: one that is old by now is written anew first.
+            Lifecycle::InService | Lifecycle::Standby if !held && self.now > ours.since + CLAIM_GOOD_FOR => {
+                batches.claim.entry(group.clone()).or_default().insert(id.clone());
             }
             Lifecycle::InService | Lifecycle::Standby if !held => {
                 batches.detach.entry(group.clone()).or_default().insert(id.clone());
@@ -141,6 +150,7 @@ impl Context<'_> {
         }
         let (ready, registered) = (group.ready(&self.view.hosts), group.registered(&self.view.hosts));
         if registered < group.facts.desired {
+            plan_reconnection(self.view, group, self.now, plan);
             return Some(false);
         }
         if !fresh {
@@ -153,12 +163,14 @@ impl Context<'_> {
         self.runs_the_release(name, group, plan).then_some(true)
     }
 
-    /// Do the members that came after the detach run the release? If not, that is a problem.
+    /// Do the members that came after a detach run what the template says? If not, that is a problem: a warm pool, an image
+    /// of their own. A host is only detached when its release is in use, so for the hosts that were claimed under the
+    /// version now in use whatever came after them must run it; what came before it had another template.
     fn runs_the_release(&self, name: &GroupName, group: &GroupView, plan: &mut Plan) -> bool {
         let Some(Resolution::Resolved(release)) = self.resolutions.get(name) else { return true };
-        let waiting = self.replacing_hosts(name);
-        let Some(first) = waiting.values().min() else { return true };
-        let after = (*first).max(release.in_use.created);
+        let mut waiting = self.replacing_hosts(name);
+        waiting.retain(|_, since| *since >= release.in_use.created);
+        let Some(after) = waiting.values().min().copied().filter(|_| release.is_in_use()) else { return true };
         for member in &group.facts.members {
             let Some(host) = self.view.hosts.get(&member.id) else { continue };
             let came_after = host.launched().is_some_and(|launched| launched >= after);
@@ -197,7 +209,8 @@ impl Context<'_> {
         let group = host.ours.as_ref().and_then(|ours| self.view.groups.get(&ours.group));
         let timeout = group.map_or(self.policy.drain_timeout, |group| group.policy.drain_timeout);
         let Some(since) = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since)) else { return };
-        let tasks = host.watch.as_ref().map_or(0, |watch| TaskWatch::left(watch).count());
+        let stopping = host.watch.as_ref().map_or(0, |watch| TaskWatch::left(watch).count());
+        let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
         self.wait(id, WaitsFor::LastTask, since, timeout, plan, |after| Problem::DrainOverdue {
             host: id.clone(),
             after,
@@ -205,10 +218,15 @@ impl Context<'_> {
         });
     }
 
-    /// The container instance is gone; EC2 still runs. Looked at again in this pass, then ended.
-    fn retired(&self, id: &InstanceId, batches: &mut Batches, plan: &mut Plan) {
-        if self.view.looked.contains(&Look::Host(id.clone())) {
+    /// The container instance is gone; EC2 still runs. Looked at again in this pass, then ended. Where it was not we who
+    /// deregistered it, two looks must agree: one that lags behind does not see an agent that has only just registered.
+    fn retired(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
+        let settled = host.missing_since.map(|since| since + READS_LAG);
+        let looked = self.view.looked.contains(&Look::Host(id.clone()));
+        if looked && (host.deregistered || settled.is_some_and(|at| self.now >= at)) {
             batches.terminate.insert(id.clone());
+        } else if looked {
+            plan.look_again = earlier(plan.look_again, settled);
         } else {
             plan.looks.insert(Look::Host(id.clone()));
         }
@@ -262,6 +280,7 @@ impl Context<'_> {
             let after = in_words(self.replacement_timeout(&group));
             plan.problems.insert(Problem::NoReplacement { group, hosts, after });
         }
+        plan.acts.extend(batches.claim.into_iter().map(|(group, hosts)| Act::Claim { group, hosts }));
         plan.acts.extend(batches.detach.into_iter().map(|(group, hosts)| Act::Detach { group, hosts }));
         let acts = [
             (batches.mark, (|hosts| Act::MarkDraining { hosts }) as fn(BTreeSet<InstanceId>) -> Act),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::admission::{Blocked, gate, order};
 use super::flight::LIFECYCLE_LAG;
@@ -15,6 +15,9 @@ use super::tags::RotationState;
 use super::{Act, Plan, earlier, is_in_flight};
 use crate::effect::{Lifecycle, Member, VersionRule};
 use crate::id::{GroupName, InstanceId};
+
+/// How long until an agent that was away is looked at again.
+const AGENT_AWAY: SignedDuration = SignedDuration::from_secs(30);
 
 /// How many hosts of each group are where.
 #[derive(Default)]
@@ -181,12 +184,28 @@ pub fn plan_wholeness(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
     }
 }
 
+/// Agents come and go several times an hour, and the event that one is back may be lost. Where only that keeps a group from
+/// being whole, those agents are looked at again, and soon.
+pub fn plan_reconnection(view: &ClusterView, group: &GroupView, now: Timestamp, plan: &mut Plan) {
+    let away = group.disconnected(&view.hosts);
+    let would_do = usize::try_from(group.registered(&view.hosts)).unwrap_or(usize::MAX).saturating_add(away.len());
+    if away.is_empty() || would_do < usize::try_from(group.facts.desired).unwrap_or(usize::MAX) {
+        return;
+    }
+    let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.looked.contains(look)).collect();
+    if looks.is_empty() {
+        plan.look_again = earlier(plan.look_again, Some(now + AGENT_AWAY));
+    }
+    plan.looks.extend(looks);
+}
+
 fn block(view: &ClusterView, name: &GroupName, group: &GroupView, why: &Blocked, now: Timestamp, plan: &mut Plan) {
     plan.blocked.insert(name.clone());
     let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
     if group.registered(&view.hosts) > group.ready(&view.hosts) {
         plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
     }
+    plan_reconnection(view, group, now, plan);
     let since = group.blocked_since.unwrap_or(now).max(opened);
     let until = since + group.policy.replacement_timeout;
     if now < until {

@@ -36,7 +36,11 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Problem::DrainOverdue { host, after, tasks } => {
-                write!(f, "{host}: {tasks} tasks not stopped after {after} of draining: stop them or wait, then resume")
+                write!(
+                    f,
+                    "{host}: {tasks} {} not stopped after {after} of draining: stop them or wait, then resume",
+                    if *tasks == 1 { "task" } else { "tasks" }
+                )
             }
             Problem::NoReplacement { group, hosts, after } => {
                 write!(f, "{}: no replacement in {group} after {after}: see the activity of the group", list(hosts))

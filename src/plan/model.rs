@@ -139,6 +139,10 @@ pub struct Host {
     pub ours: Option<Ours>,
     pub draining_since: Option<Timestamp>,
     pub watch: Option<TaskWatch>,
+    /// Since when looks (not our own deregistration) say that there is no container instance.
+    pub missing_since: Option<Timestamp>,
+    /// We have deregistered it.
+    pub deregistered: bool,
     /// How often AWS refused a call about it, and when it did so last.
     pub refusals: u32,
     pub refused: Option<Timestamp>,
@@ -247,6 +251,15 @@ impl GroupView {
     /// The same, with those that their group does not have in service yet.
     pub fn registered(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
         self.active(hosts, &[Lifecycle::InService, Lifecycle::Pending])
+    }
+
+    /// Members that are ACTIVE, but whose agent was not connected when we looked.
+    pub fn disconnected(&self, hosts: &BTreeMap<InstanceId, Host>) -> Vec<InstanceId> {
+        let away = |id: &InstanceId| {
+            let container = hosts.get(id).and_then(|host| host.container.here());
+            container.is_some_and(|c| c.status == ContainerInstanceStatus::Active && !c.agent_connected)
+        };
+        self.facts.members.iter().map(|member| &member.id).filter(|id| away(id)).cloned().collect()
     }
 
     fn active(&self, hosts: &BTreeMap<InstanceId, Host>, lifecycles: &[Lifecycle]) -> u32 {

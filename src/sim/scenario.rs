@@ -8,6 +8,7 @@ use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
 use crate::effect::VersionRule;
 use crate::engine::Settings;
+use crate::id::GroupName;
 use crate::plan::policy::Budget;
 
 /// The opted-in cluster's name.
@@ -250,6 +251,12 @@ impl Scenario {
     pub fn act(mut self, after_release: SignedDuration, act: Act) -> Self {
         self.acts.push((after_release, act));
         self
+    }
+
+    /// A group whose release workers cannot find: they report it and leave it as it is.
+    pub(super) fn is_beyond_workers(&self, group: &GroupName) -> bool {
+        let resolves = |shape: &GroupShape| shape.template == TemplateShape::Resolves;
+        self.groups.iter().any(|shape| shape.name == group.as_str() && resolves(shape))
     }
 
     pub fn host_count(&self) -> u32 {

@@ -37,14 +37,16 @@ async fn sigterm_stops_the_worker_within_twenty_seconds_and_loses_no_message() {
     scene.assert_rotated(&[&first, &second, &third]).await;
 }
 
-/// SIGTERM, and a clean exit in time. A long poll that the worker let go of can still take a message out of the queue (the
-/// server has not noticed that nobody listens); that one is there again after its visibility timeout.
+/// SIGTERM, and a clean exit in time with nothing left in hand: the worker waits for its long poll to end, so that no poll
+/// that nobody listens to takes a message with it.
 async fn stop(scene: &Scene, worker: &mut Worker) {
     worker.terminate();
     let Some(status) = worker.exit(GRACE).await else {
         scene.give_up("SIGTERM did not stop the worker", &[worker]).await
     };
     assert!(status.success(), "the worker ended with {status}\n{}", worker.tail());
+    let depth = scene.account.depth(&scene.account.queue).await;
+    assert_eq!(depth.in_hand, 0, "messages were not handed back\n{}", worker.tail());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,6 +34,7 @@ impl World {
     fn outdated_since(&self, since: Timestamp) -> Vec<(HostNo, AmiId)> {
         let outdated = |no: &HostNo, host: &Host| {
             let counts = self.group_opted_in(&host.origin)
+                && !self.scenario.is_beyond_workers(&host.origin)
                 && host.is_up()
                 && host.member == Some(Lifecycle::InService)
                 && host

@@ -212,9 +212,18 @@ impl World {
 
     pub(super) fn self_location(&self) -> Option<ContainerInstanceArn> {
         let cluster = super::account::cluster_arn(crate::sim::scenario::CLUSTER);
+        self.host_of_workers().map(|no| no.agent(&cluster))
+    }
+
+    /// The EC2 instance on which the workers say that they run.
+    pub fn workers_host(&self) -> Option<InstanceId> {
+        self.host_of_workers().map(|no| no.instance())
+    }
+
+    fn host_of_workers(&self) -> Option<HostNo> {
+        let cluster = super::account::cluster_arn(crate::sim::scenario::CLUSTER);
         let mut hosts = self.account.hosts.iter().filter(|(_, host)| host.cluster == cluster && host.agent.is_some());
-        let (no, host) = hosts.next().filter(|_| self.scenario.self_hosted)?;
-        Some(no.agent(&host.cluster))
+        hosts.next().filter(|_| self.scenario.self_hosted).map(|(no, _)| *no)
     }
 
     /// Status of a container instance that is ACTIVE or DRAINING.

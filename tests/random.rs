@@ -1,0 +1,77 @@
+//! Random accounts, and everything going wrong in them: events lost, doubled, late and out of order, calls throttled and
+//! failing before and after their effect, reads that lag behind, workers killed, hosts that die, people who terminate one.
+//!
+//! Every promise of the design is checked after every effect. A seed that fails here becomes a scenario of its own
+//! (`regression_*` in `scenarios.rs`): to see what it did, give it to `run` there with the same faults.
+
+mod common;
+
+use std::ops::Range;
+
+use common::run;
+use ecs_rotator::sim::{Faults, Outcome, Scenario};
+
+#[track_caller]
+fn all_close(seeds: Range<u64>, faults: &Faults) {
+    for seed in seeds {
+        let report = run(Scenario::random(seed).faults(faults.clone()));
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}
+
+// In four parts, so that two cores share them.
+
+#[test]
+fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_1() {
+    all_close(0..300, &Faults::heavy());
+}
+
+#[test]
+fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_2() {
+    all_close(300..600, &Faults::heavy());
+}
+
+#[test]
+fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_3() {
+    all_close(600..900, &Faults::heavy());
+}
+
+#[test]
+fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_4() {
+    all_close(900..1200, &Faults::heavy());
+}
+
+#[test]
+fn on_ordinary_bad_days_every_rotation_closes() {
+    all_close(0..200, &Faults::light());
+}
+
+#[test]
+fn on_good_days_every_rotation_closes() {
+    all_close(0..200, &Faults::none());
+}
+
+#[test]
+fn when_every_event_is_lost_every_rotation_still_closes() {
+    all_close(0..50, &Faults { events_lost: 1.0, ..Faults::none() });
+    all_close(50..100, &Faults { events_lost: 1.0, ..Faults::heavy() });
+}
+
+#[test]
+fn people_who_drain_hosts_cost_a_hold_at_most() {
+    for seed in 0..150 {
+        let faults = Faults { person_drains_per_hour: 1.0, ..Faults::heavy() };
+        let report = run(Scenario::random(seed).faults(faults));
+        assert_ne!(report.outcome, Outcome::Open, "seed {seed}");
+    }
+}
+
+#[test]
+fn three_workers_with_reads_that_lag_keep_every_promise() {
+    for seed in 0..150 {
+        let mut scenario = Scenario::random(seed).workers(3);
+        scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.2, ..Faults::light() };
+        let report = run(scenario);
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}

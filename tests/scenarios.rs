@@ -1,0 +1,455 @@
+//! One situation each, in the order of a host's life. Promises are checked after every effect in all of them.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each test is about a few of the things that happen")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{run, times};
+use ecs_rotator::effect::VersionRule;
+use ecs_rotator::engine::Settings;
+use ecs_rotator::id::InstanceId;
+use ecs_rotator::plan::policy::{Budget, DrainWhen, Policy};
+use ecs_rotator::sim::{
+    Act, BadRelease, Faults, Follows, GroupShape, Happening, Outcome, Report, Scenario, Simulation, TemplateShape,
+    Trigger,
+};
+use jiff::{SignedDuration, Timestamp};
+
+fn minutes(n: i64) -> SignedDuration {
+    SignedDuration::from_mins(n)
+}
+
+fn policy(policy: Policy) -> Settings {
+    Settings { policy, ..Settings::default() }
+}
+
+fn rule(rule: VersionRule, mixed: bool) -> TemplateShape {
+    TemplateShape::Rule { rule, mixed }
+}
+
+fn hosts(report: &Report, which: impl Fn(&Happening) -> Option<&InstanceId>) -> Vec<InstanceId> {
+    report.timeline.iter().filter_map(|moment| which(&moment.what).cloned()).collect()
+}
+
+fn detached(report: &Report) -> Vec<InstanceId> {
+    hosts(report, |what| match what {
+        Happening::Detached { host, .. } => Some(host),
+        _ => None,
+    })
+}
+
+fn terminated(report: &Report) -> BTreeSet<InstanceId> {
+    let gone = hosts(report, |what| match what {
+        Happening::Terminated { host, .. } => Some(host),
+        _ => None,
+    });
+    gone.into_iter().collect()
+}
+
+fn versions_made(report: &Report) -> usize {
+    times(report, |what| matches!(what, Happening::TemplateVersionMade { .. })).len()
+}
+
+#[track_caller]
+fn reason(report: &Report) -> &str {
+    match &report.outcome {
+        Outcome::Held { reason } => reason,
+        other => panic!("not held but {other:?}"),
+    }
+}
+
+/// The time of the first thing of this kind.
+#[track_caller]
+fn first(report: &Report, what: impl Fn(&Happening) -> bool) -> Timestamp {
+    *times(report, what).first().expect("it happened")
+}
+
+// --- a rotation opens
+
+#[test]
+fn a_changed_parameter_rotates_every_host_of_the_groups_that_follow_it() {
+    let report = run(Scenario::new(1));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 6));
+    assert_eq!(terminated(&report), detached(&report).into_iter().collect());
+    assert_eq!(report.messages_in_dlq, 0);
+}
+
+#[test]
+fn a_public_parameter_changes_without_an_event_and_the_schedule_finds_it() {
+    let shape = GroupShape::new("demo-asg", 3).follows(Follows::Os("al2023"));
+    let report = run(Scenario::new(1).groups(vec![shape]).trigger(Trigger::Schedule));
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 3));
+}
+
+#[test]
+fn a_person_asks_for_a_rotation() {
+    let report = run(Scenario::new(1).hosts(3).trigger(Trigger::Message));
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 3));
+}
+
+#[test]
+fn nothing_is_replaced_when_a_person_asks_and_every_host_is_current() {
+    let ask = Act::Send(r#"{"action":"rotate","cluster":"demo"}"#.to_owned());
+    let report = run(Scenario::new(1).hosts(3).act(minutes(120), ask.clone()).act(minutes(121), ask));
+    assert_eq!(report.rotated, 3, "once, for the release");
+    assert_eq!(versions_made(&report), 1);
+}
+
+#[test]
+fn force_replaces_hosts_that_are_current_once_however_often_the_message_comes() {
+    let faults = Faults { duplicate_delivery: 0.9, ..Faults::none() };
+    let report = run(Scenario::new(1).hosts(4).trigger(Trigger::Force).faults(faults));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 4));
+    assert_eq!(versions_made(&report), 0, "the image is the same");
+}
+
+#[test]
+fn a_rotation_of_one_group_leaves_the_others_alone() {
+    let groups = vec![GroupShape::new("web-asg", 2), GroupShape::new("api-asg", 2).follows(Follows::Os("al2023"))];
+    let report = run(Scenario::new(1).groups(groups));
+    // The event of the own parameter opens a rotation of `web-asg`; the hourly check finds the other release later.
+    let opened = times(&report, |what| matches!(what, Happening::RotationOpened { .. }));
+    assert_eq!((opened.len(), report.rotated), (2, 4));
+    let of =
+        |name: &str| first(&report, |what| matches!(what, Happening::Detached { group, .. } if group.as_str() == name));
+    assert!(of("web-asg") < of("api-asg"));
+    assert!(of("api-asg") > opened[1]);
+}
+
+#[test]
+fn commands_for_unknown_clusters_and_groups_and_garbage_stop_nothing() {
+    let mut scenario = Scenario::new(1).hosts(2);
+    scenario.max_receives = 2;
+    for body in [
+        r#"{"action":"rotate","cluster":"nowhere"}"#,
+        r#"{"action":"rotate","cluster":"other"}"#,
+        r#"{"action":"rotate","cluster":"demo","groups":["nobody"]}"#,
+        r#"{"action":"rotate","cluster":"demo","forse":true}"#,
+        r#"{"action":"explode"}"#,
+        "{",
+        " ",
+    ] {
+        scenario = scenario.act(SignedDuration::ZERO, Act::Send(body.to_owned()));
+    }
+    let report = run(scenario.act(SignedDuration::ZERO, Act::Send("x".repeat(200 * 1024))));
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 2));
+    assert_eq!(report.messages_in_dlq, 5, "those that cannot be understood");
+}
+
+// --- its template
+
+#[test]
+fn a_release_costs_one_version_per_template_whatever_rule_the_group_has() {
+    for (version_rule, mixed) in [
+        (VersionRule::Default, false),
+        (VersionRule::Default, true),
+        (VersionRule::Latest, false),
+        (VersionRule::Latest, true),
+        (VersionRule::Number(1), false),
+        (VersionRule::Number(1), true),
+    ] {
+        let shape = GroupShape::new("demo-asg", 2).template(rule(version_rule, mixed));
+        let report = run(Scenario::new(1).groups(vec![shape]).workers(2));
+        assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 2), "{version_rule} {mixed}");
+        assert_eq!(versions_made(&report), 1, "{version_rule} {mixed}");
+    }
+}
+
+#[test]
+fn a_group_that_cannot_be_resolved_is_left_alone_and_the_others_go_on() {
+    let groups = vec![GroupShape::new("odd-asg", 2).template(TemplateShape::Resolves), GroupShape::new("web-asg", 2)];
+    let report = run(Scenario::new(1).groups(groups));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 2));
+    assert_eq!(
+        times(&report, |what| matches!(what, Happening::Detached { group, .. } if group.as_str() == "odd-asg")),
+        []
+    );
+}
+
+#[test]
+fn a_group_that_opted_out_is_not_touched() {
+    let groups = vec![GroupShape::new("out-asg", 2).disabled(), GroupShape::new("web-asg", 2)];
+    let report = run(Scenario::new(1).groups(groups));
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 2));
+}
+
+// --- who goes next
+
+#[test]
+fn no_more_hosts_are_in_flight_than_the_budget_allows() {
+    for (budget, most) in
+        [(Budget::Hosts(1), 1), (Budget::Hosts(3), 3), (Budget::Percent(25), 3), (Budget::Percent(100), 12)]
+    {
+        let settings = policy(Policy { max_in_flight: budget, ..Policy::default() });
+        let report = run(Scenario::new(1).hosts(12).settings(settings));
+        assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 12));
+        assert_eq!(report.max_in_flight_seen, most, "{budget}: used, and kept");
+    }
+}
+
+#[test]
+fn a_group_may_have_a_budget_of_its_own() {
+    let shape = GroupShape::new("demo-asg", 6).tag("max-in-flight", "2");
+    let report = run(Scenario::new(1).groups(vec![shape]));
+    assert_eq!((report.outcome, report.rotated, report.max_in_flight_seen), (Outcome::Closed, 6, 2));
+}
+
+#[test]
+fn the_cluster_has_a_budget_over_its_groups() {
+    let settings =
+        policy(Policy { max_in_flight: Budget::Hosts(2), max_in_flight_cluster: Some(3), ..Policy::default() });
+    let groups = vec![GroupShape::new("a-asg", 4), GroupShape::new("b-asg", 4)];
+    let report = run(Scenario::new(1).groups(groups).settings(settings));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 8));
+    let (mut in_flight, mut most) = (BTreeSet::new(), 0);
+    for moment in &report.timeline {
+        match &moment.what {
+            Happening::HostTagged { host, .. } => in_flight.insert(host.clone()),
+            Happening::Terminated { host, .. } => in_flight.remove(host),
+            _ => continue,
+        };
+        most = most.max(in_flight.len());
+    }
+    assert_eq!(most, 3);
+}
+
+#[test]
+fn nobody_is_admitted_while_launches_are_suspended() {
+    let suspended = Act::SuspendLaunches { group: "demo-asg".to_owned() };
+    let resumed = Act::ResumeLaunches { group: "demo-asg".to_owned() };
+    let mut scenario = Scenario::new(1).hosts(3);
+    scenario.release_after = minutes(10);
+    let report = run(scenario.act(SignedDuration::ZERO, suspended).act(minutes(8), resumed));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 3));
+    let released = first(&report, |what| matches!(what, Happening::ReleasePublished { .. }));
+    let left = first(&report, |what| matches!(what, Happening::Detached { .. }));
+    assert!(left.duration_since(released) >= minutes(8), "{released} {left}");
+}
+
+#[test]
+fn launches_that_stay_suspended_are_a_hold_that_says_so() {
+    let suspended = Act::SuspendLaunches { group: "demo-asg".to_owned() };
+    let report = run(Scenario::new(1).hosts(3).act(SignedDuration::ZERO, suspended));
+    assert!(reason(&report).contains("demo-asg: launches are suspended for 15m"), "{}", reason(&report));
+    assert_eq!(report.rotated, 0);
+}
+
+#[test]
+fn a_host_that_a_person_has_set_aside_is_never_touched() {
+    // The group is not whole then, and will not be: a person has to decide.
+    let report = run(Scenario::new(1).hosts(3).act(minutes(-5), Act::Drain(0)));
+    assert!(reason(&report).contains("2 of 3 members are ready"), "{}", reason(&report));
+    assert_eq!(report.rotated, 0);
+}
+
+#[test]
+fn a_paused_rotation_admits_nobody_until_it_is_resumed() {
+    let pause = Act::Send(r#"{"action":"pause","cluster":"demo"}"#.to_owned());
+    let resume = Act::Send(r#"{"action":"resume","cluster":"demo"}"#.to_owned());
+    let report = run(Scenario::new(1).hosts(4).act(minutes(1), pause).act(minutes(60), resume));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 4));
+    let paused = first(&report, |what| matches!(what, Happening::RotationPaused { .. }));
+    let left = times(&report, |what| matches!(what, Happening::Detached { .. }));
+    let meanwhile = left.iter().filter(|at| **at > paused && **at < paused + minutes(58)).count();
+    assert_eq!(meanwhile, 0, "the host in flight finishes, and no other starts");
+    let ended = times(&report, |what| matches!(what, Happening::Terminated { .. }));
+    assert!(ended[0] > paused && ended[0] < paused + minutes(30), "the host in flight finishes");
+}
+
+#[test]
+fn an_aborted_rotation_lets_the_hosts_in_flight_finish_and_does_not_begin_again_by_itself() {
+    let abort = Act::Send(r#"{"action":"abort","cluster":"demo"}"#.to_owned());
+    let mut simulation = Simulation::new(Scenario::new(1).hosts(4).act(minutes(1), abort));
+    let until = simulation.now() + SignedDuration::from_hours(4);
+    simulation.run_until(|_| false, until);
+    let report = simulation.finish();
+    assert_eq!((report.rotated, report.violations.as_slice()), (1, [].as_slice()));
+    assert!(reason(&report).contains("aborted by a person"), "{}", reason(&report));
+}
+
+// --- leaving, replacing
+
+#[test]
+fn a_host_is_drained_only_when_its_group_is_whole_without_it() {
+    let report = run(Scenario::new(1).hosts(2));
+    let registered = times(&report, |what| matches!(what, Happening::Registered { .. }));
+    let draining = times(&report, |what| matches!(what, Happening::Draining { .. }));
+    assert_eq!((registered.len(), draining.len()), (2, 2));
+    assert!(registered[0] < draining[0] && registered[1] < draining[1]);
+}
+
+#[test]
+fn regression_a_drain_begins_when_the_replacement_is_there_and_not_at_the_next_sweep() {
+    // The group was read while the replacement was still pending in it, and its registration was no reason to read again.
+    let report = run(Scenario::new(1).hosts(20));
+    let registered = times(&report, |what| matches!(what, Happening::Registered { .. }));
+    for at in times(&report, |what| matches!(what, Happening::Draining { .. })) {
+        let last = registered.iter().filter(|registered| **registered < at).max().expect("a replacement");
+        assert!(at.duration_since(*last) < SignedDuration::from_secs(40), "{last} {at}");
+    }
+}
+
+#[test]
+fn at_once_drains_without_waiting_for_the_replacement() {
+    let settings = policy(Policy { drain: DrainWhen::AtOnce, ..Policy::default() });
+    let report = run(Scenario::new(1).hosts(4).settings(settings));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 4));
+    let draining = first(&report, |what| matches!(what, Happening::Draining { .. }));
+    assert!(draining < first(&report, |what| matches!(what, Happening::Registered { .. })));
+}
+
+#[test]
+fn a_release_whose_hosts_never_register_is_a_hold_that_names_the_host() {
+    let report = run(Scenario::new(1).hosts(3).bad_release(BadRelease::NeverRegisters));
+    let left = detached(&report);
+    assert_eq!((left.len(), report.rotated), (1, 0), "it stops at one");
+    assert!(reason(&report).contains(left[0].as_str()), "{}", reason(&report));
+    assert!(reason(&report).contains("no replacement in demo-asg after 15m"), "{}", reason(&report));
+}
+
+#[test]
+fn launches_that_fail_are_a_hold_too() {
+    let report = run(Scenario::new(1).hosts(3).bad_release(BadRelease::LaunchFails));
+    assert_eq!((detached(&report).len(), report.rotated), (1, 0));
+    assert!(reason(&report).contains("no replacement"), "{}", reason(&report));
+}
+
+#[test]
+fn a_second_release_in_the_middle_of_a_rotation_is_taken_up() {
+    for seed in 0..10 {
+        let mut scenario = Scenario::new(seed).hosts(4);
+        scenario.second_release_after = Some(minutes(3));
+        let report = run(scenario);
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}: what runs the first release is no wrong image");
+        assert_eq!(versions_made(&report), 2);
+    }
+}
+
+#[test]
+fn managed_scaling_in_the_middle_of_a_rotation_is_followed() {
+    let more = Act::Scale { group: "demo-asg".to_owned(), desired: 6 };
+    let fewer = Act::Scale { group: "demo-asg".to_owned(), desired: 3 };
+    let report = run(Scenario::new(1).hosts(4).act(minutes(2), more).act(minutes(20), fewer));
+    assert_eq!(report.outcome, Outcome::Closed);
+}
+
+// --- draining, drained
+
+#[test]
+fn a_host_goes_only_when_every_task_has_stopped_and_not_when_none_is_counted() {
+    // Tasks take up to a minute and a half from "not counted" to STOPPED. (`run` asserts that none was interrupted.)
+    for seed in 0..20 {
+        let report = run(Scenario::new(seed).hosts(3));
+        assert!(report.tasks_moved >= 36, "{}", report.tasks_moved);
+    }
+}
+
+#[test]
+fn a_standalone_task_is_waited_for() {
+    let mut scenario = Scenario::new(1).hosts(2);
+    scenario.standalone_tasks = 2;
+    scenario.standalone_lasts = ecs_rotator::sim::Delay::secs(3000, 3300);
+    let report = run(scenario);
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 2));
+}
+
+#[test]
+fn a_drain_that_does_not_end_is_a_hold_that_names_host_and_tasks_and_goes_on_waiting() {
+    let mut scenario = Scenario::new(1).hosts(2);
+    scenario.stuck_task = true;
+    let report = run(scenario);
+    let text = reason(&report);
+    assert!(text.contains("1 task not stopped after 1h of draining"), "{text}");
+    assert!(detached(&report).iter().any(|host| text.contains(host.as_str())), "{text}");
+}
+
+#[test]
+fn a_held_rotation_goes_on_when_a_person_resumes_it() {
+    let suspended = Act::SuspendLaunches { group: "demo-asg".to_owned() };
+    let launches = Act::ResumeLaunches { group: "demo-asg".to_owned() };
+    let resume = Act::Send(r#"{"action":"resume","cluster":"demo"}"#.to_owned());
+    let scenario = Scenario::new(1).hosts(3).act(SignedDuration::ZERO, suspended);
+    let report = run(scenario.act(minutes(20), launches).act(minutes(21), resume));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 3));
+    assert_eq!(times(&report, |what| matches!(what, Happening::RotationHeld { .. })).len(), 1);
+}
+
+// --- others at work
+
+#[test]
+fn a_host_that_dies_in_flight_is_not_waited_for() {
+    let report = run(Scenario::new(1).hosts(3).act(SignedDuration::from_secs(150), Act::HostDies(0)));
+    assert_eq!(report.outcome, Outcome::Closed);
+}
+
+#[test]
+fn a_person_who_terminates_hosts_in_the_middle_only_helps() {
+    let report = run(Scenario::new(1).hosts(5).act(minutes(1), Act::Terminate(0)).act(minutes(4), Act::Terminate(1)));
+    assert_eq!(report.outcome, Outcome::Closed);
+}
+
+#[test]
+fn an_agent_that_is_away_for_minutes_delays_and_breaks_nothing() {
+    let away = |host| Act::AgentLost { host, for_: minutes(6) };
+    let report =
+        run(Scenario::new(1).hosts(4).act(minutes(1), away(0)).act(minutes(2), away(1)).act(minutes(3), away(2)));
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 4));
+}
+
+#[test]
+fn two_workers_on_one_queue_keep_the_budget() {
+    for seed in 0..20 {
+        let report = run(Scenario::new(seed).hosts(6).workers(2));
+        assert_eq!((report.outcome, report.rotated, report.max_in_flight_seen), (Outcome::Closed, 6, 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn regression_a_worker_sees_what_another_has_tagged_since_its_last_look_at_everything() {
+    // Its kept view did not have the other's tags: once the other's replacement was there, the group looked whole and idle.
+    for seed in [10, 12, 30, 36, 37, 39, 77, 85, 96, 151] {
+        let report = run(Scenario::random(seed).workers(2).faults(Faults::light()));
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_host_that_the_worker_runs_on_goes_last() {
+    for seed in 0..5 {
+        let mut scenario = Scenario::new(seed).hosts(5);
+        scenario.self_hosted = true;
+        let mut simulation = Simulation::new(scenario);
+        let own = simulation.world().workers_host().expect("it runs on one");
+        let until = simulation.now() + common::LONG;
+        assert!(simulation.run_until(|world| world.ledger().closed.is_some(), until));
+        let report = simulation.finish();
+        let left = detached(&report);
+        assert_eq!((left.len(), left.last()), (5, Some(&own)), "seed {seed}");
+    }
+}
+
+// --- what it costs
+
+#[test]
+fn events_of_other_clusters_and_of_hosts_that_only_work_cost_no_call() {
+    let mut busy = Scenario::new(1).hosts(6);
+    busy.release_after = SignedDuration::from_hours(6);
+    let mut simulation = Simulation::new(busy);
+    let until = simulation.now() + SignedDuration::from_hours(5);
+    simulation.run_until(|_| false, until);
+    let report = simulation.finish();
+    assert!(report.events_received > 50, "{}", report.events_received);
+    assert_eq!(report.requests.get("DescribeContainerInstances"), report.requests.get("DescribeCapacityProviders"));
+    assert_eq!(report.events_irrelevant + 5, report.events_received, "all but the hourly checks");
+}
+
+#[test]
+fn when_every_event_is_lost_the_sweep_finds_what_they_would_have_told() {
+    let faults = Faults { events_lost: 1.0, ..Faults::none() };
+    let told = run(Scenario::new(1).trigger(Trigger::Message));
+    let untold = run(Scenario::new(1).trigger(Trigger::Message).faults(faults));
+    assert_eq!((untold.outcome, untold.rotated), (Outcome::Closed, 6));
+    assert!(untold.simulated_seconds > told.simulated_seconds);
+}
