@@ -1,5 +1,7 @@
 //! What a person sees who tries the demo, and what a script can rely on.
 
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
