@@ -14,8 +14,14 @@
 //!   decides when to look and whom at, keeps what it saw, and acknowledges messages when what they woke has ended.
 //! - [`effect`] is the outside world as data: every call is one [`effect::Request`], answered by one [`effect::Reply`].
 //!   [`event`] is the other way in: what a message of the queue says.
-#![cfg_attr(feature = "aws", doc = " - [`aws`] performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account")]
-#![cfg_attr(not(feature = "aws"), doc = " - `aws` performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account")]
+#![cfg_attr(
+    feature = "aws",
+    doc = " - [`aws`] performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account"
+)]
+#![cfg_attr(
+    not(feature = "aws"),
+    doc = " - `aws` performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account"
+)]
 //!   with physics and faults of its own, in which the promises of the design are checked after every effect. The engine
 //!   cannot tell which of the two it talks to.
 //! - [`config`] and [`cli`] are the shell: flags and environment to settings, commands, exit codes.

@@ -11,7 +11,7 @@ use crate::effect::{
     Task, TemplateVersion, VersionQuery,
 };
 use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, TaskArn, TemplateId};
-use crate::plan::model::{ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
+use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::Tags;
 
 /// What further calls are needed before the facts are complete.
@@ -111,6 +111,14 @@ fn container_instance(
         follow_up.unlisted.insert(id);
     } else if !inactive {
         host.arn = Some(container.arn.clone());
+    }
+    let was_connected = host.container.here().is_some_and(|known| known.agent_connected && !another);
+    let is_old = container.registered.is_some_and(|at| now > at + AGENT_MAY_BE_AWAY);
+    if container.agent_connected || inactive {
+        host.away_since = None;
+    } else if was_connected || is_old {
+        // A replacement whose agent was never connected is not away: it has not come yet.
+        host.away_since.get_or_insert(now);
     }
     if let Some(known) = host.container.here() {
         // Answers to changes come without attributes.
@@ -224,6 +232,8 @@ fn carry_over_host(host: &mut Host, known: &Host) {
     };
     if same {
         host.watch.clone_from(&known.watch);
+        let away = host.container.here().is_some_and(|container| !container.agent_connected);
+        host.away_since = known.away_since.or(host.away_since).filter(|_| away);
     }
     host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
     host.refusals = known.refusals;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use tracing::warn;
 
 use crate::effect::ContainerInstanceStatus;
@@ -84,7 +85,9 @@ fn unsettled_groups(view: &ClusterView) -> BTreeSet<Look> {
     let short = view
         .groups
         .iter()
-        .filter(|(_, group)| group.is_ours_to_touch() && group.ready(&view.hosts) < group.facts.desired)
+        // An agent that is away counts for nothing here: one look more does no harm.
+        .filter(|(_, group)| group.strength(&view.hosts, Timestamp::MAX).ready < group.facts.desired)
+        .filter(|(_, group)| group.is_ours_to_touch())
         .map(|(name, _)| name.clone());
     waiting.chain(short).map(Look::Group).collect()
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::model::{ClusterView, GroupView, Host};
+use super::model::{ClusterView, GroupView, Host, Strength};
 use super::policy::DrainWhen;
 use crate::id::{InstanceId, Zone};
 
@@ -43,16 +43,11 @@ impl std::fmt::Display for Blocked {
 }
 
 /// The gate before the budget.
-pub fn gate(
-    group: &GroupView,
-    hosts: &BTreeMap<InstanceId, Host>,
-    replacing: u32,
-    emptying: u32,
-) -> Result<(), Blocked> {
+pub fn gate(group: &GroupView, strength: Strength, replacing: u32, emptying: u32) -> Result<(), Blocked> {
     if group.launches_suspended() {
         return Err(Blocked::LaunchesSuspended);
     }
-    let (ready, desired) = (group.ready(hosts), group.facts.desired);
+    let (ready, desired) = (strength.ready, group.facts.desired);
     // A host that was drained before its replacement came explains a missing member as long as it is there.
     let explained = match group.policy.drain {
         DrainWhen::AfterReplacement => replacing,

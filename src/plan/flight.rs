@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::groups::plan_reconnection;
 use super::hold::{Problem, in_words};
 use super::host::{DrainStep, Phase, READS_LAG, drain_step};
-use super::model::{ClusterView, GroupView, Host, Look, TaskWatch};
-use super::policy::{DrainWhen, Policy};
+use super::model::{GroupView, Host, Look, Strength, TaskWatch};
+use super::policy::DrainWhen;
 use super::release::{Release, Resolution};
 use super::tags::{Ours, RotationState};
-use super::{Act, Plan, Wait, WaitsFor, earlier};
+use super::{Act, Context, Plan, Wait, WaitsFor, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
 use crate::id::{GroupName, InstanceId};
 
@@ -26,14 +26,6 @@ const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// How long after its tag a host may be detached without a new one.
 const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
 
-/// Everything that a step is decided by.
-struct Context<'a> {
-    view: &'a ClusterView,
-    policy: &'a Policy,
-    resolutions: &'a BTreeMap<&'a GroupName, Resolution<'a>>,
-    now: Timestamp,
-}
-
 /// Acts that may be done in one call with others of their kind.
 #[derive(Default)]
 struct Batches {
@@ -45,14 +37,8 @@ struct Batches {
     no_replacement: BTreeMap<GroupName, BTreeSet<InstanceId>>,
 }
 
-pub fn plan_hosts_in_flight(
-    view: &ClusterView,
-    policy: &Policy,
-    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
-    now: Timestamp,
-    plan: &mut Plan,
-) {
-    let context = Context { view, policy, resolutions, now };
+pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
+    let (view, now) = (context.view, context.now);
     let mut batches = Batches::default();
     let phases = plan.phases.clone();
     for (id, phase) in &phases {
@@ -80,7 +66,7 @@ pub fn plan_hosts_in_flight(
 
 impl Context<'_> {
     fn leaving(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) {
-        let Some((group, member)) = self.view.membership(id) else { return };
+        let Some((group, member)) = self.memberships.get(id).copied() else { return };
         let Some(facts) = self.view.groups.get(group) else { return };
         // Held: it is still in its group and takes tasks, so it is safest where it is.
         let held = self.view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
@@ -148,9 +134,9 @@ impl Context<'_> {
         if group.policy.drain == DrainWhen::AtOnce {
             return Some(true);
         }
-        let (ready, registered) = (group.ready(&self.view.hosts), group.registered(&self.view.hosts));
+        let Strength { ready, registered } = self.strength(name);
         if registered < group.facts.desired {
-            plan_reconnection(self.view, group, self.now, plan);
+            plan_reconnection(self, name, group, plan);
             return Some(false);
         }
         if !fresh {
@@ -174,7 +160,7 @@ impl Context<'_> {
         for member in &group.facts.members {
             let Some(host) = self.view.hosts.get(&member.id) else { continue };
             let came_after = host.launched().is_some_and(|launched| launched >= after);
-            if !came_after || host.image() == Some(&release.image) || !host.is_active_and_connected() {
+            if !came_after || host.image() == Some(&release.image) || !host.serves(self.now) {
                 continue;
             }
             // The agent's registration is later than the launch: EC2 knows better.
@@ -196,7 +182,7 @@ impl Context<'_> {
             .iter()
             .filter_map(|(id, host)| Some((id, host, host.ours.as_ref()?)))
             .filter(|(_, host, ours)| ours.group == *group && host.status() == Some(ContainerInstanceStatus::Active))
-            .filter(|(id, _, _)| self.view.membership(id).is_none())
+            .filter(|(id, _, _)| !self.memberships.contains_key(id))
             .map(|(id, _, ours)| (id.clone(), ours.since))
             .collect()
     }

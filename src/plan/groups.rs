@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::admission::{Blocked, gate, order};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::Phase;
 use super::model::{ClusterView, GroupView, Look, Seen};
-use super::policy::Policy;
 use super::release::{Release, Resolution, TemplateStep, template_step};
 use super::tags::RotationState;
-use super::{Act, Plan, earlier, is_in_flight};
+use super::{Act, Context, Plan, earlier, is_in_flight};
 use crate::effect::{Lifecycle, Member, VersionRule};
 use crate::id::{GroupName, InstanceId};
 
@@ -28,13 +27,8 @@ struct Flight {
     emptying: u32,
 }
 
-pub fn plan_groups(
-    view: &ClusterView,
-    policy: &Policy,
-    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
-    now: Timestamp,
-    plan: &mut Plan,
-) {
+pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
+    let Context { view, policy, resolutions, .. } = *context;
     for (name, resolution) in resolutions {
         match resolution {
             Resolution::Unresolved { reason } => {
@@ -70,7 +64,7 @@ pub fn plan_groups(
             },
             Some(Resolution::Resolved(_)) => {
                 let flight = flights.get(name);
-                let admitted = admit(view, name, group, flight, cluster_room, now, plan);
+                let admitted = admit(context, name, group, flight, cluster_room, plan);
                 cluster_room = cluster_room.map(|room| room.saturating_sub(admitted));
             }
             Some(Resolution::Unresolved { .. }) | None => {}
@@ -114,22 +108,20 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
 
 /// Admits as many as may go now; returns how many.
 fn admit(
-    view: &ClusterView,
+    context: &Context<'_>,
     name: &GroupName,
     group: &GroupView,
     flight: Option<&Flight>,
     cluster_room: Option<u32>,
-    now: Timestamp,
     plan: &mut Plan,
 ) -> u32 {
+    let view = context.view;
     let none = Flight::default();
     let flight = flight.unwrap_or(&none);
     let budget = group.policy.max_in_flight.hosts(group.facts.desired);
     let room = budget.saturating_sub(flight.in_flight).min(cluster_room.unwrap_or(u32::MAX));
-    let members: BTreeSet<&InstanceId> = group.facts.members.iter().map(|member| &member.id).collect();
-    let due =
-        view.hosts.iter().filter(|(id, _)| members.contains(id) && plan.phases.get(*id) == Some(&Phase::Outdated));
-    let due = order(view, due);
+    let members = group.facts.members.iter().filter_map(|member| view.hosts.get_key_value(&member.id));
+    let due = order(view, members.filter(|(id, _)| plan.phases.get(*id) == Some(&Phase::Outdated)));
     if due.is_empty() || room == 0 {
         return 0;
     }
@@ -138,7 +130,7 @@ fn admit(
         plan.looks.extend(looks);
         return 0;
     }
-    match gate(group, &view.hosts, flight.replacing, flight.emptying) {
+    match gate(group, context.strength(name), flight.replacing, flight.emptying) {
         Ok(()) => {
             let hosts: BTreeSet<InstanceId> =
                 due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
@@ -147,7 +139,7 @@ fn admit(
             admitted
         }
         Err(why) => {
-            block(view, name, group, &why, now, plan);
+            block(context, name, group, &why, plan);
             0
         }
     }
@@ -173,39 +165,43 @@ fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<
 }
 
 /// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's.
-pub fn plan_wholeness(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
+pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
+    let view = context.view;
     for (name, group) in view.groups.iter().filter(|(name, group)| view.in_scope(name) && group.is_ours_to_touch()) {
         let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
         let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
-        let (ready, desired) = (group.ready(&view.hosts), group.facts.desired);
+        let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
-            block(view, name, group, &Blocked::NotWhole { ready, desired, explained: 0 }, now, plan);
+            block(context, name, group, &Blocked::NotWhole { ready, desired, explained: 0 }, plan);
         }
     }
 }
 
 /// Agents come and go several times an hour, and the event that one is back may be lost. Where only that keeps a group from
 /// being whole, those agents are looked at again, and soon.
-pub fn plan_reconnection(view: &ClusterView, group: &GroupView, now: Timestamp, plan: &mut Plan) {
+pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupView, plan: &mut Plan) {
+    let view = context.view;
     let away = group.disconnected(&view.hosts);
-    let would_do = usize::try_from(group.registered(&view.hosts)).unwrap_or(usize::MAX).saturating_add(away.len());
+    let would_do = usize::try_from(context.strength(name).registered).unwrap_or(usize::MAX).saturating_add(away.len());
     if away.is_empty() || would_do < usize::try_from(group.facts.desired).unwrap_or(usize::MAX) {
         return;
     }
     let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.looked.contains(look)).collect();
     if looks.is_empty() {
-        plan.look_again = earlier(plan.look_again, Some(now + AGENT_AWAY));
+        plan.look_again = earlier(plan.look_again, Some(context.now + AGENT_AWAY));
     }
     plan.looks.extend(looks);
 }
 
-fn block(view: &ClusterView, name: &GroupName, group: &GroupView, why: &Blocked, now: Timestamp, plan: &mut Plan) {
+fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Blocked, plan: &mut Plan) {
+    let (view, now) = (context.view, context.now);
     plan.blocked.insert(name.clone());
     let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
-    if group.registered(&view.hosts) > group.ready(&view.hosts) {
+    let strength = context.strength(name);
+    if strength.registered > strength.ready {
         plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
     }
-    plan_reconnection(view, group, now, plan);
+    plan_reconnection(context, name, group, plan);
     let since = group.blocked_since.unwrap_or(now).max(opened);
     let until = since + group.policy.replacement_timeout;
     if now < until {

@@ -27,8 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use hold::Problem;
-use host::Phase;
-use model::{ClusterView, Look};
+use host::{Memberships, Phase};
+use model::{ClusterView, Look, Strength};
 use policy::Policy;
 use release::{Resolution, resolve};
 use tags::RotationState;
@@ -139,28 +139,49 @@ impl std::fmt::Display for WaitsFor {
     }
 }
 
+/// Everything that a step is decided by.
+struct Context<'a> {
+    view: &'a ClusterView,
+    policy: &'a Policy,
+    resolutions: &'a BTreeMap<&'a GroupName, Resolution<'a>>,
+    /// Once for all hosts: a cluster can have thousands.
+    memberships: &'a Memberships<'a>,
+    strengths: &'a BTreeMap<&'a GroupName, Strength>,
+    now: Timestamp,
+}
+
+impl Context<'_> {
+    fn strength(&self, group: &GroupName) -> Strength {
+        self.strengths.get(group).copied().unwrap_or_default()
+    }
+}
+
 /// Plans one step. `policy` is the cluster's; groups carry their own over it.
 pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     if !view.opted_in {
         return plan;
     }
-    let resolutions: BTreeMap<&GroupName, Resolution<'_>> = view
-        .groups
-        .iter()
-        .filter(|(_, group)| group.is_ours_to_touch())
-        .map(|(name, group)| (name, resolve(view, name, group)))
-        .collect();
-    plan.phases = phases(view, &resolutions, now);
-    flight::plan_hosts_in_flight(view, policy, &resolutions, now, &mut plan);
-    groups::plan_groups(view, policy, &resolutions, now, &mut plan);
-    plan_closing(view, now, &mut plan);
+    let resolutions = resolutions(view);
+    let memberships = host::memberships(view);
+    let strengths = view.groups.iter().map(|(name, group)| (name, group.strength(&view.hosts, now))).collect();
+    let context =
+        Context { view, policy, resolutions: &resolutions, memberships: &memberships, strengths: &strengths, now };
+    plan.phases = phases(view, &resolutions, &memberships, now);
+    flight::plan_hosts_in_flight(&context, &mut plan);
+    groups::plan_groups(&context, &mut plan);
+    plan_closing(&context, &mut plan);
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
     if !plan.problems.is_empty() && !held && !view.looked.contains(&Look::ContainerInstances) {
         // Nobody is woken at night for what only looks so from here.
         plan.look_at_all = true;
     }
     plan
+}
+
+fn resolutions(view: &ClusterView) -> BTreeMap<&GroupName, Resolution<'_>> {
+    let ours = view.groups.iter().filter(|(_, group)| group.is_ours_to_touch());
+    ours.map(|(name, group)| (name, resolve(view, name, group))).collect()
 }
 
 /// Is some host of these phases in flight?
@@ -176,25 +197,20 @@ pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
     if !view.opted_in {
         return false;
     }
-    let resolutions: BTreeMap<&GroupName, Resolution<'_>> = view
-        .groups
-        .iter()
-        .filter(|(_, group)| group.is_ours_to_touch())
-        .map(|(name, group)| (name, resolve(view, name, group)))
-        .collect();
+    let resolutions = resolutions(view);
     let behind = resolutions.values().any(|resolution| match resolution {
         Resolution::Resolved(release) => !release.is_in_use(),
         Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
     });
-    behind || phases(view, &resolutions, now).values().any(|phase| *phase == Phase::Outdated)
+    behind || phases(view, &resolutions, &host::memberships(view), now).values().any(|phase| *phase == Phase::Outdated)
 }
 
 fn phases(
     view: &ClusterView,
     resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
+    memberships: &Memberships<'_>,
     now: Timestamp,
 ) -> BTreeMap<InstanceId, Phase> {
-    let memberships = host::memberships(view);
     view.hosts
         .iter()
         .map(|(id, host)| {
@@ -210,10 +226,11 @@ fn phases(
 
 /// An open rotation closes when nothing is left to do, by a look at everything, and every group is whole: a group that is
 /// not has perhaps just lost a host to another worker, whose tag on it cannot be seen yet.
-fn plan_closing(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
+fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
+    let (view, now) = (context.view, context.now);
     let Some(rotation) = &view.rotation else { return };
     let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || !plan.blocked.is_empty();
-    let left = plan.phases.iter().any(|(id, phase)| is_in_flight(*phase) || is_left_to_do(view, id, *phase));
+    let left = plan.phases.iter().any(|(id, phase)| is_in_flight(*phase) || is_left_to_do(context, id, *phase));
     if rotation.state != RotationState::Open || busy || left {
         return;
     }
@@ -223,13 +240,13 @@ fn plan_closing(view: &ClusterView, now: Timestamp, plan: &mut Plan) {
     } else if !view.looked.contains(&Look::ContainerInstances) {
         plan.look_at_all = true;
     } else {
-        groups::plan_wholeness(view, now, plan);
+        groups::plan_wholeness(context, plan);
         plan.complete = plan.blocked.is_empty();
     }
 }
 
-fn is_left_to_do(view: &ClusterView, id: &InstanceId, phase: Phase) -> bool {
-    phase == Phase::Outdated && view.membership(id).is_some_and(|(group, _)| view.in_scope(group))
+fn is_left_to_do(context: &Context<'_>, id: &InstanceId, phase: Phase) -> bool {
+    phase == Phase::Outdated && context.memberships.get(id).is_some_and(|(group, _)| context.view.in_scope(group))
 }
 
 /// The earlier of two times, where there are any.

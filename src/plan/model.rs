@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::policy::Policy;
 use super::tags::{Ours, Rotation, Tags};
@@ -19,6 +19,10 @@ use crate::id::{
     AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
     TemplateId, Zone,
 };
+
+/// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
+/// thousand members there is hardly a moment at which all of them are connected.
+pub const AGENT_MAY_BE_AWAY: SignedDuration = SignedDuration::from_mins(5);
 
 /// One question to AWS about this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +124,15 @@ pub struct GroupView {
     pub blocked_since: Option<Timestamp>,
 }
 
+/// How many members of a group can take tasks: registered, ACTIVE and connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strength {
+    /// Those that the group has in service.
+    pub ready: u32,
+    /// Those too that it has not in service yet.
+    pub registered: u32,
+}
+
 /// What the group's tags say about where its image comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageSource {
@@ -139,6 +152,8 @@ pub struct Host {
     pub ours: Option<Ours>,
     pub draining_since: Option<Timestamp>,
     pub watch: Option<TaskWatch>,
+    /// Since when its agent, connected before, has not been connected.
+    pub away_since: Option<Timestamp>,
     /// Since when looks (not our own deregistration) say that there is no container instance.
     pub missing_since: Option<Timestamp>,
     /// We have deregistered it.
@@ -243,14 +258,16 @@ impl GroupView {
         !self.opted_out && !self.facts.managed
     }
 
-    /// The members that can take tasks: in service, registered, ACTIVE and connected.
-    pub fn ready(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
-        self.active(hosts, &[Lifecycle::InService])
-    }
-
-    /// The same, with those that their group does not have in service yet.
-    pub fn registered(&self, hosts: &BTreeMap<InstanceId, Host>) -> u32 {
-        self.active(hosts, &[Lifecycle::InService, Lifecycle::Pending])
+    /// How many members can take tasks.
+    pub fn strength(&self, hosts: &BTreeMap<InstanceId, Host>, now: Timestamp) -> Strength {
+        let mut strength = Strength::default();
+        for member in &self.facts.members {
+            let serves = hosts.get(&member.id).is_some_and(|host| host.serves(now));
+            let in_service = member.lifecycle == Lifecycle::InService;
+            strength.ready += u32::from(serves && in_service);
+            strength.registered += u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
+        }
+        strength
     }
 
     /// Members that are ACTIVE, but whose agent was not connected when we looked.
@@ -260,12 +277,6 @@ impl GroupView {
             container.is_some_and(|c| c.status == ContainerInstanceStatus::Active && !c.agent_connected)
         };
         self.facts.members.iter().map(|member| &member.id).filter(|id| away(id)).cloned().collect()
-    }
-
-    fn active(&self, hosts: &BTreeMap<InstanceId, Host>, lifecycles: &[Lifecycle]) -> u32 {
-        let members = self.facts.members.iter().filter(|member| lifecycles.contains(&member.lifecycle));
-        let active = members.filter(|member| hosts.get(&member.id).is_some_and(Host::is_active_and_connected));
-        u32::try_from(active.count()).unwrap_or(u32::MAX)
     }
 
     pub fn launches_suspended(&self) -> bool {
@@ -278,10 +289,13 @@ impl Host {
         self.container.here().map(|container| container.status)
     }
 
-    pub fn is_active_and_connected(&self) -> bool {
-        self.container
-            .here()
-            .is_some_and(|container| container.status == ContainerInstanceStatus::Active && container.agent_connected)
+    /// Can it take tasks? An agent that has been connected and has been away for a little while only is on its way back.
+    pub fn serves(&self, now: Timestamp) -> bool {
+        self.container.here().is_some_and(|container| {
+            let briefly_away =
+                self.away_since.is_some_and(|since| now < since.saturating_add(AGENT_MAY_BE_AWAY).unwrap_or(since));
+            container.status == ContainerInstanceStatus::Active && (container.agent_connected || briefly_away)
+        })
     }
 
     /// The image it runs: EC2's word, else the agent's.

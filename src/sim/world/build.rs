@@ -133,7 +133,8 @@ impl World {
         self.ledger.follows.insert(name, ParameterName::from(shape.follows.parameter()));
         for age in 0..shape.hosts {
             let no = self.add_host(&group, Self::image_of(shape.follows, 0));
-            self.age(no, SignedDuration::from_hours(24 * 7) - SignedDuration::from_mins(37 * i64::from(age)));
+            // A group grew over the last week.
+            self.age(no, SignedDuration::from_hours(24 * 7) - SignedDuration::from_mins(37 * i64::from(age % 240)));
             self.plan_agent_drop(no);
         }
     }
