@@ -114,12 +114,6 @@ impl Aws {
         Ok(Reply::Done)
     }
 
-    pub(super) async fn untag_resource(&self, cluster: ClusterArn, keys: Vec<String>) -> Result<Reply, Failure> {
-        let call = self.ecs.untag_resource().resource_arn(cluster.as_str()).set_tag_keys(Some(keys));
-        call.send().await.map_err(failed("UntagResource"))?;
-        Ok(Reply::Done)
-    }
-
     pub(super) async fn update_container_instances_state(
         &self,
         cluster: ClusterArn,

@@ -34,8 +34,6 @@ const MESSAGES: &[(&str, &str, FailureKind)] = &[
     // Auto Scaling has one code for all that it refuses.
     ("ValidationError", "AutoScalingGroup name not found", FailureKind::NotFound),
     ("ValidationError", "is not part of Auto Scaling group", FailureKind::NotFound),
-    // The instance is on its way in or out of the group: later it is in, or gone.
-    ("ValidationError", "is not in InService or Standby", FailureKind::Transient),
     // ECS's word for a deleted cluster.
     ("InvalidParameterException", "cluster is inactive", FailureKind::NotFound),
     ("ClientException", "cluster is inactive", FailureKind::NotFound),
@@ -179,7 +177,7 @@ mod tests {
                 FailureKind::NotFound,
             ),
             ("ValidationError", "The instance i-1 is not part of Auto Scaling group web.", FailureKind::NotFound),
-            ("ValidationError", "The instance i-1 is not in InService or Standby.", FailureKind::Transient),
+            ("ValidationError", "The instance i-1 is not in InService or Standby.", FailureKind::Refused),
             (
                 "InvalidParameterException",
                 "The specified cluster is inactive. Specify an active one.",

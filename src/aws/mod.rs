@@ -71,7 +71,6 @@ impl Aws {
             }
             R::DescribeTasks { cluster, arns } => self.describe_tasks(cluster, arns).await,
             R::TagResource { cluster, tags } => self.tag_resource(cluster, tags).await,
-            R::UntagResource { cluster, keys } => self.untag_resource(cluster, keys).await,
             R::UpdateContainerInstancesState { cluster, arns, status } => {
                 self.update_container_instances_state(cluster, arns, status).await
             }

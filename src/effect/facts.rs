@@ -83,9 +83,8 @@ pub enum Lifecycle {
     Terminating,
     /// `Detaching`, `Detached`
     Detaching,
-    /// `EnteringStandby`, `Standby`
     Standby,
-    /// `Warmed:…`, and anything that AWS may add.
+    /// `EnteringStandby`, `Warmed:…`, and anything that AWS may add.
     Other,
 }
 

@@ -36,7 +36,7 @@ pub enum Request {
     ListClusters { page: Option<PageToken> },
     /// ECS, at most 100 names or ARNs, with tags.
     DescribeClusters { clusters: Vec<String> },
-    /// ECS, by name.
+    /// ECS, at most 10 names.
     DescribeCapacityProviders { names: Vec<CapacityProviderName> },
     /// ECS, one page. Not the INACTIVE ones. With `instances` (at most 50) only those whose EC2 instance is one of them; the answer may
     /// hold more than was asked for, so match again after describing.
@@ -54,8 +54,6 @@ pub enum Request {
     DescribeTasks { cluster: ClusterArn, arns: Vec<TaskArn> },
     /// ECS. Adds tags to a cluster, or overwrites them.
     TagResource { cluster: ClusterArn, tags: BTreeMap<String, String> },
-    /// ECS. Removes tags from a cluster; keys that are not there are no error.
-    UntagResource { cluster: ClusterArn, keys: Vec<String> },
     /// ECS, at most 10.
     UpdateContainerInstancesState {
         cluster: ClusterArn,
@@ -216,7 +214,6 @@ impl Request {
             Request::ListTasks { .. } => "ListTasks",
             Request::DescribeTasks { .. } => "DescribeTasks",
             Request::TagResource { .. } => "TagResource",
-            Request::UntagResource { .. } => "UntagResource",
             Request::UpdateContainerInstancesState { .. } => "UpdateContainerInstancesState",
             Request::DeregisterContainerInstance { .. } => "DeregisterContainerInstance",
             Request::DescribeAutoScalingGroups { .. } => "DescribeAutoScalingGroups",
@@ -253,7 +250,6 @@ impl Request {
             | Request::DescribeContainerInstances { .. }
             | Request::DescribeTasks { .. }
             | Request::TagResource { .. }
-            | Request::UntagResource { .. }
             | Request::UpdateContainerInstancesState { .. }
             | Request::DeregisterContainerInstance { .. }
             | Request::DetachInstances { .. }
@@ -284,7 +280,6 @@ impl Request {
         matches!(
             self,
             Request::TagResource { .. }
-                | Request::UntagResource { .. }
                 | Request::UpdateContainerInstancesState { .. }
                 | Request::DeregisterContainerInstance { .. }
                 | Request::DetachInstances { .. }

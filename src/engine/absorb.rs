@@ -11,6 +11,7 @@ use crate::effect::{
     Task, TemplateVersion, VersionQuery,
 };
 use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::plan::host::READS_LAG;
 use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::Tags;
 
@@ -27,14 +28,18 @@ pub struct FollowUp {
     pub unlisted: BTreeSet<InstanceId>,
 }
 
-pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags: &Tags) {
+pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags: &Tags, now: Timestamp) {
     let ours = tags.read_cluster(&facts.tags);
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
-    view.rotation = ours.rotation;
-    view.hold = ours.hold;
-    view.rotate_before = ours.rotate_before;
-    view.scope = ours.scope;
     view.providers = facts.capacity_providers;
+    // What was written a moment ago is not taken back by a read that lags behind.
+    let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);
+    if !just_written {
+        view.rotation = ours.rotation;
+        view.hold = ours.hold;
+        view.rotate_before = ours.rotate_before;
+        view.scope = ours.scope;
+    }
 }
 
 pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags) {
@@ -79,7 +84,7 @@ pub fn container_instances(
         }
         host.container = Seen::Missing;
         host.missing_since.get_or_insert(now);
-        view.looked.insert(Look::Host(id.clone()));
+        view.looked.insert(Look::Host(id.clone()), now);
     }
 }
 
@@ -91,7 +96,7 @@ fn container_instance(
     now: Timestamp,
     follow_up: &mut FollowUp,
 ) {
-    view.looked.insert(Look::Host(id.clone()));
+    view.looked.insert(Look::Host(id.clone()), now);
     let host = view.hosts.entry(id.clone()).or_default();
     let inactive = container.status == ContainerInstanceStatus::Inactive;
     let another = host.container.here().is_some_and(|known| known.arn.id() != container.arn.id());
@@ -248,7 +253,19 @@ pub fn images(view: &mut ClusterView, request: &Request, images: Vec<Image>) {
     view.images.extend(images.into_iter().map(|image| (image.id.clone(), Seen::Here(image))));
 }
 
-pub fn parameters(view: &mut ClusterView, values: BTreeMap<ParameterName, String>, invalid: Vec<ParameterName>) {
+/// Values by name. A name that is neither among them nor among the invalid ones was understood as something else (a version
+/// or a label behind a colon).
+pub fn parameters(
+    view: &mut ClusterView,
+    request: &Request,
+    values: BTreeMap<ParameterName, String>,
+    invalid: Vec<ParameterName>,
+) {
+    if let Request::GetParameters { names } = request {
+        let unanswered =
+            |name: &ParameterName| (name.clone(), Err("no answer: give the plain name of a parameter".to_owned()));
+        view.parameters.extend(names.iter().map(unanswered));
+    }
     view.parameters.extend(values.into_iter().map(|(name, value)| (name, Ok(value))));
     view.parameters.extend(invalid.into_iter().map(|name| (name, Err("it does not exist".to_owned()))));
 }

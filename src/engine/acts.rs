@@ -8,7 +8,7 @@ use super::wire::Purpose;
 use crate::effect::{ContainerInstanceStatus, Request, TemplateVersion, VersionRule};
 use crate::id::{ContainerInstanceArn, GroupName, InstanceId};
 use crate::plan::Act;
-use crate::plan::model::{ClusterView, Look, Seen};
+use crate::plan::model::{ClusterView, Seen};
 use crate::plan::tags::{Ours, RotationId, Tags};
 
 /// AWS's limits per call.
@@ -147,7 +147,6 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags) {
             }
         }
         Act::Deregister { host } => {
-            view.looked.insert(Look::Host(host.clone()));
             let Some(host) = view.hosts.get_mut(host) else { return };
             host.deregistered = true;
             if let Some(container) = host.container.here_mut() {

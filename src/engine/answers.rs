@@ -31,7 +31,7 @@ impl Pass {
         match (reply, purpose) {
             (Ok(reply), Purpose::Look { asked }) => self.absorb(reply, &asked, request, state, context),
             (Ok(reply), Purpose::Act(act)) => self.acted(&act, reply, request, state, context),
-            (Ok(_), Purpose::Tags(change)) => state.tags_written(change, context),
+            (Ok(_), Purpose::Tags(change)) => state.tags_written(*change),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
     }
@@ -64,7 +64,9 @@ impl Pass {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
                     warn!(%cluster, host = ?id, why = failure.reason, "not drained");
                     // It is not what we took it for: look again before anything else is done to it.
-                    if let Some(host) = id.and_then(|id| view.hosts.get_mut(&id)) {
+                    let Some(id) = id else { continue };
+                    view.looked.remove(&Look::Host(id.clone()));
+                    if let Some(host) = view.hosts.get_mut(&id) {
                         host.container = Seen::Unknown;
                     }
                 }
@@ -92,14 +94,13 @@ impl Pass {
             }
             (FailureKind::AccessDenied, Purpose::Act(_)) => {
                 warn!(cluster = %state.arn.name(), %failure, "not allowed");
-                let why = format!("not allowed to call {}: {}", failure.operation, failure.message);
-                self.denied.insert(Problem::NotAllowed { why });
+                self.denied.insert(not_allowed(&failure));
             }
-            (FailureKind::AccessDenied, _) => self.failed = Some(failure),
+            (FailureKind::AccessDenied, Purpose::Tags(_)) => self.failed = Some(failure),
             (FailureKind::NotFound | FailureKind::Refused, Purpose::Act(act)) => {
                 self.act_refused(failure, &act, state, context);
             }
-            (FailureKind::NotFound | FailureKind::Refused, Purpose::Look { .. }) => {
+            (FailureKind::AccessDenied | FailureKind::NotFound | FailureKind::Refused, Purpose::Look { .. }) => {
                 self.look_refused(failure, request, state, context);
             }
             (FailureKind::NotFound | FailureKind::Refused, Purpose::Tags(_)) => self.failed = Some(failure),
@@ -121,7 +122,9 @@ impl Pass {
         }
         warn!(%cluster, host = ?hosts.first(), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {
-            blame_groups(view, act, &failure);
+            // Only acts on templates are about no host.
+            let why = format!("{} was refused: {}", failure.operation, failure.message);
+            self.denied.insert(Problem::TemplateRefused { why });
             return;
         };
         let group = view.membership(&id).map(|(group, _)| group.clone());
@@ -168,23 +171,17 @@ impl Pass {
             let calls = names.iter().map(|name| (Purpose::Look { asked: Vec::new() }, single(name))).collect();
             self.send_all(calls, state, context);
         } else {
+            if failure.kind == FailureKind::AccessDenied {
+                self.blind = Some(not_allowed(&failure));
+            }
             self.failed = Some(failure);
         }
     }
 }
 
-fn blame_groups(view: &mut ClusterView, act: &Act, failure: &Failure) {
-    match act {
-        Act::MakeVersion { template, .. } | Act::SetDefault { template, .. } | Act::Pin { template, .. } => {
-            blame_template(view, &template.clone(), failure);
-        }
-        Act::Claim { .. }
-        | Act::Detach { .. }
-        | Act::MarkDraining { .. }
-        | Act::Drain { .. }
-        | Act::Deregister { .. }
-        | Act::Terminate { .. } => {}
-    }
+/// How a failed call is told in a hold.
+fn not_allowed(failure: &Failure) -> Problem {
+    Problem::NotAllowed { why: format!("not allowed to call {}: {}", failure.operation, failure.message) }
 }
 
 /// Groups on this template cannot be brought to their release.
@@ -209,7 +206,7 @@ fn absorb_reply(
     match reply {
         Reply::Clusters { clusters, .. } => {
             for facts in clusters {
-                absorb::cluster(view, facts, settings, tags);
+                absorb::cluster(view, facts, settings, tags, now);
             }
             None
         }
@@ -259,7 +256,7 @@ fn absorb_reply(
             None
         }
         Reply::Parameters { values, invalid } => {
-            absorb::parameters(view, values, invalid);
+            absorb::parameters(view, request, values, invalid);
             None
         }
         Reply::Messages(_)

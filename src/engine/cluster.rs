@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use super::Context;
-use super::commands::followed;
+use super::commands::{Wanted, followed};
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::wire::TagChange;
@@ -28,6 +27,8 @@ pub struct ClusterState {
     /// What the next pass is for.
     pub errand: Errand,
     pub look_again: Option<Timestamp>,
+    /// Events came while there was no view to weigh them by.
+    pub missed_events: bool,
     pub patience: Patience,
     /// The parameters that its groups follow, as far as the last whole look knew.
     pub follows: BTreeSet<ParameterName>,
@@ -48,6 +49,7 @@ impl ClusterState {
             view: None,
             errand: Errand { whole: true, ..Errand::default() },
             look_again: None,
+            missed_events: false,
             patience: Patience::default(),
             follows: BTreeSet::new(),
             versions: BTreeMap::new(),
@@ -111,7 +113,12 @@ impl ClusterState {
                 info!(cluster = %self.name, %host, "{phase}");
             }
         }
+        let opted_in = self.view.as_ref().is_some_and(|view| view.opted_in);
         for host in self.phases.keys().filter(|host| !now.contains_key(*host)) {
+            if !opted_in {
+                warn!(cluster = %self.name, %host, "left as it is: the cluster has opted out");
+                continue;
+            }
             let phase = plan.phases.get(host).copied().unwrap_or(Phase::Gone);
             info!(cluster = %self.name, %host, "{phase}");
         }
@@ -140,56 +147,42 @@ impl ClusterState {
         }
     }
 
-    /// The reason to write, when the rotation is not held yet or there is more to it than was written.
-    pub fn news_to_hold_for(&self, plan: &Plan) -> Option<String> {
+    /// The hold to write, when the rotation is not held yet, or there is more to it than was written.
+    pub fn to_hold(&self, plan: &Plan, now: Timestamp) -> Option<Wanted> {
         let reason = reason(&plan.problems)?;
         let view = self.view.as_ref()?;
         let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
         let known = plan.problems.is_subset(&self.held_for) || view.hold.as_deref() == Some(readable(&reason).as_str());
-        if held && known { None } else { Some(reason) }
-    }
-
-    /// The rotation as it will be when it is held; None when there is none to hold.
-    pub fn rotation_to_hold(&self, now: Timestamp) -> Option<Rotation> {
-        let view = self.view.as_ref()?;
+        if held && known {
+            return None;
+        }
         let id: RotationId = match &view.rotation {
             Some(rotation) => rotation.id.clone(),
             None => rotation_of_hosts(view)?,
         };
-        Some(Rotation { id, state: RotationState::Held, since: now })
+        let rotation = Rotation { id, state: RotationState::Held, since: now };
+        Some(Wanted { hold: Some(reason), ..Wanted::of(view, rotation) })
     }
 
-    /// The rotation's tags say so now.
-    pub fn tags_written(&mut self, change: TagChange, context: &Context<'_>) {
-        let (rotation, now) = (self.rotation_to_hold(context.now), context.now);
+    pub fn to_close(&self, now: Timestamp) -> Option<Wanted> {
+        let view = self.view.as_ref()?;
+        let id = view.rotation.as_ref()?.id.clone();
+        Some(Wanted::of(view, Rotation { id, state: RotationState::Closed, since: now }))
+    }
+
+    /// The cluster's tags say so now.
+    pub fn tags_written(&mut self, change: TagChange) {
         let Some(view) = &mut self.view else { return };
-        match change {
-            TagChange::Commanded(wanted) => {
-                wanted.apply(view);
-                self.held_for.clear();
-                if let Some(rotation) = &view.rotation {
-                    let (id, state) = (&rotation.id, rotation.state.word());
-                    let groups = view.scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
-                    info!(cluster = %self.name, rotation = %id, groups, force = view.rotate_before.is_some(), "rotation {state}");
-                }
-            }
-            TagChange::Held { reason, problems } => {
-                warn!(cluster = %self.name, reason, "rotation held");
-                view.hold = Some(readable(&reason));
-                view.rotation = rotation;
-                self.held_for = problems;
-            }
-            TagChange::Closed => {
-                if let Some(rotation) = &mut view.rotation {
-                    rotation.state = RotationState::Closed;
-                    rotation.since = now;
-                    info!(cluster = %self.name, rotation = %rotation.id, "rotation closed");
-                }
-                view.hold = None;
-                view.rotate_before = None;
-                view.scope.clear();
-            }
-            TagChange::Cleared => {}
+        let Wanted { rotation, hold, scope, .. } = &change.wanted;
+        let groups = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
+        let (cluster, id, state) = (&self.name, &rotation.id, rotation.state.word());
+        let force = change.wanted.rotate_before.is_some();
+        match (rotation.state, hold) {
+            (RotationState::Open, _) => info!(%cluster, rotation = %id, groups, force, "rotation {state}"),
+            (_, Some(reason)) => warn!(%cluster, rotation = %id, reason, "rotation {state}"),
+            (_, None) => info!(%cluster, rotation = %id, "rotation {state}"),
         }
+        change.wanted.apply(view);
+        self.held_for = change.held_for;
     }
 }

@@ -13,7 +13,7 @@ use crate::id::{GroupName, ParameterName};
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
 use crate::plan::release::{Resolution, resolve};
-use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
+use crate::plan::tags::{Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, readable};
 
 /// Why an aborted rotation is held.
 const ABORTED: &str = "aborted by a person. hosts in flight finish. it begins again with rotate";
@@ -45,17 +45,23 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What to write, and which keys to take away after that.
-    pub fn as_tags(&self, tags: &Tags) -> Result<(BTreeMap<String, String>, Vec<String>), String> {
-        if let Some(reason) = &self.hold {
-            return Ok((tags.write_hold(&self.rotation, reason), Vec::new()));
-        }
-        let written = tags.write_opening(&self.rotation, self.rotate_before, &self.scope).map_err(|e| e.to_string())?;
-        Ok((written, tags.keys_cleared_by_opening(&self.scope)))
+    /// What the view says, but for the state.
+    pub fn of(view: &ClusterView, rotation: Rotation) -> Self {
+        Self { rotation, hold: None, rotate_before: view.rotate_before, scope: view.scope.clone() }
+    }
+
+    /// What to write on the cluster.
+    pub fn as_tags(&self, tags: &Tags) -> Result<BTreeMap<String, String>, ScopeTooLong> {
+        tags.write_cluster(&RotationTags {
+            rotation: &self.rotation,
+            hold: self.hold.as_deref(),
+            rotate_before: self.rotate_before,
+            scope: &self.scope,
+        })
     }
 
     pub fn apply(self, view: &mut ClusterView) {
-        view.hold = self.hold;
+        view.hold = self.hold.map(|reason| readable(&reason));
         view.rotate_before = self.rotate_before;
         view.scope = self.scope;
         view.rotation = Some(self.rotation);
@@ -79,10 +85,8 @@ pub fn followed(view: &ClusterView) -> BTreeMap<GroupName, ParameterName> {
 /// Folds the asks into the state that shall be; None when it is so already.
 pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted> {
     let before = view.rotation.as_ref().map(|rotation| Wanted {
-        rotation: rotation.clone(),
         hold: view.hold.clone().filter(|_| rotation.state == RotationState::Held),
-        rotate_before: view.rotate_before,
-        scope: view.scope.clone(),
+        ..Wanted::of(view, rotation.clone())
     });
     let after = asks.iter().fold(before.clone(), |wanted, ask| match ask {
         Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
@@ -118,9 +122,18 @@ fn rotate(
         warn!(%cluster, groups = unknown.join(" "), known = known.join(" "), "rotate refused: no such group in this cluster");
         return wanted;
     }
+    if view.groups.is_empty() {
+        warn!(%cluster, "rotate refused: no Auto Scaling group stands behind a capacity provider of this cluster");
+        return wanted;
+    }
     let Some(mut wanted) = wanted.filter(|wanted| wanted.rotation.state != RotationState::Closed) else {
         return Some(open(view, force, groups.clone(), now));
     };
+    if force.is_some() && !groups.is_empty() && wanted.scope != *groups {
+        // What is forced is written on the cluster: it would be forced for all groups that are being rotated.
+        warn!(%cluster, "forced rotation of some groups refused while another rotation is under way: ask when it has closed");
+        return Some(wanted);
+    }
     wanted.rotate_before = wanted.rotate_before.max(force);
     wanted.scope = widened(&wanted.scope, groups);
     match wanted.rotation.state {
@@ -147,7 +160,8 @@ fn parameter(view: &ClusterView, wanted: Option<Wanted>, name: &ParameterName, n
             wanted.scope = widened(&wanted.scope, &scope);
             Some(wanted)
         }
-        Some(wanted) if wanted.rotation.state != RotationState::Closed => {
+        Some(mut wanted) if wanted.rotation.state != RotationState::Closed => {
+            wanted.scope = widened(&wanted.scope, &scope);
             info!(cluster = %view.arn.name(), parameter = %name, state = wanted.rotation.state.word(),
                 "a new release waits until the rotation goes on");
             Some(wanted)

@@ -76,6 +76,11 @@ impl Inbox {
         }
     }
 
+    /// Does not work on the message any more: it comes again when its visibility ends.
+    pub fn let_go(&mut self, receipt: &Receipt) {
+        self.held.remove(receipt);
+    }
+
     /// Has no further use for the message.
     pub fn delete(&mut self, receipt: Receipt, now: Timestamp) {
         self.done.push(receipt);

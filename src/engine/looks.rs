@@ -17,6 +17,8 @@ const FILTER_VALUES: usize = 200;
 const LISTED_HOSTS: usize = 50;
 const IMAGES: usize = 100;
 const PARAMETERS: usize = 10;
+/// More come in pages.
+const PROVIDERS: usize = 10;
 
 #[derive(Default)]
 struct Batches {
@@ -105,11 +107,11 @@ fn plain(request: Request) -> (Purpose, Request) {
     (Purpose::Look { asked: Vec::new() }, request)
 }
 
-fn providers(view: &ClusterView) -> Option<(Purpose, Request)> {
+fn providers(view: &ClusterView) -> Vec<(Purpose, Request)> {
     // AWS's own two have no group.
     let fargate = |name: &CapacityProviderName| matches!(name.as_str(), "FARGATE" | "FARGATE_SPOT");
     let names: Vec<CapacityProviderName> = view.providers.iter().filter(|name| !fargate(name)).cloned().collect();
-    (!names.is_empty()).then(|| plain(Request::DescribeCapacityProviders { names }))
+    names.chunks(PROVIDERS).map(|names| plain(Request::DescribeCapacityProviders { names: names.to_vec() })).collect()
 }
 
 fn ours(view: &ClusterView, tags: &Tags) -> (Purpose, Request) {

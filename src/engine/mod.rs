@@ -46,6 +46,9 @@ use wire::{Call, Owner, Purpose, Wire};
 /// Passes under way at once.
 const MOST_PASSES: usize = 16;
 
+/// After so many failures in a row a cluster's messages go back to the queue.
+const MOST_FAILURES: u32 = 6;
+
 /// A look is asked for again this often before its pass fails.
 const MOST_TRIES: u32 = 4;
 
@@ -108,6 +111,9 @@ pub(crate) struct Context<'a> {
     now: Timestamp,
 }
 
+/// A command, when it was sent, and its message.
+type Order = (crate::event::Command, Timestamp, Receipt);
+
 pub struct Engine {
     settings: Settings,
     tags: Tags,
@@ -119,8 +125,10 @@ pub struct Engine {
     census: Option<Census>,
     census_patience: Patience,
     next_census: Timestamp,
-    /// Messages that wait for the next census: they name a cluster that is not known yet, or concern all.
-    after_census: Vec<(crate::event::Command, Timestamp, Receipt)>,
+    /// Commands that wait for the next census, and those that wait for the one under way: clusters come and go, so a command
+    /// is weighed against those that were there after it came.
+    commands: Vec<Order>,
+    after_census: Vec<Order>,
     receive_patience: Patience,
     /// No receive before the clusters are known: their events could not be weighed.
     knows_clusters: bool,
@@ -144,6 +152,7 @@ impl Engine {
             census: None,
             census_patience: Patience::default(),
             next_census: now,
+            commands: Vec::new(),
             after_census: Vec::new(),
             receive_patience: Patience::default(),
             knows_clusters: false,
@@ -187,6 +196,7 @@ impl Engine {
             }
             Owner::Locate => self.take_location(reply, now),
             Owner::Census => self.take_census(reply, &request, now),
+            Owner::Pass(..) if self.stopping => {}
             Owner::Pass(arn, purpose) => {
                 self.in_pass(&arn, now, |pass, state, context| pass.take(purpose, &request, reply, state, context));
             }
@@ -267,6 +277,7 @@ impl Engine {
 
     fn turn_census(&mut self, now: Timestamp) {
         if self.census.is_none() && now >= self.next_census && self.census_patience.is_over(now) {
+            self.after_census.append(&mut self.commands);
             self.census = Some(Census::start(&self.settings, &self.tags, &mut self.wire));
         }
     }
@@ -320,11 +331,24 @@ impl Engine {
                 warn!(%cluster, %failure, again_in = ?delay, tries, "a look or an act keeps failing: tried again");
             }
             pass.errand.whole = true;
-            state.errand.join(pass.errand);
+            // What was asked first comes first.
+            let since = std::mem::replace(&mut state.errand, pass.errand);
+            state.errand.join(since);
+            if state.patience.failures() >= MOST_FAILURES {
+                // A cluster that cannot be looked at must not keep the messages of the others out of hand. They come again, and
+                // in the end they are dead letters that somebody sees.
+                state.errand.asks.clear();
+                for receipt in std::mem::take(&mut state.errand.receipts) {
+                    self.inbox.let_go(&receipt);
+                }
+            }
             return;
         }
         state.patience.succeeded();
+        let missed_events = std::mem::take(&mut state.missed_events);
         state.rest();
+        // What came while everything was looked at for the first time may be newer than what was read.
+        state.errand.whole |= missed_events && state.view.is_some();
         for receipt in pass.errand.receipts {
             self.inbox.release(&receipt, now);
         }
@@ -399,6 +423,26 @@ impl Engine {
         self.take_count(census.result(), now);
     }
 
+    /// Clusters that have opted out, or are gone. What waits for a look at them waits for nothing.
+    fn forget_clusters(&mut self, opted_in: &BTreeSet<&ClusterArn>, in_flight: &BTreeSet<ClusterName>) {
+        let gone: Vec<ClusterArn> = self
+            .clusters
+            .keys()
+            .filter(|arn| !opted_in.contains(*arn) && !self.passes.contains_key(*arn))
+            .cloned()
+            .collect();
+        for state in gone.iter().filter_map(|arn| self.clusters.remove(arn)).collect::<Vec<_>>() {
+            info!(cluster = %state.name, "no longer looked after");
+            for receipt in &state.errand.receipts {
+                self.inbox.let_go(receipt);
+            }
+        }
+        let looked_after: BTreeSet<ClusterName> = opted_in.iter().map(|arn| arn.name()).collect();
+        for cluster in in_flight.difference(&looked_after).filter(|_| self.settings.clusters.is_empty()) {
+            warn!(%cluster, "hosts in flight are left as they are: their cluster has opted out, or is gone");
+        }
+    }
+
     /// The census is done: every cluster that needs a look gets its errand.
     fn take_count(&mut self, count: census::Result, now: Timestamp) {
         if !self.knows_clusters {
@@ -420,14 +464,16 @@ impl Engine {
         }
         let opted_in: BTreeSet<&ClusterArn> =
             count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn).collect();
-        let passes = &self.passes;
-        self.clusters.retain(|arn, _| opted_in.contains(arn) || passes.contains_key(arn));
+        self.forget_clusters(&opted_in, &count.in_flight);
         for (arn, found) in count.clusters.iter().filter(|(_, found)| found.opted_in) {
             let state = self.clusters.entry(arn.clone()).or_insert_with(|| ClusterState::new(arn.clone()));
             state.errand.whole |= found.under_way || count.in_flight.contains(&state.name);
         }
-        for (command, sent, receipt) in std::mem::take(&mut self.after_census) {
-            self.command_after_census(command, sent, &receipt, now);
+        for order in std::mem::take(&mut self.after_census) {
+            self.obey(order, now);
+        }
+        if !self.commands.is_empty() {
+            self.next_census = now;
         }
     }
 }

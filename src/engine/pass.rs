@@ -10,7 +10,7 @@ use tracing::{error, warn};
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
-use super::commands::{Ask, Wanted, settle};
+use super::commands::{Ask, settle};
 use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
 use crate::effect::{Failure, Request};
@@ -18,7 +18,7 @@ use crate::id::Receipt;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::release::{Resolution, resolve};
-use crate::plan::tags::{Rotation, RotationId, RotationState};
+use crate::plan::tags::{RotationId, RotationState};
 use crate::plan::{Plan, plan};
 
 /// More steps than any pass needs: a plan that comes back to the same act for ever is a defect, and must not burn calls.
@@ -57,10 +57,10 @@ pub struct Pass {
     pub outstanding: usize,
     pub(super) follow_up: FollowUp,
     pub failed: Option<Failure>,
-    /// A call was not allowed.
+    /// Changes that were not allowed, or refused for good.
     pub(super) denied: BTreeSet<Problem>,
-    /// Keys to take away from the cluster once its tags are written.
-    keys_to_clear: Vec<String>,
+    /// A read was not allowed without which nothing can be planned.
+    pub(super) blind: Option<Problem>,
     settled: bool,
     steps: u32,
     pub ended: bool,
@@ -75,7 +75,7 @@ impl Pass {
             follow_up: FollowUp::default(),
             failed: None,
             denied: BTreeSet::new(),
-            keys_to_clear: Vec::new(),
+            blind: None,
             settled: false,
             steps: 0,
             ended: false,
@@ -90,12 +90,31 @@ impl Pass {
                 error!(cluster = %state.arn.name(), "a pass did not come to an end: this is a defect of ecs-rotator");
                 self.ended = true;
             }
+            if let Some(wanted) = self.blind.take().and_then(|problem| self.hold_blindly(state, problem, context)) {
+                self.write(wanted, state, context);
+                continue;
+            }
             if self.failed.is_some() || self.ended {
                 self.ended = true;
                 return;
             }
             self.step(state, context);
         }
+    }
+
+    /// A rotation that cannot be looked at is held, once, as far as its tags could be read.
+    fn hold_blindly(
+        &mut self,
+        state: &mut ClusterState,
+        problem: Problem,
+        context: &Context<'_>,
+    ) -> Option<TagChange> {
+        let view = self.draft.take().or(state.view.take())?;
+        let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
+        state.view = Some(view);
+        let plan = Plan { problems: BTreeSet::from([problem]), ..Plan::default() };
+        let wanted = state.to_hold(&plan, context.now).filter(|_| open)?;
+        Some(TagChange { wanted, held_for: plan.problems })
     }
 
     fn step(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
@@ -107,13 +126,9 @@ impl Pass {
             return;
         };
         let asked = std::mem::take(&mut self.errand.looks);
-        let asked: BTreeSet<Look> = asked.into_iter().filter(|look| !view.looked.contains(look)).collect();
+        let asked: BTreeSet<Look> = asked.into_iter().filter(|look| !view.is_fresh(look, context.now)).collect();
         if !asked.is_empty() {
             self.send_looks(asked, state, context);
-        } else if !self.keys_to_clear.is_empty() {
-            let keys = std::mem::take(&mut self.keys_to_clear);
-            let request = Request::UntagResource { cluster: view.arn.clone(), keys };
-            self.send(Purpose::Tags(TagChange::Cleared), request, state, context);
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
@@ -140,7 +155,7 @@ impl Pass {
     fn send_looks(&mut self, looks: BTreeSet<Look>, state: &mut ClusterState, context: &mut Context<'_>) {
         let Some(view) = self.target(state) else { return };
         let calls = looks::requests(&looks, view, context.tags);
-        view.looked.extend(looks);
+        view.looked.extend(looks.into_iter().map(|look| (look, context.now)));
         self.send_all(calls, state, context);
     }
 
@@ -190,16 +205,15 @@ impl Pass {
             return;
         }
         if let Some(wanted) = settle(view, &self.errand.asks, context.now) {
-            self.write(wanted, state, context);
+            self.write(TagChange { wanted, held_for: BTreeSet::new() }, state, context);
         }
     }
 
-    fn write(&mut self, wanted: Wanted, state: &ClusterState, context: &mut Context<'_>) {
-        match wanted.as_tags(context.tags) {
-            Ok((tags, keys)) => {
-                self.keys_to_clear = keys;
+    fn write(&mut self, change: TagChange, state: &ClusterState, context: &mut Context<'_>) {
+        match change.wanted.as_tags(context.tags) {
+            Ok(tags) => {
                 let request = Request::TagResource { cluster: state.arn.clone(), tags };
-                self.send(Purpose::Tags(TagChange::Commanded(Box::new(wanted))), request, state, context);
+                self.send(Purpose::Tags(Box::new(change)), request, state, context);
             }
             Err(why) => warn!(cluster = %state.arn.name(), "rotate refused: {why}"),
         }
@@ -210,6 +224,8 @@ impl Pass {
         let mut plan = plan(view, &context.settings.policy, context.now);
         state.note_phases(&plan);
         let Some(view) = &state.view else { return };
+        // What has been asked in this pass and is lacking all the same will not come by asking again.
+        plan.looks.retain(|look| !view.is_fresh(look, context.now));
         if !plan.looks.is_empty() {
             self.errand.looks = std::mem::take(&mut plan.looks);
             return;
@@ -218,51 +234,39 @@ impl Pass {
             self.errand.whole = true;
             return;
         }
-        plan.problems.append(&mut self.denied);
+        plan.problems.extend(self.denied.iter().cloned());
+        // A call that is not allowed would be made again and again: nothing more is done in this pass.
+        let acts = if self.denied.is_empty() { std::mem::take(&mut plan.acts) } else { Vec::new() };
         let calls: Vec<_> =
-            plan.acts.drain(..).flat_map(|act| acts::requests(act, view, context.tags, context.now)).collect();
-        if !calls.is_empty() {
+            acts.into_iter().flat_map(|act| acts::requests(act, view, context.tags, context.now)).collect();
+        if calls.is_empty() {
+            self.conclude(plan, state, context);
+        } else {
             self.send_all(calls, state, context);
-            return;
         }
-        self.conclude(plan, state, context);
     }
 
     /// Nothing left to do: hold, close, or wait.
     fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
         state.note_waits(&plan, context.now);
-        if let (Some(reason), Some(rotation)) = (state.news_to_hold_for(&plan), state.rotation_to_hold(context.now)) {
-            let tags = context.tags.write_hold(&rotation, &reason);
-            let request = Request::TagResource { cluster: state.arn.clone(), tags };
-            let change = TagChange::Held { reason, problems: plan.problems };
-            self.send(Purpose::Tags(change), request, state, context);
-            return;
+        if let Some(wanted) = state.to_hold(&plan, context.now) {
+            self.write(TagChange { wanted, held_for: plan.problems }, state, context);
+        } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
+            for (group, why) in plan.unresolved {
+                warn!(cluster = %state.arn.name(), %group, why, "left as it is: its release cannot be found");
+            }
+            self.write(TagChange { wanted, held_for: BTreeSet::new() }, state, context);
+        } else {
+            state.look_again = plan.look_again;
+            self.ended = true;
         }
-        if plan.complete {
-            self.close(plan, state, context);
-            return;
-        }
-        state.look_again = plan.look_again;
-        self.ended = true;
-    }
-
-    fn close(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
-        let Some(rotation) = state.view.as_ref().and_then(|view| view.rotation.clone()) else { return };
-        for (group, why) in plan.unresolved {
-            warn!(cluster = %state.arn.name(), %group, why, "left as it is: its release cannot be found");
-        }
-        let closed = Rotation { state: RotationState::Closed, since: context.now, ..rotation };
-        let tags = context.tags.write_rotation(&closed);
-        self.keys_to_clear = context.tags.keys_cleared_by_closing();
-        let request = Request::TagResource { cluster: state.arn.clone(), tags };
-        self.send(Purpose::Tags(TagChange::Closed), request, state, context);
     }
 }
 
 /// What a whole view still lacks.
 fn lacking(view: &ClusterView) -> BTreeSet<Look> {
     let stage =
-        |looks: Vec<Look>| -> BTreeSet<Look> { looks.into_iter().filter(|look| !view.looked.contains(look)).collect() };
+        |looks: Vec<Look>| -> BTreeSet<Look> { looks.into_iter().filter(|look| !view.has_looked(look)).collect() };
     let first = stage(vec![Look::Cluster]);
     if !first.is_empty() {
         return first;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use super::Engine;
 use super::commands::Ask;
 use super::pass::Errand;
 use super::relevance::{Relevance, weigh};
+use super::{Engine, Order};
 use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
 use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
@@ -22,8 +22,7 @@ impl Engine {
             Parsed::Command(command) => {
                 self.counters.commands += 1;
                 self.inbox.hold(&message.receipt, now);
-                self.after_census.push((command, message.sent, message.receipt));
-                // Clusters come and go: a command is weighed against those that are there now.
+                self.commands.push((command, message.sent, message.receipt));
                 self.next_census = self.next_census.min(now);
             }
             Parsed::Event(event) => self.route_event(event, message, now),
@@ -115,8 +114,12 @@ impl Engine {
             match state.view.as_mut().map(|view| weigh(view, event)) {
                 Some(Relevance::Look(looks)) => errands.push((arn, Errand { looks, ..Errand::default() })),
                 Some(Relevance::Irrelevant(why)) => reason = why,
-                // It is being looked at for the first time; what has been read by now may be older than this event.
-                None if is_new => errands.push((arn, Errand { whole: true, ..Errand::default() })),
+                // It is being looked at for the first time; what has been read by now may be older than this event. The
+                // message need not wait for that: a new worker would look at everything as well.
+                None if is_new => {
+                    state.missed_events = true;
+                    reason = "of a cluster that is being looked at";
+                }
                 None => reason = "of a cluster at rest",
             }
         }
@@ -140,13 +143,8 @@ impl Engine {
     }
 
     /// A command, now that the clusters are known as they are.
-    pub(super) fn command_after_census(
-        &mut self,
-        command: Command,
-        sent: Timestamp,
-        receipt: &Receipt,
-        now: Timestamp,
-    ) {
+    pub(super) fn obey(&mut self, (command, sent, receipt): Order, now: Timestamp) {
+        let receipt = &receipt;
         let all: BTreeSet<ClusterArn> = self.clusters.keys().cloned().collect();
         match command {
             Command::Rotate { cluster, force, groups } => {

@@ -1,9 +1,10 @@
 //! Requests on their way out and back: who asked, and for what.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
+use super::commands::Wanted;
 use super::inbox::Receipts;
 use crate::effect::{Request, RequestId};
 use crate::id::{ClusterArn, InstanceId};
@@ -34,21 +35,15 @@ pub enum Purpose {
     },
     Act(Act),
     /// A change of the rotation's state, on the cluster's tags.
-    Tags(TagChange),
+    Tags(Box<TagChange>),
 }
 
-/// What becomes true of the rotation once the tags are written.
+/// What becomes true of the rotation once the cluster's tags are written.
 #[derive(Clone, Debug)]
-pub enum TagChange {
-    /// Opened, paused, resumed or aborted; what is known of it then.
-    Commanded(Box<super::commands::Wanted>),
-    Held {
-        reason: String,
-        problems: std::collections::BTreeSet<Problem>,
-    },
-    Closed,
-    /// Left-over tags removed.
-    Cleared,
+pub struct TagChange {
+    pub wanted: Wanted,
+    /// What a hold is about.
+    pub held_for: BTreeSet<Problem>,
 }
 
 /// One call, and how often it has been made before.

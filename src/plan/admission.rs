@@ -27,23 +27,53 @@ pub enum Blocked {
         ready: u32,
         desired: u32,
         explained: u32,
+        absent: Vec<InstanceId>,
     },
+}
+
+/// So many members that are not ready are named.
+const NAMED: usize = 3;
+
+impl Blocked {
+    pub fn not_whole(
+        group: &GroupView,
+        hosts: &BTreeMap<InstanceId, Host>,
+        ready: u32,
+        explained: u32,
+        now: Timestamp,
+    ) -> Self {
+        let serves = |id: &InstanceId| hosts.get(id).is_some_and(|host| host.serves(now));
+        let members = group.facts.members.iter().map(|member| &member.id);
+        let absent = members.filter(|id| !serves(id)).take(NAMED).cloned().collect();
+        Self::NotWhole { ready, desired: group.facts.desired, explained, absent }
+    }
 }
 
 impl std::fmt::Display for Blocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Blocked::LaunchesSuspended => f.write_str("launches are suspended"),
-            Blocked::NotWhole { ready, desired, explained: 0 } => write!(f, "{ready} of {desired} members are ready"),
-            Blocked::NotWhole { ready, desired, explained } => {
-                write!(f, "{ready} of {desired} members are ready and {explained} are being replaced")
+            Blocked::NotWhole { ready, desired, explained, absent } => {
+                write!(f, "{ready} of {desired} members are ready")?;
+                if *explained > 0 {
+                    write!(f, " and {explained} are being replaced")?;
+                }
+                let names: Vec<&str> = absent.iter().map(InstanceId::as_str).collect();
+                if names.is_empty() { Ok(()) } else { write!(f, " (not ready: {})", names.join(" ")) }
             }
         }
     }
 }
 
 /// The gate before the budget.
-pub fn gate(group: &GroupView, strength: Strength, replacing: u32, emptying: u32) -> Result<(), Blocked> {
+pub fn gate(
+    group: &GroupView,
+    hosts: &BTreeMap<InstanceId, Host>,
+    strength: Strength,
+    replacing: u32,
+    emptying: u32,
+    now: Timestamp,
+) -> Result<(), Blocked> {
     if group.launches_suspended() {
         return Err(Blocked::LaunchesSuspended);
     }
@@ -54,7 +84,7 @@ pub fn gate(group: &GroupView, strength: Strength, replacing: u32, emptying: u32
         DrainWhen::AtOnce => replacing.saturating_add(emptying),
     };
     if ready.saturating_add(explained) < desired {
-        return Err(Blocked::NotWhole { ready, desired, explained });
+        return Err(Blocked::not_whole(group, hosts, ready, explained, now));
     }
     Ok(())
 }

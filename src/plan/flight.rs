@@ -86,12 +86,11 @@ impl Context<'_> {
             Lifecycle::InService | Lifecycle::Standby if !held => {
                 batches.detach.entry(group.clone()).or_default().insert(id.clone());
             }
-            Lifecycle::InService
-            | Lifecycle::Standby
-            | Lifecycle::Pending
-            | Lifecycle::Terminating
-            | Lifecycle::Detaching
-            | Lifecycle::Other => {}
+            Lifecycle::InService | Lifecycle::Standby => {}
+            // On its way somewhere, and no event of ours tells when it has arrived.
+            Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching | Lifecycle::Other => {
+                self.look_once(Look::Group(group.clone()), plan);
+            }
         }
     }
 
@@ -126,7 +125,7 @@ impl Context<'_> {
 
     /// Is the group whole without this host? None: a look is needed first, or a problem stands against it.
     fn may_drain(&self, name: &GroupName, plan: &mut Plan) -> Option<bool> {
-        let fresh = self.view.looked.contains(&Look::Group(name.clone()));
+        let fresh = self.view.is_fresh(&Look::Group(name.clone()), self.now);
         let Some(group) = self.view.groups.get(name) else {
             // A group that is no more wants no replacement.
             return if fresh { Some(true) } else { self.look_once(Look::Group(name.clone()), plan) };
@@ -165,7 +164,7 @@ impl Context<'_> {
             }
             // The agent's registration is later than the launch: EC2 knows better.
             let look = Look::Instance(member.id.clone());
-            if host.ec2.here().is_none() && !self.view.looked.contains(&look) {
+            if host.ec2.here().is_none() && !self.view.has_looked(&look) {
                 plan.looks.insert(look);
                 return false;
             }
@@ -208,7 +207,7 @@ impl Context<'_> {
     /// deregistered it, two looks must agree: one that lags behind does not see an agent that has only just registered.
     fn retired(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
         let settled = host.missing_since.map(|since| since + READS_LAG);
-        let looked = self.view.looked.contains(&Look::Host(id.clone()));
+        let looked = self.view.is_fresh(&Look::Host(id.clone()), self.now);
         if looked && (host.deregistered || settled.is_some_and(|at| self.now >= at)) {
             batches.terminate.insert(id.clone());
         } else if looked {
@@ -241,9 +240,11 @@ impl Context<'_> {
         plan.waits.push(Wait { host: id.clone(), waits_for, since, until });
     }
 
-    /// A wait begins anew when a person lets a held rotation go on: otherwise it would be held again at once.
+    /// A wait begins anew when a person lets a held rotation go on: otherwise it would be held again at once. It does not
+    /// begin anew with the hold itself.
     fn since(&self, since: Timestamp) -> Timestamp {
-        self.view.rotation.as_ref().map_or(since, |rotation| since.max(rotation.since))
+        let rotation = self.view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Held);
+        rotation.map_or(since, |rotation| since.max(rotation.since))
     }
 
     fn replacement_timeout(&self, name: &GroupName) -> SignedDuration {
@@ -254,8 +255,11 @@ impl Context<'_> {
         }
     }
 
+    /// Looks in this pass, and if that does not help, again a little later.
     fn look_once(&self, look: Look, plan: &mut Plan) -> Option<bool> {
-        if !self.view.looked.contains(&look) {
+        if self.view.is_fresh(&look, self.now) {
+            plan.look_again = earlier(plan.look_again, Some(self.now + LIFECYCLE_LAG));
+        } else {
             plan.looks.insert(look);
         }
         None

@@ -52,6 +52,9 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
                 plan.looks.insert(look.clone());
             }
             Some(Resolution::Resolved(release)) if !release.is_in_use() => match template_step(view, release) {
+                _ if let Some(reason) = fights_over_template(view, name, release) => {
+                    plan.unresolved.insert(name.clone(), reason);
+                }
                 TemplateStep::Look(look) => {
                     plan.looks.insert(look);
                 }
@@ -71,6 +74,35 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
         }
     }
     plan.acts.extend(template_acts);
+}
+
+/// A new version, or a new default, is everybody's who uses the template by `$Latest` or `$Default`.
+fn fights_over_template(view: &ClusterView, name: &GroupName, release: &Release<'_>) -> Option<String> {
+    let others = view.groups.iter().filter(|(other, _)| *other != name);
+    for (other, group) in others {
+        let Some(spec) = group.facts.template.as_ref().filter(|spec| spec.template == release.spec.template) else {
+            continue;
+        };
+        let moved = spec.rule == VersionRule::Latest
+            || (spec.rule == VersionRule::Default && release.spec.rule == VersionRule::Default);
+        if moved && !group.is_ours_to_touch() {
+            return Some(format!(
+                "its template {} is also the one of {other}, which is not to be touched",
+                spec.template
+            ));
+        }
+        let in_use = view.templates.get(&(spec.template.clone(), spec.rule)).and_then(|version| version.as_ref().ok());
+        let same_version = in_use.is_some_and(|version| {
+            version.number == release.in_use.number || version.description.as_deref() == Some(&release.description())
+        });
+        if spec.rule == VersionRule::Latest && !same_version {
+            return Some(format!(
+                "{other} launches the newest version of its template {}, and it another",
+                spec.template
+            ));
+        }
+    }
+    None
 }
 
 fn make_version(release: &Release<'_>) -> Act {
@@ -125,12 +157,12 @@ fn admit(
     if due.is_empty() || room == 0 {
         return 0;
     }
-    let looks = lacking(view, name, group);
+    let looks = lacking(context, name, group);
     if !looks.is_empty() {
         plan.looks.extend(looks);
         return 0;
     }
-    match gate(group, context.strength(name), flight.replacing, flight.emptying) {
+    match gate(group, &view.hosts, context.strength(name), flight.replacing, flight.emptying, context.now) {
         Ok(()) => {
             let hosts: BTreeSet<InstanceId> =
                 due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
@@ -145,11 +177,12 @@ fn admit(
     }
 }
 
-/// The group as it is now, whom other workers may have tagged meanwhile, and every member in service that nobody has
-/// looked at yet.
-fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<Look> {
-    let first: BTreeSet<Look> =
-        [Look::Group(name.clone()), Look::Ours].into_iter().filter(|look| !view.looked.contains(look)).collect();
+/// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation, and
+/// every member in service that nobody has looked at yet.
+fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView) -> BTreeSet<Look> {
+    let view = context.view;
+    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster];
+    let first: BTreeSet<Look> = first.into_iter().filter(|look| !view.is_fresh(look, context.now)).collect();
     if !first.is_empty() {
         return first;
     }
@@ -160,7 +193,7 @@ fn lacking(view: &ClusterView, name: &GroupName, group: &GroupView) -> BTreeSet<
         .filter(|member| member.lifecycle == Lifecycle::InService)
         .filter(|member| view.hosts.get(&member.id).is_none_or(|host| host.container == Seen::Unknown))
         .map(|member| Look::Host(member.id.clone()))
-        .filter(|look| !view.looked.contains(look))
+        .filter(|look| !view.has_looked(look))
         .collect()
 }
 
@@ -172,7 +205,8 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
         let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
-            block(context, name, group, &Blocked::NotWhole { ready, desired, explained: 0 }, plan);
+            let why = Blocked::not_whole(group, &view.hosts, ready, 0, context.now);
+            block(context, name, group, &why, plan);
         }
     }
 }
@@ -186,7 +220,7 @@ pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupV
     if away.is_empty() || would_do < usize::try_from(group.facts.desired).unwrap_or(usize::MAX) {
         return;
     }
-    let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.looked.contains(look)).collect();
+    let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.has_looked(look)).collect();
     if looks.is_empty() {
         plan.look_again = earlier(plan.look_again, Some(context.now + AGENT_AWAY));
     }

@@ -24,6 +24,8 @@ pub enum Problem {
     HostRefused { host: InstanceId, why: String },
     /// The worker lacks a permission.
     NotAllowed { why: String },
+    /// AWS refused a change of a launch template, or of a group's pin on it.
+    TemplateRefused { why: String },
 }
 
 impl Problem {
@@ -52,7 +54,7 @@ impl std::fmt::Display for Problem {
             ),
             Problem::GroupBlocked { group, why, after } => write!(f, "{group}: {why} for {after}"),
             Problem::HostRefused { host, why } => write!(f, "{host}: {why}"),
-            Problem::NotAllowed { why } => f.write_str(why),
+            Problem::NotAllowed { why } | Problem::TemplateRefused { why } => f.write_str(why),
         }
     }
 }

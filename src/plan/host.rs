@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::model::{ClusterView, Host, Look, Seen};
+use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
 use crate::id::{AmiId, GroupName, InstanceId};
 
@@ -86,6 +86,8 @@ pub fn phase(
         (Some(_), None) => phase_of_ours(view, id, host, now),
         // EC2 knows it, its group has begun to end it: nothing of ours to do any more.
         (Some(_), Some((_, member))) if member.lifecycle == Lifecycle::Terminating => Phase::Current,
+        // Tagged, and opted out before it was detached: it stays where it is.
+        (Some(_), Some((group, _))) if !is_ours_to_touch(view, group) => Phase::Foreign,
         (Some(_), Some(_)) => Phase::Leaving,
         (None, _) if host.status() == Some(ContainerInstanceStatus::Draining) => Phase::SetAside,
         (None, None) => Phase::Foreign,
@@ -115,8 +117,7 @@ fn phase_of_member(
     member: &Member,
     release: Option<&AmiId>,
 ) -> Phase {
-    let hands_off = view.groups.get(group).is_some_and(|group| !group.is_ours_to_touch());
-    if hands_off || host.ec2.here().is_some_and(|ec2| ec2.managed) {
+    if !is_ours_to_touch(view, group) || host.ec2.here().is_some_and(|ec2| ec2.managed) {
         return Phase::Foreign;
     }
     if member.lifecycle != Lifecycle::InService {
@@ -129,12 +130,18 @@ fn phase_of_member(
     if other_image || too_old { Phase::Outdated } else { Phase::Current }
 }
 
+fn is_ours_to_touch(view: &ClusterView, group: &GroupName) -> bool {
+    view.groups.get(group).is_some_and(GroupView::is_ours_to_touch)
+}
+
 /// Every task is STOPPED, by a look in this pass: none with desired status RUNNING, none pending, and every one that was
 /// ever seen there or is listed as to be stopped has stopped.
 fn is_drained(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) -> bool {
-    let looked = view.looked.contains(&Look::Host(id.clone())) && view.looked.contains(&Look::Tasks(id.clone()));
+    let looked = view.is_fresh(&Look::Host(id.clone()), now) && view.is_fresh(&Look::Tasks(id.clone()), now);
     let Some(watch) = &host.watch else { return false };
-    looked && host.tasks_to_run() == 0 && watch.left().next().is_none() && now >= watch.since + READS_LAG
+    // The list of tasks that shall have stopped was read long enough after the first look, and not long ago.
+    let settled = watch.last_look >= watch.since + READS_LAG;
+    looked && settled && host.tasks_to_run() == 0 && watch.left().next().is_none()
 }
 
 /// What a host in a drain wants to know next.
@@ -151,7 +158,7 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
     let (look_host, look_tasks) = (Look::Host(id.clone()), Look::Tasks(id.clone()));
     let Some(watch) = &host.watch else {
         // The list of its tasks was shorter than their count: one of the two reads lags behind.
-        let lagging = view.looked.contains(&look_tasks);
+        let lagging = view.has_looked(&look_tasks);
         return if lagging { DrainStep::Wait(Some(now + READS_LAG)) } else { DrainStep::Look(first_looks(view, id)) };
     };
     let may_be_over = watch.seems_over() || host.tasks_to_run() == 0;
@@ -160,14 +167,14 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
     }
     let soonest =
         (watch.since + READS_LAG).max(if watch.seems_over() { watch.since } else { watch.last_look + READS_LAG });
-    let looked_in_vain = view.looked.contains(&look_host) && view.looked.contains(&look_tasks);
+    let looked_in_vain = view.has_looked(&look_host) && view.has_looked(&look_tasks);
     if looked_in_vain {
         return DrainStep::Wait(Some(soonest.max(watch.last_look + READS_LAG)));
     }
     if now < soonest {
         return DrainStep::Wait(Some(soonest));
     }
-    if !view.looked.contains(&look_host) {
+    if !view.has_looked(&look_host) {
         return DrainStep::Look(vec![look_host]);
     }
     if host.tasks_to_run() > 0 {
@@ -180,5 +187,5 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
 /// How many tasks there are, and which.
 fn first_looks(view: &ClusterView, id: &InstanceId) -> Vec<Look> {
     let looks = [Look::Host(id.clone()), Look::Tasks(id.clone())];
-    looks.into_iter().filter(|look| !view.looked.contains(look)).collect()
+    looks.into_iter().filter(|look| !view.has_looked(look)).collect()
 }

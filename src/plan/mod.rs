@@ -172,7 +172,7 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     groups::plan_groups(&context, &mut plan);
     plan_closing(&context, &mut plan);
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
-    if !plan.problems.is_empty() && !held && !view.looked.contains(&Look::ContainerInstances) {
+    if !plan.problems.is_empty() && !held && !view.has_looked(&Look::ContainerInstances) {
         // Nobody is woken at night for what only looks so from here.
         plan.look_at_all = true;
     }
@@ -237,7 +237,7 @@ fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
     let soonest = rotation.since + SHORTEST_ROTATION;
     if now < soonest {
         plan.look_again = earlier(plan.look_again, Some(soonest));
-    } else if !view.looked.contains(&Look::ContainerInstances) {
+    } else if !view.has_looked(&Look::ContainerInstances) {
         plan.look_at_all = true;
     } else {
         groups::plan_wholeness(context, plan);

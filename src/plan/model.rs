@@ -20,6 +20,9 @@ use crate::id::{
     TemplateId, Zone,
 };
 
+/// How old a look may be for an act that cannot be undone.
+const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 /// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
 /// thousand members there is hardly a moment at which all of them are connected.
 pub const AGENT_MAY_BE_AWAY: SignedDuration = SignedDuration::from_mins(5);
@@ -105,8 +108,8 @@ pub struct ClusterView {
     pub parameters: BTreeMap<ParameterName, Result<String, String>>,
     /// The container instance on which this worker runs, if it runs on one.
     pub worker: Option<ContainerInstanceArn>,
-    /// What was asked during this pass.
-    pub looked: BTreeSet<Look>,
+    /// What was asked during this pass, and when.
+    pub looked: BTreeMap<Look, Timestamp>,
 }
 
 /// One Auto Scaling group.
@@ -202,8 +205,18 @@ impl ClusterView {
             images: BTreeMap::new(),
             parameters: BTreeMap::new(),
             worker,
-            looked: BTreeSet::new(),
+            looked: BTreeMap::new(),
         }
+    }
+
+    /// Has this been asked during this pass?
+    pub fn has_looked(&self, look: &Look) -> bool {
+        self.looked.contains_key(look)
+    }
+
+    /// Has it been asked just now? A pass in which calls have to be made again can take a while.
+    pub fn is_fresh(&self, look: &Look, now: Timestamp) -> bool {
+        self.looked.get(look).is_some_and(|at| now < *at + FRESH_FOR)
     }
 
     /// Is the rotation about this group?
@@ -292,8 +305,7 @@ impl Host {
     /// Can it take tasks? An agent that has been connected and has been away for a little while only is on its way back.
     pub fn serves(&self, now: Timestamp) -> bool {
         self.container.here().is_some_and(|container| {
-            let briefly_away =
-                self.away_since.is_some_and(|since| now < since.saturating_add(AGENT_MAY_BE_AWAY).unwrap_or(since));
+            let briefly_away = self.away_since.is_some_and(|since| now < since + AGENT_MAY_BE_AWAY);
             container.status == ContainerInstanceStatus::Active && (container.agent_connected || briefly_away)
         })
     }

@@ -71,6 +71,16 @@ pub struct ClusterTags {
     pub scope: BTreeSet<GroupName>,
 }
 
+/// What the tags of a cluster say of its rotation.
+#[derive(Clone, Copy, Debug)]
+pub struct RotationTags<'a> {
+    pub rotation: &'a Rotation,
+    pub hold: Option<&'a str>,
+    pub rotate_before: Option<Timestamp>,
+    /// Empty: all groups.
+    pub scope: &'a BTreeSet<GroupName>,
+}
+
 impl RotationId {
     pub fn new(cluster: &ClusterName, opened: Timestamp) -> Self {
         Self(format!("{cluster}/{}", opened.strftime("%Y%m%dT%H%M%SZ")))
@@ -136,7 +146,7 @@ impl Tags {
     }
 
     fn get<'a>(&self, tags: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
-        tags.get(&self.key(name)).map(String::as_str)
+        tags.get(&self.key(name)).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The EC2 tag by which our hosts are found.
@@ -163,53 +173,21 @@ impl Tags {
         }
     }
 
-    /// The cluster's tags for a rotation in this state.
-    pub fn write_rotation(&self, rotation: &Rotation) -> BTreeMap<String, String> {
-        BTreeMap::from([(self.key(ROTATION), rotation.to_string())])
-    }
-
-    pub fn write_hold(&self, rotation: &Rotation, reason: &str) -> BTreeMap<String, String> {
-        let mut tags = self.write_rotation(rotation);
-        tags.insert(self.key(HOLD), readable(reason));
-        tags
-    }
-
-    /// The tags of an opening; an error when these groups cannot be written down.
-    pub fn write_opening(
-        &self,
-        rotation: &Rotation,
-        rotate_before: Option<Timestamp>,
-        scope: &BTreeSet<GroupName>,
-    ) -> Result<BTreeMap<String, String>, ScopeTooLong> {
-        let mut tags = self.write_rotation(rotation);
-        if let Some(before) = rotate_before {
-            tags.insert(self.key(ROTATE_BEFORE), before.to_string());
+    /// All of the cluster's tags for a rotation in this state, in one call, so that none can be left over from another
+    /// time. An empty value means that there is nothing to say.
+    pub fn write_cluster(&self, wanted: &RotationTags<'_>) -> Result<BTreeMap<String, String>, ScopeTooLong> {
+        let names: Vec<&str> = wanted.scope.iter().map(GroupName::as_str).collect();
+        let scope = names.join(" ");
+        let odd = |name: &&str| name.contains(char::is_whitespace) || !name.chars().all(is_allowed);
+        if scope.chars().count() > LONGEST_VALUE || names.iter().any(odd) {
+            return Err(ScopeTooLong);
         }
-        if !scope.is_empty() {
-            let names: Vec<&str> = scope.iter().map(GroupName::as_str).collect();
-            let text = names.join(" ");
-            if text.chars().count() > LONGEST_VALUE
-                || names.iter().any(|name| name.contains(char::is_whitespace) || !name.chars().all(is_allowed))
-            {
-                return Err(ScopeTooLong);
-            }
-            tags.insert(self.key(GROUPS), text);
-        }
-        Ok(tags)
-    }
-
-    /// What an opening takes away: the reason of an earlier hold, and (when it is about all groups) an earlier scope.
-    pub fn keys_cleared_by_opening(&self, scope: &BTreeSet<GroupName>) -> Vec<String> {
-        let mut keys = vec![self.key(HOLD)];
-        if scope.is_empty() {
-            keys.push(self.key(GROUPS));
-        }
-        keys
-    }
-
-    /// What only an open rotation needs.
-    pub fn keys_cleared_by_closing(&self) -> Vec<String> {
-        vec![self.key(HOLD), self.key(ROTATE_BEFORE), self.key(GROUPS)]
+        Ok(BTreeMap::from([
+            (self.key(ROTATION), wanted.rotation.to_string()),
+            (self.key(HOLD), wanted.hold.map(readable).unwrap_or_default()),
+            (self.key(ROTATE_BEFORE), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
+            (self.key(GROUPS), scope),
+        ]))
     }
 
     /// Our tags on an EC2 instance, when it is ours in this cluster.
@@ -353,7 +331,10 @@ mod tests {
     #[test]
     fn a_hold_fits_into_a_tag() {
         let rotation: Rotation = "prod/1 held 2026-01-14T03:00:00Z".parse().unwrap();
-        let written = tags().write_hold(&rotation, &format!("drain of i-1 (3 tasks; \"web\") {}", "x".repeat(400)));
+        let reason = format!("drain of i-1 (3 tasks; \"web\") {}", "x".repeat(400));
+        let scope = BTreeSet::new();
+        let wanted = RotationTags { rotation: &rotation, hold: Some(&reason), rotate_before: None, scope: &scope };
+        let written = tags().write_cluster(&wanted).unwrap();
         let text = &written["ecs-rotator:hold"];
         assert_eq!(text.chars().count(), 256);
         assert!(text.chars().all(is_allowed), "{text}");
@@ -361,13 +342,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rotation_says_replaces_all_that_an_earlier_one_said() {
+        let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
+        let scope: BTreeSet<GroupName> = ["web".into(), "api".into()].into();
+        let before = Some(time("2026-01-14T03:00:00.5Z"));
+        let forced = RotationTags { rotation: &rotation, hold: None, rotate_before: before, scope: &scope };
+        let mut on_the_cluster = tags().write_cluster(&forced).unwrap();
+        let read = tags().read_cluster(&on_the_cluster);
+        assert_eq!((read.rotate_before, read.scope), (before, scope));
+        let nothing = BTreeSet::new();
+        let plain = RotationTags { rotation: &rotation, hold: None, rotate_before: None, scope: &nothing };
+        on_the_cluster.extend(tags().write_cluster(&plain).unwrap());
+        let read = tags().read_cluster(&on_the_cluster);
+        assert_eq!((read.rotate_before, read.scope, read.hold), (None, nothing, None));
+    }
+
+    #[test]
     fn a_scope_that_does_not_fit_is_refused() {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
-        let fits: BTreeSet<GroupName> = ["web".into(), "api".into()].into();
-        let written = tags().write_opening(&rotation, None, &fits).unwrap();
-        assert_eq!(tags().read_cluster(&written).scope, fits);
-        let long: BTreeSet<GroupName> = ["x".repeat(200).into(), "y".repeat(200).into()].into();
-        assert_eq!(tags().write_opening(&rotation, None, &long), Err(ScopeTooLong));
+        for scope in [["x".repeat(200), "y".repeat(200)], ["a group".to_owned(), "b".to_owned()]] {
+            let scope = scope.into_iter().map(GroupName::new).collect();
+            let wanted = RotationTags { rotation: &rotation, hold: None, rotate_before: None, scope: &scope };
+            assert_eq!(tags().write_cluster(&wanted), Err(ScopeTooLong));
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn lifecycle(text: &str) -> Lifecycle {
         "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,
         "Terminated" => Lifecycle::Terminating,
         "Detaching" | "Detached" => Lifecycle::Detaching,
-        "EnteringStandby" | "Standby" => Lifecycle::Standby,
+        "Standby" => Lifecycle::Standby,
         _ if text.starts_with("Terminating") => Lifecycle::Terminating,
         _ => Lifecycle::Other,
     }
@@ -146,7 +146,7 @@ mod tests {
             ("Terminating:Proceed", Lifecycle::Terminating),
             ("Terminated", Lifecycle::Terminating),
             ("Detaching", Lifecycle::Detaching),
-            ("EnteringStandby", Lifecycle::Standby),
+            ("EnteringStandby", Lifecycle::Other),
             ("Warmed:Running", Lifecycle::Other),
             ("Quarantined", Lifecycle::Other),
         ] {

@@ -15,9 +15,7 @@ impl World {
     pub(super) fn concerns(&self, request: &Request) -> Vec<(u8, String)> {
         let what = request.operation();
         match request {
-            Request::TagResource { cluster, .. } | Request::UntagResource { cluster, .. } => {
-                self.uninvited_cluster(cluster, what)
-            }
+            Request::TagResource { cluster, .. } => self.uninvited_cluster(cluster, what),
             Request::UpdateContainerInstancesState { arns, .. } => {
                 self.uninvited(arns.iter().filter_map(HostNo::of_agent), what)
             }

@@ -135,7 +135,7 @@ impl World {
     /// The value of one of our tags, by its key without the prefix.
     pub fn cluster_tag(&self, cluster: &ClusterArn, key: &str) -> Option<String> {
         let key = format!("{}{key}", self.scenario.settings.tag_prefix);
-        self.account.clusters.get(cluster)?.tags.get(&key).cloned()
+        self.account.clusters.get(cluster)?.tags.get(&key).filter(|value| !value.is_empty()).cloned()
     }
 
     /// Carries our tag.

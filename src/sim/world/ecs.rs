@@ -143,14 +143,6 @@ impl World {
         Ok(Reply::Done)
     }
 
-    pub(super) fn untag_cluster(&mut self, arn: &ClusterArn, keys: &[String]) -> Answer {
-        known(&self.account, arn)?;
-        if let Some(cluster) = self.cluster_mut(arn) {
-            cluster.tags.retain(|key, _| !keys.contains(key));
-        }
-        Ok(Reply::Done)
-    }
-
     pub(super) fn update_state(
         &mut self,
         cluster: &ClusterArn,

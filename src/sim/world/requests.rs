@@ -76,7 +76,6 @@ impl World {
             }
             Request::DescribeTasks { cluster, arns } => ecs::describe_tasks(&self.seen(age), cluster, arns),
             Request::TagResource { cluster, tags } => self.tag_cluster(cluster, tags),
-            Request::UntagResource { cluster, keys } => self.untag_cluster(cluster, keys),
             Request::UpdateContainerInstancesState { cluster, arns, status } => {
                 self.update_state(cluster, arns, *status)
             }
