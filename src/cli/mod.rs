@@ -38,7 +38,7 @@ Exit codes:
   0  done
   1  something failed
   2  bad usage
-  3  a rotation is held, and a person should look
+  3  the rotation is held, and a person should look (`demo`)
   4  the queue or the credentials cannot be used";
 
 #[derive(Debug, Parser)]

@@ -38,8 +38,8 @@ pub enum Request {
     DescribeClusters { clusters: Vec<String> },
     /// ECS, at most 10 names.
     DescribeCapacityProviders { names: Vec<CapacityProviderName> },
-    /// ECS, one page. Not the INACTIVE ones. With `instances` (at most 50) only those whose EC2 instance is one of them; the answer may
-    /// hold more than was asked for, so match again after describing.
+    /// ECS, one page. Not the INACTIVE ones. With `instances` (at most 50) only those whose EC2 instance is one of them; the
+    /// answer may hold more than was asked for, so match again after describing.
     ListContainerInstances { cluster: ClusterArn, instances: Vec<InstanceId>, page: Option<PageToken> },
     /// ECS, at most 100. An ARN that is gone is a failure with the reason `MISSING`.
     DescribeContainerInstances { cluster: ClusterArn, arns: Vec<ContainerInstanceArn> },

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! `emulators` installs and starts the servers, `account` builds the account and `look` reads it, `driver` plays and keeps a
-//! `record`, `calls` reads what moto was asked, `worker` is the process, `scene` ties them together for one test. The tests: `rehearsal` (the driver itself,
-//! without a worker), `rotation`, `messages`, `ends`.
+//! `record`, `calls` reads what moto was asked, `worker` is the process, `scene` ties them together for one test. The tests:
+//! `rehearsal` (the driver itself, without a worker), `rotation`, `messages`, `ends`.
 //!
 //! What the workers and servers said is below `target/tmp/contract/`, by test.
 #![cfg(feature = "aws")]
