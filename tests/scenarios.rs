@@ -4,16 +4,16 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{run, times};
-use ecs_rotator::effect::VersionRule;
+use ecs_rotator::effect::{FailureKind, Request, VersionRule};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::id::InstanceId;
 use ecs_rotator::plan::policy::{Budget, DrainWhen, Policy};
 use ecs_rotator::sim::{
-    Act, BadRelease, Faults, Follows, GroupShape, Happening, Outcome, Report, Scenario, Simulation, TemplateShape,
-    Trigger,
+    Act, BadRelease, CLUSTER, Delay, Faults, Follows, GroupShape, Happening, Outcome, Report, Scenario, Simulation,
+    TemplateShape, Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -350,7 +350,7 @@ fn a_host_goes_only_when_every_task_has_stopped_and_not_when_none_is_counted() {
 fn a_standalone_task_is_waited_for() {
     let mut scenario = Scenario::new(1).hosts(2);
     scenario.standalone_tasks = 2;
-    scenario.standalone_lasts = ecs_rotator::sim::Delay::secs(3000, 3300);
+    scenario.standalone_lasts = Delay::secs(3000, 3300);
     let report = run(scenario);
     assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 2));
 }
@@ -430,7 +430,101 @@ fn the_host_that_the_worker_runs_on_goes_last() {
     }
 }
 
+#[test]
+fn regression_a_host_in_flight_is_found_although_its_rotation_says_closed() {
+    // Another worker, with an older view, may have closed it: the sweep looks for our tag, whatever the cluster says.
+    let mut simulation = Simulation::new(Scenario::new(1).hosts(3));
+    let until = simulation.now() + common::LONG;
+    assert!(simulation.run_until(|world| !world.orphans().is_empty(), until));
+    let closed = "demo/20260114T031000Z closed 2026-01-14T03:10:01Z".to_owned();
+    let tags = BTreeMap::from([("ecs-rotator:rotation".to_owned(), closed)]);
+    let cluster = ecs_rotator::sim::world::cluster_arn(CLUSTER);
+    simulation.world_mut().perform(&Request::TagResource { cluster, tags }).expect("tagged");
+    simulation.kill(0);
+    let until = simulation.now() + minutes(30);
+    simulation.run_until(|world| world.orphans().is_empty(), until);
+    assert_eq!(simulation.world().orphans(), [] as [String; 0]);
+}
+
+#[test]
+fn regression_a_pause_is_noticed_by_the_other_worker_before_it_admits_anybody() {
+    for seed in 0..10 {
+        let pause = Act::Send(r#"{"action":"pause","cluster":"demo"}"#.to_owned());
+        let scenario = Scenario::new(seed).hosts(20).tasks_per_host(3).workers(2).act(minutes(7), pause);
+        let mut simulation = Simulation::new(scenario);
+        let until = simulation.now() + minutes(60);
+        simulation.run_until(|_| false, until);
+        let report = simulation.finish();
+        let paused = first(&report, |what| matches!(what, Happening::RotationPaused { .. }));
+        for at in times(&report, |what| matches!(what, Happening::HostTagged { .. })) {
+            assert!(at < paused + SignedDuration::from_secs(5), "seed {seed}: paused {paused}, claimed {at}");
+        }
+    }
+}
+
+#[test]
+fn regression_slow_answers_and_a_new_worker_do_not_make_a_stopping_task_invisible() {
+    // The first look at a drain began anew listed what shall run, and nothing of what was stopping: the host looked empty.
+    for seed in 0..40 {
+        let mut scenario = Scenario::new(seed);
+        scenario.latency = Delay::secs(5, 12);
+        for service in &mut scenario.services {
+            service.deregistration = Delay::secs(200, 300);
+        }
+        let report = run(scenario.faults(Faults { worker_kills_per_hour: 20.0, ..Faults::none() }));
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}
+
+// --- permissions
+
+fn denied(operation: &'static str) -> Report {
+    let faults = Faults { denied: Some((operation, FailureKind::AccessDenied)), ..Faults::none() };
+    let (report, errors) =
+        ecs_rotator::sim::logs::errors_during(|| Simulation::new(Scenario::new(1).faults(faults)).run(minutes(180)));
+    assert_eq!(errors, [] as [String; 0]);
+    report
+}
+
+#[test]
+fn a_change_that_is_not_allowed_is_a_hold_that_names_the_action_and_is_not_tried_for_ever() {
+    for operation in ["CreateLaunchTemplateVersion", "CreateTags", "DetachInstances", "UpdateContainerInstancesState"] {
+        let report = denied(operation);
+        assert!(reason(&report).contains(&format!("not allowed to call {operation}")), "{}", reason(&report));
+        assert!(report.requests[operation] < 100, "{operation}: {}", report.requests[operation]);
+    }
+}
+
+#[test]
+fn a_read_that_is_not_allowed_is_a_hold_too_once_a_rotation_is_open() {
+    let report = denied("ListTasks");
+    assert!(reason(&report).contains("not allowed to call ListTasks"), "{}", reason(&report));
+}
+
+#[test]
+fn a_parameter_that_may_not_be_read_leaves_only_its_groups_alone() {
+    let report = denied("GetParameters");
+    assert_eq!(report.rotated, 0);
+    assert!(report.requests["GetParameters"] < 60, "{}", report.requests["GetParameters"]);
+}
+
 // --- what it costs
+
+#[test]
+fn regression_events_do_not_keep_a_cluster_at_rest_busy() {
+    // Each whole look was so long that an event came in its middle, and each such event asked for another whole look.
+    let mut scenario = Scenario::new(1).hosts(100).tasks_per_host(2);
+    scenario.release_after = SignedDuration::from_hours(5);
+    scenario.latency = Delay::millis(50, 150);
+    scenario.page_size = 4;
+    scenario.faults = Faults { agent_drops_per_hour: 120.0, ..Faults::none() };
+    let mut simulation = Simulation::new(scenario);
+    let until = simulation.now() + minutes(115);
+    simulation.run_until(|_| false, until);
+    let report = simulation.finish();
+    assert!(report.events_received > 10_000, "{}", report.events_received);
+    assert!(report.requests["DescribeCapacityProviders"] <= 5, "{:?}", report.requests);
+}
 
 #[test]
 fn events_of_other_clusters_and_of_hosts_that_only_work_cost_no_call() {

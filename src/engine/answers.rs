@@ -1,7 +1,7 @@
 //! What answers do to a pass: facts into the view, acts into facts, failures into patience, blame or a hold.
 
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
@@ -70,7 +70,7 @@ impl Pass {
                         host.container = Seen::Unknown;
                     }
                 }
-                info!(%cluster, hosts = hosts.len(), "drain asked for");
+                debug!(%cluster, hosts = hosts.len(), "drain asked for");
             }
             (Act::MakeVersion { template, image, .. }, Reply::TemplateVersion(version)) => {
                 info!(%cluster, %template, version = version.number, %image, "template version made");

@@ -36,6 +36,8 @@ pub struct ClusterState {
     versions: BTreeMap<String, u64>,
     /// The phases of hosts in flight at the last look, for the log.
     phases: BTreeMap<InstanceId, Phase>,
+    /// Hosts that somebody else drained.
+    set_aside: BTreeSet<InstanceId>,
     /// What the present hold is about, as far as this worker knows.
     held_for: BTreeSet<Problem>,
     unresolved: BTreeMap<GroupName, String>,
@@ -54,6 +56,7 @@ impl ClusterState {
             follows: BTreeSet::new(),
             versions: BTreeMap::new(),
             phases: BTreeMap::new(),
+            set_aside: BTreeSet::new(),
             held_for: BTreeSet::new(),
             unresolved: BTreeMap::new(),
         }
@@ -123,6 +126,12 @@ impl ClusterState {
             info!(cluster = %self.name, %host, "{phase}");
         }
         self.phases = now;
+        let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
+        let aside: BTreeSet<InstanceId> = aside.collect();
+        for host in aside.difference(&self.set_aside) {
+            warn!(cluster = %self.name, %host, "set aside by somebody else (DRAINING, and not by us): left as it is");
+        }
+        self.set_aside = aside;
     }
 
     /// Remembers who is kept waiting, and says in the log what is new about it.
@@ -138,11 +147,13 @@ impl ClusterState {
         self.unresolved.clone_from(&plan.unresolved);
         let Some(view) = &mut self.view else { return };
         for (name, group) in &mut view.groups {
-            if !plan.blocked.contains(name) {
-                group.blocked_since = None;
-            } else if group.blocked_since.is_none() {
-                info!(cluster = %self.name, group = %name, "nobody can be admitted: the group is not whole");
-                group.blocked_since = Some(now);
+            match plan.blocked.get(name) {
+                None => group.blocked_since = None,
+                Some(_) if group.blocked_since.is_some() => {}
+                Some(why) => {
+                    info!(cluster = %self.name, group = %name, why, "nobody is admitted");
+                    group.blocked_since = Some(now);
+                }
             }
         }
     }
@@ -178,7 +189,10 @@ impl ClusterState {
         let (cluster, id, state) = (&self.name, &rotation.id, rotation.state.word());
         let force = change.wanted.rotate_before.is_some();
         match (rotation.state, hold) {
-            (RotationState::Open, _) => info!(%cluster, rotation = %id, groups, force, "rotation {state}"),
+            (RotationState::Open, _) => {
+                let groups = if groups.is_empty() { "all" } else { &groups };
+                info!(%cluster, rotation = %id, groups, force, because = change.because, "rotation {state}");
+            }
             (_, Some(reason)) => warn!(%cluster, rotation = %id, reason, "rotation {state}"),
             (_, None) => info!(%cluster, rotation = %id, "rotation {state}"),
         }

@@ -34,6 +34,20 @@ pub enum Ask {
     Abort,
 }
 
+impl std::fmt::Display for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ask::Rotate { sent, force: false, .. } => write!(f, "a message of {sent}"),
+            Ask::Rotate { sent, force: true, .. } => write!(f, "a forced rotation of {sent}"),
+            Ask::Parameter(name) => write!(f, "{name} has changed"),
+            Ask::CheckReleases => f.write_str("a release check"),
+            Ask::Pause => f.write_str("pause"),
+            Ask::Resume => f.write_str("resume"),
+            Ask::Abort => f.write_str("abort"),
+        }
+    }
+}
+
 /// The state of the rotation that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -224,6 +238,9 @@ fn widened(scope: &BTreeSet<GroupName>, more: &BTreeSet<GroupName>) -> BTreeSet<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::Group;
+    use crate::plan::model::GroupView;
+    use crate::plan::policy::Policy;
 
     fn now() -> Timestamp {
         "2026-01-14T03:00:00Z".parse().unwrap()
@@ -232,6 +249,19 @@ mod tests {
     fn view(state: Option<RotationState>) -> ClusterView {
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/prod".into(), None);
         view.opted_in = true;
+        let group = Group {
+            name: "api".into(),
+            min: 0,
+            max: 1,
+            desired: 1,
+            members: Vec::new(),
+            suspended: BTreeSet::new(),
+            template: None,
+            tags: BTreeMap::new(),
+            managed: false,
+        };
+        let group = GroupView::new(group, &Tags::new("t:"), &Policy::default());
+        view.groups.insert("api".into(), group);
         let earlier = now() - jiff::SignedDuration::from_hours(1);
         view.rotation =
             state.map(|state| Rotation { id: RotationId::new(&"prod".into(), earlier), state, since: earlier });
@@ -277,6 +307,16 @@ mod tests {
         assert_eq!(view.rotate_before, Some(now()));
         let later = now() + jiff::SignedDuration::from_mins(1);
         assert_eq!(settle(&view, &[force], later), None);
+    }
+
+    #[test]
+    fn a_forced_rotation_of_some_groups_does_not_become_one_of_all() {
+        let mut view = view(Some(RotationState::Open));
+        let force = |groups: BTreeSet<GroupName>| Ask::Rotate { sent: now(), force: true, groups };
+        assert_eq!(settle(&view, &[force(["api".into()].into())], now()), None, "all groups are being rotated");
+        view.scope = ["api".into()].into();
+        let wanted = settle(&view, &[force(["api".into()].into())], now()).unwrap();
+        assert_eq!(wanted.rotate_before, Some(now()));
     }
 
     #[test]

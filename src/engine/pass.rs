@@ -103,18 +103,13 @@ impl Pass {
     }
 
     /// A rotation that cannot be looked at is held, once, as far as its tags could be read.
-    fn hold_blindly(
-        &mut self,
-        state: &mut ClusterState,
-        problem: Problem,
-        context: &Context<'_>,
-    ) -> Option<TagChange> {
+    fn hold_blindly(&mut self, state: &mut ClusterState, problem: Problem, context: &Context<'_>) -> Option<TagChange> {
         let view = self.draft.take().or(state.view.take())?;
         let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
         state.view = Some(view);
         let plan = Plan { problems: BTreeSet::from([problem]), ..Plan::default() };
         let wanted = state.to_hold(&plan, context.now).filter(|_| open)?;
-        Some(TagChange { wanted, held_for: plan.problems })
+        Some(TagChange { wanted, held_for: plan.problems, because: String::new() })
     }
 
     fn step(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
@@ -205,7 +200,8 @@ impl Pass {
             return;
         }
         if let Some(wanted) = settle(view, &self.errand.asks, context.now) {
-            self.write(TagChange { wanted, held_for: BTreeSet::new() }, state, context);
+            let because = self.errand.asks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            self.write(TagChange { wanted, held_for: BTreeSet::new(), because }, state, context);
         }
     }
 
@@ -250,12 +246,12 @@ impl Pass {
     fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
         state.note_waits(&plan, context.now);
         if let Some(wanted) = state.to_hold(&plan, context.now) {
-            self.write(TagChange { wanted, held_for: plan.problems }, state, context);
+            self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
         } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
             for (group, why) in plan.unresolved {
-                warn!(cluster = %state.arn.name(), %group, why, "left as it is: its release cannot be found");
+                warn!(cluster = %state.arn.name(), %group, why, "closed without this group: its release cannot be found");
             }
-            self.write(TagChange { wanted, held_for: BTreeSet::new() }, state, context);
+            self.write(TagChange { wanted, held_for: BTreeSet::new(), because: String::new() }, state, context);
         } else {
             state.look_again = plan.look_again;
             self.ended = true;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::info;
 
 use crate::effect::ContainerInstanceStatus;
 use crate::event::EventKind;
@@ -35,7 +35,7 @@ pub fn weigh(view: &mut ClusterView, event: &EventKind) -> Relevance {
             if !view.groups.contains_key(group) {
                 return Irrelevant("a failed launch in a group of no rotation");
             }
-            warn!(cluster = %view.arn.name(), %group, message, "a launch failed");
+            info!(cluster = %view.arn.name(), %group, said = message, "a launch failed");
             Relevance::Look(BTreeSet::from([Look::Group(group.clone())]))
         }
         EventKind::Instance { id, state } => {

@@ -32,13 +32,13 @@ impl Engine {
                 // Once in the log; it comes again until it is a dead letter.
                 if message.receive_count <= 1 {
                     warn!(
-                        message = message.id,
+                        message_id = message.id,
                         bytes = message.body.len(),
                         reason,
                         "malformed: left for the dead-letter queue"
                     );
                 } else {
-                    debug!(message = message.id, receives = message.receive_count, reason, "malformed, again");
+                    debug!(message_id = message.id, receives = message.receive_count, reason, "malformed, again");
                 }
             }
         }
@@ -46,7 +46,7 @@ impl Engine {
 
     fn ignore(&mut self, message: &Message, reason: &str, now: Timestamp) {
         self.counters.irrelevant += 1;
-        debug!(message = message.id, reason, "irrelevant");
+        debug!(message_id = message.id, reason, "irrelevant");
         self.inbox.delete(message.receipt.clone(), now);
     }
 

@@ -44,6 +44,8 @@ pub struct TagChange {
     pub wanted: Wanted,
     /// What a hold is about.
     pub held_for: BTreeSet<Problem>,
+    /// What asked for it, for the log.
+    pub because: String,
 }
 
 /// One call, and how often it has been made before.

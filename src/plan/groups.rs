@@ -229,7 +229,7 @@ pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupV
 
 fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Blocked, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
-    plan.blocked.insert(name.clone());
+    plan.blocked.insert(name.clone(), why.to_string());
     let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
     let strength = context.strength(name);
     if strength.registered > strength.ready {

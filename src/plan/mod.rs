@@ -54,8 +54,8 @@ pub struct Plan {
     pub problems: BTreeSet<Problem>,
     /// Groups whose release cannot be found, with the reason.
     pub unresolved: BTreeMap<GroupName, String>,
-    /// Groups in which somebody is due and nobody can be admitted.
-    pub blocked: BTreeSet<GroupName>,
+    /// Groups in which somebody is due and nobody can be admitted, with the reason.
+    pub blocked: BTreeMap<GroupName, String>,
     /// Every host in scope is current, and none is in flight.
     pub complete: bool,
     /// If no event comes first.

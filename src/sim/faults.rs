@@ -38,6 +38,8 @@ pub struct Faults {
     /// Times per hour and host that an agent loses its connection.
     pub agent_drops_per_hour: f64,
     pub agent_gone_for: Delay,
+    /// Every call of this operation fails so.
+    pub denied: Option<(&'static str, FailureKind)>,
 }
 
 impl Default for Faults {
@@ -68,6 +70,7 @@ impl Faults {
             person_drains_per_hour: 0.0,
             agent_drops_per_hour: 1.0,
             agent_gone_for: Delay::secs(2, 20),
+            denied: None,
         }
     }
 
@@ -129,6 +132,9 @@ impl Faults {
     }
 
     pub(super) fn fate(&self, request: &Request, chance: &mut Chance) -> Fate {
+        if let Some((_, kind)) = self.denied.filter(|(operation, _)| *operation == request.operation()) {
+            return Fate::FailBefore(failure(request, kind, "AccessDeniedException", "no policy allows this action"));
+        }
         if chance.hit(self.throttled) {
             return Fate::FailBefore(failure(request, FailureKind::Throttled, "ThrottlingException", "Rate exceeded"));
         }
