@@ -1,5 +1,7 @@
 //! The engine alone, driven by hand: what it asks for, and what it does with messages.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a blind world answers a few calls and refuses the rest")]
+
 use std::collections::BTreeMap;
 
 use ecs_rotator::effect::{Cluster, Failure, FailureKind, Message, Reply, Request};

@@ -416,6 +416,17 @@ fn regression_a_worker_sees_what_another_has_tagged_since_its_last_look_at_every
 }
 
 #[test]
+fn regression_a_worker_that_has_not_heard_of_the_newest_release_takes_no_host_that_runs_it() {
+    // It had read the parameter before the second release, and held hosts on the newest image for outdated.
+    for seed in (0..60).chain([529]) {
+        let mut scenario = Scenario::random(seed).workers(2);
+        scenario.second_release_after = Some(SignedDuration::from_mins(3));
+        let report = run(scenario);
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}
+
+#[test]
 fn the_host_that_the_worker_runs_on_goes_last() {
     for seed in 0..5 {
         let mut scenario = Scenario::new(seed).hosts(5);

@@ -51,6 +51,10 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
             Some(Resolution::Lacks(look)) => {
                 plan.looks.insert(look.clone());
             }
+            // Another worker may know of a newer release than the one that was read here last.
+            Some(Resolution::Resolved(release)) if !release.is_in_use() && !is_read_anew(context, release) => {
+                plan.looks.extend(looks_at(release));
+            }
             Some(Resolution::Resolved(release)) if !release.is_in_use() => match template_step(view, release) {
                 _ if let Some(reason) = fights_over_template(view, name, release) => {
                     plan.unresolved.insert(name.clone(), reason);
@@ -65,9 +69,9 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
                     template_acts.insert(use_version(name, release, version));
                 }
             },
-            Some(Resolution::Resolved(_)) => {
+            Some(Resolution::Resolved(release)) => {
                 let flight = flights.get(name);
-                let admitted = admit(context, name, group, flight, cluster_room, plan);
+                let admitted = admit(context, name, group, release, flight, cluster_room, plan);
                 cluster_room = cluster_room.map(|room| room.saturating_sub(admitted));
             }
             Some(Resolution::Unresolved { .. }) | None => {}
@@ -103,6 +107,14 @@ fn fights_over_template(view: &ClusterView, name: &GroupName, release: &Release<
         }
     }
     None
+}
+
+fn looks_at(release: &Release<'_>) -> [Look; 2] {
+    [Look::Parameter(release.parameter.clone()), Look::Template(release.spec.template.clone(), release.spec.rule)]
+}
+
+fn is_read_anew(context: &Context<'_>, release: &Release<'_>) -> bool {
+    looks_at(release).iter().all(|look| context.view.is_fresh(look, context.now))
 }
 
 fn make_version(release: &Release<'_>) -> Act {
@@ -143,6 +155,7 @@ fn admit(
     context: &Context<'_>,
     name: &GroupName,
     group: &GroupView,
+    release: &Release<'_>,
     flight: Option<&Flight>,
     cluster_room: Option<u32>,
     plan: &mut Plan,
@@ -157,7 +170,7 @@ fn admit(
     if due.is_empty() || room == 0 {
         return 0;
     }
-    let looks = lacking(context, name, group);
+    let looks = lacking(context, name, group, release);
     if !looks.is_empty() {
         plan.looks.extend(looks);
         return 0;
@@ -177,11 +190,12 @@ fn admit(
     }
 }
 
-/// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation, and
-/// every member in service that nobody has looked at yet.
-fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView) -> BTreeSet<Look> {
+/// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
+/// the template to another release, and every member in service that nobody has looked at yet.
+fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
-    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster];
+    let template = Look::Template(release.spec.template.clone(), release.spec.rule);
+    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster, template];
     let first: BTreeSet<Look> = first.into_iter().filter(|look| !view.is_fresh(look, context.now)).collect();
     if !first.is_empty() {
         return first;
