@@ -335,6 +335,18 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_a_reason_to_look_and_no_proof() {
+        let mut view = view(1);
+        list(&mut view, DesiredStatus::Running, &["t/1"]);
+        let watch = view.hosts.get_mut(&host()).unwrap().watch.as_mut().unwrap();
+        watch.tasks.insert("t/1".into(), TaskSeen::SaidToHaveStopped);
+        assert!(watch.seems_over());
+        assert_eq!(watch.left().count(), 1, "until a look says so");
+        let follow_up = list(&mut view, DesiredStatus::Stopped, &[]);
+        assert_eq!(follow_up.tasks.len(), 1, "it is described although no list shows it");
+    }
+
+    #[test]
     fn regression_a_host_that_is_listed_and_not_described_is_not_taken_for_gone() {
         // The description was older than the list: an agent that had just registered was ended with its tasks.
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
