@@ -1,6 +1,6 @@
 //! The promises of the design, checked against what is true in the world after every effect.
 //!
-//! A [`Watch`] stands around each effect: it notes before what the effect is about to touch, and after it what it has done. A
+//! A `Watch` stands around each effect: it notes before what the effect is about to touch, and after it what it has done. A
 //! broken promise becomes a [`Violation`]; nothing here panics. What nobody can ask AWS for, but the promises speak of, is
 //! kept in the [`Ledger`]: which hosts workers detached, which ones people set aside, who was lost to whom, and when.
 //!
