@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 type Answer = (RequestId, Result<Reply, Failure>);
 
-/// Runs until `shutdown` is ready, and then until the engine has ended or [`GRACE`] is over. Gives the engine back, for its
+/// Runs until `shutdown` is ready, and then until the engine has ended or 20 seconds are over. Gives the engine back, for its
 /// counters.
 pub async fn run(mut engine: Engine, aws: Aws, shutdown: impl Future<Output = ()>) -> Engine {
     let aws = Arc::new(aws);
