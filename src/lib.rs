@@ -22,7 +22,7 @@
     not(feature = "aws"),
     doc = " - `aws` performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account"
 )]
-//!   with physics and faults of its own, in which the promises of the design are checked after every effect. The engine
+//!   with physics and faults of its own, in which the promises are checked after every effect. The engine
 //!   cannot tell which of the two it talks to.
 //! - [`config`] and [`cli`] are the shell: flags and environment to settings, commands, exit codes.
 

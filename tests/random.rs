@@ -1,7 +1,7 @@
 //! Random accounts, and everything going wrong in them: events lost, doubled, late and out of order, calls throttled and
 //! failing before and after their effect, reads that lag behind, workers killed, hosts that die, people who terminate one.
 //!
-//! Every promise of the design is checked after every effect. A seed that fails here becomes a scenario of its own
+//! Every promise is checked after every effect. A seed that fails here becomes a scenario of its own
 //! (`regression_*` in `scenarios.rs`): to see what it did, give it to `run` there with the same faults.
 
 mod common;

@@ -11,7 +11,7 @@ use crate::id::{ClusterArn, InstanceId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 
-/// Calls to the fleet under way at once: enough to keep every bucket of the facts page busy at a round trip of 50 ms, few
+/// Calls to the fleet under way at once: enough to keep every bucket of AWS busy at a round trip of 50 ms, few
 /// enough not to burst through the smallest of them (EC2 changes: 50).
 const MOST_UNDER_WAY: usize = 32;
 

@@ -1,4 +1,4 @@
-//! Our words on AWS's things: the tags of design section 5, written and read in one place.
+//! Our words on the things of AWS: every tag, written and read in one place.
 //!
 //! ECS allows letters, digits, spaces and `+ - = . _ : / @` in a tag's value, 256 characters at most: what people read there
 //! is cut down to that.

@@ -9,7 +9,7 @@
 //! The world goes on by itself: groups replace what they lack, instances boot and register, services move their tasks off
 //! draining hosts, events find their way into the queue. [`faults::Faults`] say what goes wrong on the way; a worker can be
 //! killed at any instant, with all answers under way to it, and another one started. Around every effect [`invariants`] check
-//! the promises of the design against what is true, not against what a worker can see, and collect what is broken.
+//! the promises against what is true, not against what a worker can see, and collect what is broken.
 //!
 //! Everything is a function of the [`Scenario`], its seed included: no clock, no thread, no order of a hash map. The same
 //! scenario gives the same [`Report`], timeline and all.

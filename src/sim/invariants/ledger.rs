@@ -13,7 +13,7 @@ use crate::sim::world::{Host, HostNo, World};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     pub at: Timestamp,
-    /// Its number in section 7 of the design.
+    /// Its number in the table of promises in the README.
     pub promise: u8,
     pub what: String,
 }

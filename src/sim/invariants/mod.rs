@@ -1,4 +1,4 @@
-//! The promises of the design, checked against what is true in the world after every effect.
+//! The promises (their table is in the README), checked against what is true in the world after every effect.
 //!
 //! A `Watch` stands around each effect: it notes before what the effect is about to touch, and after it what it has done. A
 //! broken promise becomes a [`Violation`]; nothing here panics. What nobody can ask AWS for, but the promises speak of, is
