@@ -317,6 +317,15 @@ fn launches_that_fail_are_a_hold_too() {
 }
 
 #[test]
+fn a_hold_names_every_host_that_waits_for_a_replacement() {
+    let settings = policy(Policy { max_in_flight: Budget::Hosts(2), ..Policy::default() });
+    let report = run(Scenario::new(1).hosts(3).settings(settings).bad_release(BadRelease::LaunchFails));
+    let left = detached(&report);
+    assert_eq!((left.len(), report.rotated), (2, 0));
+    assert!(left.iter().all(|host| reason(&report).contains(host.as_str())), "{left:?} {}", reason(&report));
+}
+
+#[test]
 fn a_second_release_in_the_middle_of_a_rotation_is_taken_up() {
     for seed in 0..10 {
         let mut scenario = Scenario::new(seed).hosts(4);

@@ -41,9 +41,8 @@ impl World {
             }
         }
         if !group.suspended.contains("Launch") {
-            for _ in counted.len()..desired {
-                self.launch(group);
-            }
+            // The first that fails is tried again later, and the others with it.
+            let _ = (counted.len()..desired).all(|_| self.launch(group));
         }
     }
 
@@ -54,7 +53,8 @@ impl World {
         self.shut_down(no, By::Group);
     }
 
-    fn launch(&mut self, group: &Group) {
+    /// False: it failed, and the group tries again later.
+    fn launch(&mut self, group: &Group) -> bool {
         let image = self.account.image_to_launch(group);
         let fails =
             |image: &AmiId| self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
@@ -64,11 +64,13 @@ impl World {
                 self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
                 self.emit_instance(no, "pending");
                 self.after(self.scenario.boot, Physics::Booted(no));
+                true
             }
             None => {
                 self.note(Happening::LaunchFailed { group: group.name.clone() });
                 self.emit_launch_unsuccessful(&group.name);
                 self.after(LAUNCH_AGAIN, Physics::GroupLook(group.name.clone()));
+                false
             }
         }
     }
