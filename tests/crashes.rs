@@ -28,6 +28,7 @@ fn killed_after_every_effect(faults: &Faults) {
     let effects = effects(faults);
     // Six hosts with at least a drain and a deregistration each, and what can be done for several in one call.
     assert!(effects >= 24, "{effects}");
+    println!("{effects} effects");
     for effect in 1..=effects {
         let report = run(scenario().faults(Faults { kill_after_effect: Some(effect), ..faults.clone() }));
         let killed = times(&report, |what| matches!(what, Happening::WorkerKilled { .. }));
