@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ecs_rotator::effect::{Cluster, Failure, FailureKind, Message, Reply, Request};
+use ecs_rotator::effect::{Cluster, Failure, FailureKind, Instance, InstanceState, Message, Reply, Request};
 use ecs_rotator::engine::{Engine, Settings};
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,13 +51,31 @@ struct Blind {
     receives: u64,
     deleted: Vec<String>,
     handed_back: Vec<String>,
+    /// The hosts can be listed after all: there are none.
+    sees_hosts: bool,
+    /// An EC2 instance carries our tag.
+    in_flight: Vec<Instance>,
+    /// How often all hosts were listed.
+    looks: u64,
 }
 
 impl Blind {
     fn new() -> Self {
         let engine = Engine::new(Settings::default(), 1, start());
         let (inbox, deleted, handed_back) = (Vec::new(), Vec::new(), Vec::new());
-        Self { engine, now: start(), inbox, sent: 0, receives: 0, deleted, handed_back }
+        let in_flight = Vec::new();
+        Self {
+            engine,
+            now: start(),
+            inbox,
+            sent: 0,
+            receives: 0,
+            deleted,
+            handed_back,
+            sees_hosts: false,
+            in_flight,
+            looks: 0,
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Result<Reply, Failure> {
@@ -65,7 +83,11 @@ impl Blind {
             Request::LocateSelf => Ok(Reply::SelfLocation(None)),
             Request::ListClusters { .. } => Ok(Reply::ClusterArns { arns: vec![CLUSTER.into()], next: None }),
             Request::DescribeClusters { .. } => Ok(Reply::Clusters { clusters: vec![prod()], failures: Vec::new() }),
-            Request::DescribeInstances { .. } => Ok(Reply::Instances { instances: Vec::new(), next: None }),
+            Request::DescribeInstances { .. } => Ok(Reply::Instances { instances: self.in_flight.clone(), next: None }),
+            Request::ListContainerInstances { .. } if self.sees_hosts => {
+                self.looks += 1;
+                Ok(Reply::ContainerInstanceArns { arns: Vec::new(), next: None })
+            }
             Request::ReceiveMessage { .. } => {
                 self.receives += 1;
                 let body = self.inbox.pop();
@@ -86,18 +108,19 @@ impl Blind {
         }
     }
 
-    /// One second: every call is answered at once, but a receive only once.
+    /// One second: every call is answered at once, but a receive only at its end.
     fn second(&mut self) {
-        let mut received = false;
+        let mut receives = Vec::new();
         while let Some((id, request)) = self.engine.poll_request() {
-            let reply = self.answer(&request);
             if matches!(request, Request::ReceiveMessage { .. }) {
-                if received {
-                    self.engine.handle_reply(id, Ok(Reply::Messages(Vec::new())), self.now);
-                    break;
-                }
-                received = true;
+                receives.push((id, request));
+            } else {
+                let reply = self.answer(&request);
+                self.engine.handle_reply(id, reply, self.now);
             }
+        }
+        for (id, request) in receives {
+            let reply = self.answer(&request);
             self.engine.handle_reply(id, reply, self.now);
         }
         self.now += SignedDuration::from_secs(1);
@@ -130,6 +153,30 @@ fn a_command_for_a_cluster_that_cannot_be_looked_at_is_let_go_and_not_deleted() 
         blind.second();
     }
     assert_eq!(blind.deleted, [] as [String; 0], "it comes again, and in the end it is a dead letter");
+}
+
+#[test]
+fn a_host_that_carries_our_tag_is_looked_after_although_the_rotation_of_its_cluster_is_closed() {
+    let mut blind = Blind::new();
+    blind.sees_hosts = true;
+    for _ in 0..1200 {
+        blind.second();
+    }
+    assert_eq!(blind.looks, 1, "at the start, and then the cluster is at rest");
+    let tags = BTreeMap::from([("ecs-rotator:rotation".to_owned(), "prod/20260114T010000Z".to_owned())]);
+    blind.in_flight = vec![Instance {
+        id: "i-1".into(),
+        image: "ami-1".into(),
+        state: InstanceState::Running,
+        launched: start(),
+        zone: "eu-west-1a".into(),
+        tags,
+        managed: false,
+    }];
+    for _ in 0..330 {
+        blind.second();
+    }
+    assert!(blind.looks > 1, "the sweep has found it");
 }
 
 #[test]

@@ -189,3 +189,124 @@ fn first_looks(view: &ClusterView, id: &InstanceId) -> Vec<Look> {
     let looks = [Look::Host(id.clone()), Look::Tasks(id.clone())];
     looks.into_iter().filter(|look| !view.has_looked(look)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::effect::{ContainerInstance, Group, Instance, InstanceState};
+    use crate::plan::policy::Policy;
+    use crate::plan::tags::{Ours, RotationId, Tags};
+
+    const NOW: i64 = 1_000_000;
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn view(opted_out: bool) -> ClusterView {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let enabled = if opted_out { "false" } else { "true" };
+        let group = Group {
+            name: "web".into(),
+            min: 0,
+            max: 3,
+            desired: 3,
+            members: Vec::new(),
+            suspended: BTreeSet::new(),
+            template: None,
+            tags: BTreeMap::from([("t:enabled".to_owned(), enabled.to_owned())]),
+            managed: false,
+        };
+        view.behind_providers.insert("web".into());
+        view.groups.insert("web".into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
+        view
+    }
+
+    fn host(state: InstanceState, status: Option<ContainerInstanceStatus>, ours: bool, image: &str) -> Host {
+        let ec2 = Instance {
+            id: "i-1".into(),
+            image: image.into(),
+            state,
+            launched: time(0),
+            zone: "a".into(),
+            tags: BTreeMap::new(),
+            managed: false,
+        };
+        let container = status.map_or(Seen::Missing, |status| {
+            Seen::Here(ContainerInstance {
+                arn: "arn:ci/1".into(),
+                instance: Some("i-1".into()),
+                status,
+                agent_connected: true,
+                running_tasks: 1,
+                pending_tasks: 0,
+                image: None,
+                zone: None,
+                registered: None,
+            })
+        });
+        let rotation = RotationId::new(&"c".into(), time(0));
+        let ours = ours.then(|| Ours { rotation, group: "web".into(), since: time(0) });
+        Host { ec2: Seen::Here(ec2), container, ours, ..Host::default() }
+    }
+
+    #[test]
+    fn the_first_row_that_fits_is_the_phase() {
+        use ContainerInstanceStatus::{Active, Draining, Inactive};
+        use InstanceState::{Running, ShuttingDown};
+        let (old, new) = ("ami-1", "ami-2");
+        let (in_service, terminating) = (Some(Lifecycle::InService), Some(Lifecycle::Terminating));
+        for (state, status, ours, member, image, expected) in [
+            (ShuttingDown, Some(Active), true, in_service, old, Phase::Gone),
+            (Running, None, true, None, old, Phase::Retired),
+            (Running, Some(Inactive), true, None, old, Phase::Retired),
+            (Running, Some(Draining), false, in_service, old, Phase::SetAside),
+            (Running, Some(Draining), false, None, old, Phase::SetAside),
+            (Running, Some(Draining), true, None, old, Phase::Draining),
+            (Running, Some(Active), true, None, old, Phase::Replacing),
+            (Running, Some(Active), true, in_service, old, Phase::Leaving),
+            (Running, Some(Active), true, terminating, old, Phase::Current),
+            (Running, Some(Active), false, in_service, old, Phase::Outdated),
+            (Running, Some(Active), false, Some(Lifecycle::Standby), old, Phase::Current),
+            (Running, Some(Active), false, in_service, new, Phase::Current),
+            (Running, Some(Active), false, None, old, Phase::Foreign),
+        ] {
+            let (view, host) = (view(false), host(state, status, ours, image));
+            let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle });
+            let web = GroupName::from("web");
+            let membership = member.as_ref().map(|member| (&web, member));
+            let release = AmiId::from(new);
+            let phase = phase(&view, &"i-1".into(), &host, membership, Some(&release), time(NOW));
+            assert_eq!(phase, expected, "{state:?} {status:?} ours {ours} {member:?} {image}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_a_group_that_has_opted_out_is_foreign_even_when_it_carries_our_tag() {
+        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
+        let (web, release) = (GroupName::from("web"), AmiId::from("ami-2"));
+        for ours in [false, true] {
+            let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), ours, "ami-1");
+            let phase = phase(&view(true), &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
+            assert_eq!(phase, Phase::Foreign);
+        }
+    }
+
+    #[test]
+    fn a_host_launched_before_a_forced_rotation_is_outdated_whatever_its_image() {
+        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
+        let (web, release) = (GroupName::from("web"), AmiId::from("ami-2"));
+        let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-2");
+        let mut view = view(false);
+        for (before, scope, expected) in
+            [(time(1), "web", Phase::Outdated), (time(0), "web", Phase::Current), (time(1), "api", Phase::Current)]
+        {
+            view.rotate_before = Some(before);
+            view.scope = BTreeSet::from([scope.into()]);
+            let phase = phase(&view, &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
+            assert_eq!(phase, expected, "{before} {scope}");
+        }
+    }
+}
