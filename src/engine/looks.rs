@@ -94,7 +94,7 @@ impl Batches {
             let asked = hosts.iter().map(|(_, id)| id.clone()).collect();
             (Purpose::Look { asked }, Request::DescribeContainerInstances { cluster: cluster.clone(), arns })
         }));
-        calls.extend(self.unlisted.chunks(LISTED_HOSTS).map(|ids| listing(view, ids.to_vec())));
+        calls.extend(listings(view, &self.unlisted));
         calls.extend(self.instances.chunks(FILTER_VALUES).map(|ids| {
             let filter = InstanceFilter::Ids(ids.to_vec());
             (Purpose::Look { asked: ids.to_vec() }, Request::DescribeInstances { filter, page: None })
@@ -119,10 +119,14 @@ fn ours(view: &ClusterView, tags: &Tags) -> (Purpose, Request) {
     plain(Request::DescribeInstances { filter: InstanceFilter::Tagged { key, pattern }, page: None })
 }
 
-/// Which container instance is on these EC2 instances?
-pub fn listing(view: &ClusterView, ids: Vec<InstanceId>) -> (Purpose, Request) {
-    let request = Request::ListContainerInstances { cluster: view.arn.clone(), instances: ids.clone(), page: None };
-    (Purpose::Look { asked: ids }, request)
+/// Which container instances are on these EC2 instances?
+pub fn listings(view: &ClusterView, ids: &[InstanceId]) -> Vec<(Purpose, Request)> {
+    let listing = |ids: &[InstanceId]| {
+        let request =
+            Request::ListContainerInstances { cluster: view.arn.clone(), instances: ids.to_vec(), page: None };
+        (Purpose::Look { asked: ids.to_vec() }, request)
+    };
+    ids.chunks(LISTED_HOSTS).map(listing).collect()
 }
 
 /// The first look wants to know what is there; the later ones, what has not come to its end.

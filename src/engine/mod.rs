@@ -32,7 +32,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
-use crate::effect::{Failure, FailureKind, Message, Reply, Request, RequestId};
+use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
@@ -166,13 +166,7 @@ impl Engine {
         engine
     }
 
-    pub fn handle_message(&mut self, message: Message, now: Timestamp) {
-        self.counters.received += 1;
-        self.route(message, now);
-        self.turn(now);
-    }
-
-    /// Replies may come in any order.
+    /// Replies may come in any order. Messages are the reply to `ReceiveMessage`.
     pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
         let Some(call) = self.wire.take(id) else {
             warn!(id = id.0, "an answer that nobody waits for");
@@ -194,7 +188,7 @@ impl Engine {
                     debug!(%failure, "messages may be delivered again");
                 }
             }
-            Owner::Locate => self.take_location(reply, now),
+            Owner::Locate => self.take_location(reply),
             Owner::Census => self.take_census(reply, &request, now),
             Owner::Pass(..) if self.stopping => {}
             Owner::Pass(arn, purpose) => {
@@ -360,8 +354,8 @@ impl Engine {
             Ok(Reply::Messages(messages)) => {
                 self.receive_patience.succeeded();
                 self.inbox.received(&messages);
+                self.counters.received += messages.len() as u64;
                 for message in messages {
-                    self.counters.received += 1;
                     self.route(message, now);
                 }
             }
@@ -391,7 +385,7 @@ impl Engine {
         }
     }
 
-    fn take_location(&mut self, reply: Result<Reply, Failure>, _now: Timestamp) {
+    fn take_location(&mut self, reply: Result<Reply, Failure>) {
         match reply {
             Ok(Reply::SelfLocation(place)) => self.worker = place,
             Ok(_) => {}

@@ -161,7 +161,7 @@ impl Pass {
         let mut calls = looks::describe_hosts(view, &follow_up.hosts, &follow_up.asked);
         calls.extend(looks::describe_tasks(view, &follow_up.tasks));
         let unlisted: Vec<_> = follow_up.unlisted.into_iter().collect();
-        calls.extend(unlisted.chunks(50).map(|ids| looks::listing(view, ids.to_vec())));
+        calls.extend(looks::listings(view, &unlisted));
         let any = !calls.is_empty();
         self.send_all(calls, state, context);
         any

@@ -64,11 +64,10 @@ fn container_instance(
     if inactive && !same_arn {
         return Irrelevant("a host that has gone");
     }
-    let news = !same_arn;
     let host = view.hosts.entry(id.clone()).or_default();
     host.arn = Some(arn.clone());
     let mut looks = BTreeSet::from([Look::Host(id.clone())]);
-    if news && view.membership(id).is_none() {
+    if !same_arn && view.membership(id).is_none() {
         // Somebody new: whose replacement it is, the groups that wait for one will say.
         looks.extend(unsettled_groups(view));
     }
