@@ -4,12 +4,15 @@
 //! a flag wins over its variable. Values are checked while they are parsed, so that a bad one is named with its flag before
 //! anything is done.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
 use jiff::SignedDuration;
 
 use crate::engine::Settings;
-use crate::id::ClusterName;
-use crate::plan::policy::{BadSetting, Budget, DrainWhen, Policy, parse_duration};
+use crate::id::{ClusterName, GroupName};
+use crate::plan::family::{BadFamilies, Families};
+use crate::plan::policy::{BadSetting, Budget, DrainWhen, Policy, ReleaseBy, parse_age, parse_duration};
 
 /// SQS's bounds are 0 seconds and 12 hours. Below ten seconds a message would return before its first extension.
 const VISIBILITY: std::ops::RangeInclusive<SignedDuration> =
@@ -102,6 +105,39 @@ pub struct RotationArgs {
     #[arg(long, env = "ECS_ROTATOR_ALLOW_OLDER")]
     allow_older: bool,
 
+    /// How old an image must be before it is taken, as `7d`: rings of environments
+    #[arg(long, env = "ECS_ROTATOR_MIN_AMI_AGE", value_name = "AGE", default_value = "0s", value_parser = parse_age)]
+    min_ami_age: SignedDuration,
+
+    /// How a release is written: as a version of the launch `template`, or as the value of the `parameter` that the template
+    /// reads by `resolve:ssm:`
+    #[arg(long, env = "ECS_ROTATOR_RELEASE_BY", value_name = "WAY", default_value_t = Policy::default().release_by)]
+    release_by: ReleaseBy,
+
+    /// Template versions of ours that are kept; older ones that no group names are deleted
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_KEEP_VERSIONS",
+        value_name = "VERSIONS",
+        default_value_t = Policy::default().keep_versions,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    keep_versions: u32,
+
+    /// A group that no capacity provider names, as `CLUSTER=GROUP`; repeat it for more
+    #[arg(
+        long = "group-of",
+        env = "ECS_ROTATOR_GROUPS_OF",
+        value_name = "CLUSTER=GROUP",
+        value_delimiter = ',',
+        value_parser = group_or_nothing
+    )]
+    groups_of: Vec<GroupOrNothing>,
+
+    /// Image families besides Amazon's, or in place of them: a JSON array, or `@FILE`
+    #[arg(long, env = "ECS_ROTATOR_FAMILIES", value_name = "JSON", default_value = "", value_parser = families)]
+    families: FamiliesOrNothing,
+
     /// How often every rotation under way is looked at wholly
     #[arg(
         long,
@@ -133,9 +169,18 @@ impl RotationArgs {
             replacement_timeout: self.replacement_timeout,
             replacement_timeout_windows: self.replacement_timeout_windows,
             allow_older: self.allow_older,
+            min_ami_age: self.min_ami_age,
+            release_by: self.release_by,
+            keep_versions: self.keep_versions,
+            families: self.families.0,
         };
+        let mut groups: BTreeMap<ClusterName, BTreeSet<GroupName>> = BTreeMap::new();
+        for (cluster, group) in self.groups_of.into_iter().filter_map(|named| named.0) {
+            groups.entry(cluster).or_default().insert(group);
+        }
         Settings {
             clusters: self.clusters.into_iter().filter_map(|cluster| cluster.0).collect(),
+            groups,
             tag_prefix: self.tag_prefix,
             policy,
             sweep_interval: self.sweep_interval,
@@ -154,6 +199,45 @@ fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, BadSetting> {
     } else {
         cluster(text).map(|name| ClusterOrNothing(Some(name)))
     }
+}
+
+/// `CLUSTER=GROUP`, or an empty text.
+#[derive(Clone, Debug)]
+struct GroupOrNothing(Option<(ClusterName, GroupName)>);
+
+fn group_or_nothing(text: &str) -> Result<GroupOrNothing, BadSetting> {
+    if text.trim().is_empty() {
+        return Ok(GroupOrNothing(None));
+    }
+    let bad = || bad("CLUSTER=GROUP, an ECS cluster and an Auto Scaling group", text);
+    let (of, group) = text.split_once('=').ok_or_else(bad)?;
+    let (of, group) = (cluster(of)?, group.trim());
+    if group.is_empty() { Err(bad()) } else { Ok(GroupOrNothing(Some((of, GroupName::new(group))))) }
+}
+
+/// Amazon's families, and those of the configuration.
+#[derive(Clone, Debug)]
+struct FamiliesOrNothing(Families);
+
+fn families(text: &str) -> Result<FamiliesOrNothing, BadMap> {
+    let built_in = Families::built_in();
+    let json = match text.trim().strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).map_err(|error| BadMap::Unreadable { file: file.to_owned(), error })?
+        }
+        None if text.trim().is_empty() => return Ok(FamiliesOrNothing(built_in)),
+        None => text.to_owned(),
+    };
+    Ok(FamiliesOrNothing(built_in.with(&json)?))
+}
+
+/// Why the map of families cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum BadMap {
+    #[error("cannot read {file}: {error}")]
+    Unreadable { file: String, error: std::io::Error },
+    #[error(transparent)]
+    Families(#[from] BadFamilies),
 }
 
 /// A cluster's name, or its ARN, which ends with the name.
@@ -216,9 +300,14 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let line = "--cluster a,b --cluster arn:aws:ecs:x:1:cluster/c --tag-prefix t: --max-in-flight 3 \
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
-            --replacement-timeout-windows 50m --allow-older --sweep-interval 1m --visibility-timeout 30s";
+            --replacement-timeout-windows 50m --allow-older --min-ami-age 7d --release-by parameter --keep-versions 9 \
+            --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
+            groups: BTreeMap::from([
+                ("a".into(), BTreeSet::from(["x".into(), "y".into()])),
+                ("b".into(), BTreeSet::from(["x".into()])),
+            ]),
             tag_prefix: "t:".to_owned(),
             policy: Policy {
                 max_in_flight: Budget::Hosts(3),
@@ -228,6 +317,10 @@ mod tests {
                 replacement_timeout: SignedDuration::from_mins(5),
                 replacement_timeout_windows: SignedDuration::from_mins(50),
                 allow_older: true,
+                min_ami_age: SignedDuration::from_hours(168),
+                release_by: ReleaseBy::Parameter,
+                keep_versions: 9,
+                families: Families::built_in(),
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),
@@ -241,7 +334,25 @@ mod tests {
     }
 
     #[test]
+    fn families_are_given_as_text_or_as_a_file() {
+        let entry = r#"[{"name":"golden","os":"golden","owners":["123456789012"],"image":"golden-.*","parameters":{"x86_64":"/golden"}}]"#;
+        let file = std::env::temp_dir().join(format!("families-{}.json", std::process::id()));
+        std::fs::write(&file, entry).unwrap();
+        for given in [entry.to_owned(), format!("@{}", file.display())] {
+            let settings = settings(&[&format!("--families={given}")]);
+            let found = settings.policy.families.recognise("golden-7", &["123456789012"], "x86_64").unwrap();
+            assert_eq!(found.parameter.as_str(), "/golden");
+        }
+        std::fs::remove_file(file).unwrap();
+        assert!(families("@/no/such/file").is_err());
+        assert!(families("{}").is_err());
+    }
+
+    #[test]
     fn a_value_that_makes_no_sense_is_refused() {
+        for group in ["web", "=web", "prod=", "a b=web"] {
+            assert!(group_or_nothing(group).is_err(), "{group}");
+        }
         for url in ["", "prod-queue", "https://", "https://sqs.eu-west-1.amazonaws.com", "arn:aws:sqs:x:1:q"] {
             assert!(queue_url(url).is_err(), "{url}");
         }

@@ -52,6 +52,8 @@ ids! {
     ClusterArn,
     /// `prod`
     ClusterName,
+    /// `arn:aws:ecs:eu-west-1:123456789012:service/prod/web`
+    ServiceArn,
     /// The name of an Auto Scaling group.
     GroupName,
     /// The name of an ECS capacity provider.
@@ -101,6 +103,17 @@ impl TaskArn {
     /// The id behind the last `/`: the same in the short and in the long form of the ARN.
     pub fn id(&self) -> &str {
         last_segment(&self.0)
+    }
+}
+
+impl ParameterName {
+    /// Without the version or the label behind a colon, which SSM's events do not tell.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        match self.0.split_once(':') {
+            Some((name, _)) if name != "arn" => Self(name.to_owned()),
+            Some(_) | None => self.clone(),
+        }
     }
 }
 

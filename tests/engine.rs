@@ -172,6 +172,9 @@ fn a_host_that_carries_our_tag_is_looked_after_although_the_rotation_of_its_clus
         zone: "eu-west-1a".into(),
         tags,
         managed: false,
+        architecture: "x86_64".to_owned(),
+        windows: false,
+        root_device: None,
     }];
     for _ in 0..330 {
         blind.second();

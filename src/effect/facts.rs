@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::LaunchChange;
 use crate::id::{
     AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, Receipt, TaskArn, TemplateId,
     Zone,
@@ -59,8 +60,7 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Process names: `Launch`, `Terminate`, …
     pub suspended: BTreeSet<String>,
-    /// None: the group uses a launch configuration.
-    pub template: Option<TemplateSpec>,
+    pub launch: Launch,
     pub tags: BTreeMap<String, String>,
     /// Managed by AWS on somebody's behalf (an `Operator` is set): never ours.
     pub managed: bool,
@@ -88,15 +88,84 @@ pub enum Lifecycle {
     Other,
 }
 
-/// How a group names its launch template.
+/// What a group launches its instances from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// A launch configuration, by name.
+    Configuration(String),
+    Template(TemplateSpec),
+    /// A mixed-instances policy.
+    Mixed {
+        base: TemplateSpec,
+        overrides: Vec<Override>,
+    },
+    /// None of these, or in words that are new to us.
+    Unknown,
+}
+
+/// A launch template, and which version of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TemplateSpec {
     pub template: TemplateId,
     pub rule: VersionRule,
-    /// It is the base of a mixed-instances policy.
-    pub mixed: bool,
-    /// Some override of the policy brings a template of its own, or an image of its own.
-    pub overridden: bool,
+}
+
+/// One override of a mixed-instances policy: what it says takes the place of what the policy's template says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// None: instances are selected by their attributes.
+    pub instance_type: Option<String>,
+    pub template: Option<TemplateSpec>,
+    /// As written: an AMI id, or `resolve:ssm:…`.
+    pub image: Option<String>,
+}
+
+impl Launch {
+    /// Every launch template that is named, each once.
+    pub fn templates(&self) -> BTreeSet<&TemplateSpec> {
+        match self {
+            Launch::Configuration(_) | Launch::Unknown => BTreeSet::new(),
+            Launch::Template(spec) => BTreeSet::from([spec]),
+            Launch::Mixed { base, overrides } => {
+                std::iter::once(base).chain(overrides.iter().filter_map(|own| own.template.as_ref())).collect()
+            }
+        }
+    }
+
+    pub fn is_mixed(&self) -> bool {
+        matches!(self, Launch::Mixed { .. })
+    }
+
+    /// Says otherwise what is to be said otherwise; true if anything was.
+    pub fn apply(&mut self, change: &LaunchChange) -> bool {
+        let mut changed = false;
+        let mut pin = |spec: &mut TemplateSpec| {
+            if let LaunchChange::Version { template, from, to } = change
+                && spec.template == *template
+                && spec.rule == VersionRule::Number(*from)
+            {
+                spec.rule = VersionRule::Number(*to);
+                changed = true;
+            }
+        };
+        match self {
+            Launch::Configuration(_) | Launch::Unknown => {}
+            Launch::Template(spec) => pin(spec),
+            Launch::Mixed { base, overrides } => {
+                pin(base);
+                overrides.iter_mut().filter_map(|own| own.template.as_mut()).for_each(pin);
+                for own in overrides {
+                    if let LaunchChange::Image { from, to } = change
+                        && own.image.as_ref() == Some(from)
+                    {
+                        own.image = Some(to.to_string());
+                        changed = true;
+                    }
+                }
+            }
+        }
+        changed
+    }
 }
 
 /// Which version of its template a group launches.
@@ -126,6 +195,47 @@ pub struct TemplateVersion {
     pub image: Option<String>,
     pub description: Option<String>,
     pub created: Timestamp,
+    pub block_devices: Vec<BlockDevice>,
+}
+
+/// A block device of a launch template. What is None is not said there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlockDevice {
+    /// `/dev/xvda`
+    pub device: Option<String>,
+    pub virtual_name: Option<String>,
+    pub no_device: Option<String>,
+    pub snapshot: Option<String>,
+    pub size_gib: Option<i32>,
+    pub volume_type: Option<String>,
+    pub iops: Option<i32>,
+    /// MiB per second.
+    pub throughput: Option<i32>,
+    /// MiB per second.
+    pub initialization_rate: Option<i32>,
+    pub encrypted: Option<bool>,
+    pub kms_key: Option<String>,
+    pub delete_on_termination: Option<bool>,
+    pub ebs_card_index: Option<i32>,
+}
+
+/// A parameter of SSM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Of a SecureString: the ciphertext.
+    pub value: String,
+    pub kind: ParameterKind,
+    /// `text`, `aws:ec2:image`, …
+    pub data_type: Option<String>,
+    /// When it got this value.
+    pub modified: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    String,
+    StringList,
+    SecureString,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +310,10 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
     /// An `Operator` is set: managed by AWS, never ours.
     pub managed: bool,
+    /// As its image's: the image itself may be no more.
+    pub architecture: String,
+    pub windows: bool,
+    pub root_device: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -222,6 +336,32 @@ pub struct Image {
     /// `available`, `pending`, `failed`, `deregistered`, …
     pub state: String,
     pub created: Option<Timestamp>,
+    /// From when on its owner advises against it.
+    pub deprecated: Option<Timestamp>,
+    /// The owner's account id.
+    pub owner: String,
+    /// `amazon`, `aws-marketplace`, …
+    pub owner_alias: Option<String>,
+    /// `hvm` or `paravirtual`.
+    pub virtualization: String,
+    /// `/dev/xvda`
+    pub root_device: Option<String>,
+}
+
+/// A service, cut to what a drain of its hosts depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub name: String,
+    pub desired: u32,
+    pub running: u32,
+    /// One task on every host, whatever is desired.
+    pub daemon: bool,
+    /// Percent of the desired tasks that must be RUNNING during a deployment or a drain.
+    pub minimum_healthy_percent: u32,
+    /// Percent of the desired tasks that may be RUNNING or starting.
+    pub maximum_percent: u32,
+    /// Runs on Fargate: no drain of ours concerns it.
+    pub fargate: bool,
 }
 
 impl ContainerInstanceStatus {
@@ -254,6 +394,13 @@ impl InstanceState {
     /// On its way out, or out.
     pub fn is_gone(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+impl Task {
+    /// Not a standalone one.
+    pub fn is_of_service(&self) -> bool {
+        self.group.starts_with("service:")
     }
 }
 

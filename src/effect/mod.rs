@@ -12,14 +12,14 @@ mod facts;
 use std::collections::BTreeMap;
 
 pub use facts::{
-    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance,
-    InstanceState, ItemFailure, Lifecycle, Member, Message, Task, TaskStatus, TemplateSpec, TemplateVersion,
-    VersionRule,
+    BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image,
+    Instance, InstanceState, ItemFailure, Launch, Lifecycle, Member, Message, Override, Parameter, ParameterKind,
+    Service, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 
 use crate::id::{
     AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken, ParameterName,
-    Receipt, TaskArn, TemplateId,
+    Receipt, ServiceArn, TaskArn, TemplateId,
 };
 
 /// One call to AWS. Named after the operation it is.
@@ -43,15 +43,21 @@ pub enum Request {
     ListContainerInstances { cluster: ClusterArn, instances: Vec<InstanceId>, page: Option<PageToken> },
     /// ECS, at most 100. An ARN that is gone is a failure with the reason `MISSING`.
     DescribeContainerInstances { cluster: ClusterArn, arns: Vec<ContainerInstanceArn> },
-    /// ECS, one page of the tasks of one host that have this *desired* status.
+    /// ECS, one page of the tasks of one host (None: of all hosts, and those on Fargate) that have this *desired* status.
     ListTasks {
         cluster: ClusterArn,
-        container_instance: ContainerInstanceArn,
+        container_instance: Option<ContainerInstanceArn>,
         desired: DesiredStatus,
         page: Option<PageToken>,
     },
     /// ECS, at most 100. A task that is gone is a failure with the reason `MISSING`.
     DescribeTasks { cluster: ClusterArn, arns: Vec<TaskArn> },
+    /// ECS, one page of the services of a cluster.
+    ListServices { cluster: ClusterArn, page: Option<PageToken> },
+    /// ECS, at most 10.
+    DescribeServices { cluster: ClusterArn, arns: Vec<ServiceArn> },
+    /// ECS, at most 100: which of these tasks are protected from being stopped by their service?
+    GetTaskProtection { cluster: ClusterArn, arns: Vec<TaskArn> },
     /// ECS. Adds tags to a cluster, or overwrites them.
     TagResource { cluster: ClusterArn, tags: BTreeMap<String, String> },
     /// ECS, at most 10.
@@ -63,12 +69,14 @@ pub enum Request {
     /// ECS, without `force`: refused while tasks run.
     DeregisterContainerInstance { cluster: ClusterArn, arn: ContainerInstanceArn },
 
-    /// Auto Scaling, at most 100 names; one page. A group that does not exist is missing in the answer.
+    /// Auto Scaling, at most 100 names (none: every group of the account and region); one page. A group that does not exist
+    /// is missing in the answer.
     DescribeAutoScalingGroups { names: Vec<GroupName>, page: Option<PageToken> },
     /// Auto Scaling, at most 20, without decrementing the desired capacity.
     DetachInstances { group: GroupName, instances: Vec<InstanceId> },
-    /// Auto Scaling: pins the group's template (the base of its mixed-instances policy, where it has one) to a version.
-    UpdateAutoScalingGroup { group: GroupName, template: TemplateId, version: u64, mixed: bool },
+    /// Auto Scaling: changes what the group says of its launches, wherever it says that. A mixed-instances policy is read
+    /// once more and sent back whole: what it says beside that stays, also when somebody has changed it meanwhile.
+    UpdateAutoScalingGroup { group: GroupName, mixed: bool, change: LaunchChange },
 
     /// EC2, one page. Includes instances that were terminated a little while ago.
     DescribeInstances { filter: InstanceFilter, page: Option<PageToken> },
@@ -78,21 +86,27 @@ pub enum Request {
     TerminateInstances { instances: Vec<InstanceId> },
     /// EC2, one page of one template's versions.
     DescribeLaunchTemplateVersions { template: TemplateId, query: VersionQuery, page: Option<PageToken> },
-    /// EC2: a version like `source`, but with this image.
+    /// EC2: a version like `source`, but with this image, and with these block devices in place of those of `source`
+    /// (none: those of `source`, but for their snapshots, which EC2 drops).
     CreateLaunchTemplateVersion {
         template: TemplateId,
         source: u64,
         image: AmiId,
+        block_devices: Vec<BlockDevice>,
         description: String,
         client_token: String,
     },
     /// EC2: sets the template's default version.
     ModifyLaunchTemplate { template: TemplateId, default_version: u64 },
-    /// EC2, by id; an id that does not exist is missing in the answer.
-    DescribeImages { ids: Vec<AmiId> },
+    /// EC2, at most 200. One that is gone is no error.
+    DeleteLaunchTemplateVersions { template: TemplateId, versions: Vec<u64> },
+    /// EC2, one page. What does not exist is missing in the answer.
+    DescribeImages { query: ImageQuery, page: Option<PageToken> },
 
-    /// SSM, at most 10.
+    /// SSM, at most 10, each perhaps with a selector (`name:3`, `name:label`).
     GetParameters { names: Vec<ParameterName> },
+    /// SSM: a new value of a parameter that exists. `data_type`: what it had (`aws:ec2:image` makes SSM check the id later).
+    PutParameter { name: ParameterName, image: AmiId, data_type: Option<String> },
 
     /// The task metadata endpoint: on which container instance does this worker itself run? (None on Fargate, or outside ECS.)
     LocateSelf,
@@ -116,6 +130,38 @@ pub enum VersionQuery {
     InUse(VersionRule),
     /// All whose `ImageId` is this one.
     WithImage(AmiId),
+    All,
+}
+
+/// Which images to describe; deprecated ones are among them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImageQuery {
+    /// At most 200.
+    Ids(Vec<AmiId>),
+    /// By name (`*` is any run of characters, `?` any one) and owner: `amazon`, `self` or account ids, never nobody.
+    Named(ImagePattern),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImagePattern {
+    pub owners: Vec<String>,
+    pub name: String,
+}
+
+/// `amazon,self:al2023-*`
+impl std::fmt::Display for ImagePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.owners.join(","), self.name)
+    }
+}
+
+/// What a group shall say otherwise of its launches. Named by what it says now, so that it is done once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LaunchChange {
+    /// Wherever it pins this template to this version (its own template, the base of its policy, overrides).
+    Version { template: TemplateId, from: u64, to: u64 },
+    /// Wherever an override brings this image.
+    Image { from: String, to: AmiId },
 }
 
 /// What came back from a [`Request`]; the variant follows from the request.
@@ -137,6 +183,12 @@ pub enum Reply {
     TaskArns { arns: Vec<TaskArn>, next: Option<PageToken> },
     /// `DescribeTasks`
     Tasks { tasks: Vec<Task>, failures: Vec<ItemFailure> },
+    /// `ListServices`
+    ServiceArns { arns: Vec<ServiceArn>, next: Option<PageToken> },
+    /// `DescribeServices`
+    Services { services: Vec<Service>, failures: Vec<ItemFailure> },
+    /// `GetTaskProtection`: those of them that are protected.
+    ProtectedTasks(Vec<TaskArn>),
     /// `DescribeAutoScalingGroups`
     Groups { groups: Vec<Group>, next: Option<PageToken> },
     /// `DescribeInstances`
@@ -146,9 +198,9 @@ pub enum Reply {
     /// `CreateLaunchTemplateVersion`: the version that now exists.
     TemplateVersion(TemplateVersion),
     /// `DescribeImages`
-    Images(Vec<Image>),
-    /// `GetParameters`: values by name, and the names that do not exist.
-    Parameters { values: BTreeMap<ParameterName, String>, invalid: Vec<ParameterName> },
+    Images { images: Vec<Image>, next: Option<PageToken> },
+    /// `GetParameters`: values by the name that was asked for, and the names that do not exist.
+    Parameters { values: BTreeMap<ParameterName, Parameter>, invalid: Vec<ParameterName> },
     /// `LocateSelf`
     SelfLocation(Option<ContainerInstanceArn>),
     /// `DeleteMessageBatch`, `ChangeMessageVisibilityBatch`: the entries that failed (usually: the receipt has expired).
@@ -213,6 +265,9 @@ impl Request {
             Request::DescribeContainerInstances { .. } => "DescribeContainerInstances",
             Request::ListTasks { .. } => "ListTasks",
             Request::DescribeTasks { .. } => "DescribeTasks",
+            Request::ListServices { .. } => "ListServices",
+            Request::DescribeServices { .. } => "DescribeServices",
+            Request::GetTaskProtection { .. } => "GetTaskProtection",
             Request::TagResource { .. } => "TagResource",
             Request::UpdateContainerInstancesState { .. } => "UpdateContainerInstancesState",
             Request::DeregisterContainerInstance { .. } => "DeregisterContainerInstance",
@@ -225,8 +280,10 @@ impl Request {
             Request::DescribeLaunchTemplateVersions { .. } => "DescribeLaunchTemplateVersions",
             Request::CreateLaunchTemplateVersion { .. } => "CreateLaunchTemplateVersion",
             Request::ModifyLaunchTemplate { .. } => "ModifyLaunchTemplate",
+            Request::DeleteLaunchTemplateVersions { .. } => "DeleteLaunchTemplateVersions",
             Request::DescribeImages { .. } => "DescribeImages",
             Request::GetParameters { .. } => "GetParameters",
+            Request::PutParameter { .. } => "PutParameter",
             Request::LocateSelf => "LocateSelf",
         }
     }
@@ -239,8 +296,10 @@ impl Request {
             Request::ListClusters { page }
             | Request::ListContainerInstances { page, .. }
             | Request::ListTasks { page, .. }
+            | Request::ListServices { page, .. }
             | Request::DescribeAutoScalingGroups { page, .. }
             | Request::DescribeInstances { page, .. }
+            | Request::DescribeImages { page, .. }
             | Request::DescribeLaunchTemplateVersions { page, .. } => *page = Some(token),
             Request::ReceiveMessage { .. }
             | Request::DeleteMessageBatch { .. }
@@ -249,6 +308,8 @@ impl Request {
             | Request::DescribeCapacityProviders { .. }
             | Request::DescribeContainerInstances { .. }
             | Request::DescribeTasks { .. }
+            | Request::DescribeServices { .. }
+            | Request::GetTaskProtection { .. }
             | Request::TagResource { .. }
             | Request::UpdateContainerInstancesState { .. }
             | Request::DeregisterContainerInstance { .. }
@@ -258,8 +319,9 @@ impl Request {
             | Request::TerminateInstances { .. }
             | Request::CreateLaunchTemplateVersion { .. }
             | Request::ModifyLaunchTemplate { .. }
-            | Request::DescribeImages { .. }
+            | Request::DeleteLaunchTemplateVersions { .. }
             | Request::GetParameters { .. }
+            | Request::PutParameter { .. }
             | Request::LocateSelf => {}
         }
         request
@@ -288,6 +350,8 @@ impl Request {
                 | Request::TerminateInstances { .. }
                 | Request::CreateLaunchTemplateVersion { .. }
                 | Request::ModifyLaunchTemplate { .. }
+                | Request::DeleteLaunchTemplateVersions { .. }
+                | Request::PutParameter { .. }
         )
     }
 }

@@ -7,10 +7,10 @@ use tracing::debug;
 
 use super::Settings;
 use crate::effect::{
-    Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance, ItemFailure, Request,
-    Task, TemplateVersion, VersionQuery,
+    Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
+    ItemFailure, Parameter, Request, Task, TemplateVersion, VersionQuery,
 };
-use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
 use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::Tags;
@@ -24,6 +24,9 @@ pub struct FollowUp {
     pub tasks: BTreeSet<TaskArn>,
     /// Lists of tasks of which some pages are still to come: half a list is no list.
     pub half_lists: BTreeMap<ContainerInstanceArn, BTreeSet<TaskArn>>,
+    pub services: BTreeSet<ServiceArn>,
+    /// Tasks of services: are they protected?
+    pub protectable: BTreeSet<TaskArn>,
     /// EC2 instances whose container instance has gone: is there a new one?
     pub unlisted: BTreeSet<InstanceId>,
 }
@@ -32,6 +35,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     let ours = tags.read_cluster(&facts.tags);
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
     view.providers = facts.capacity_providers;
+    view.belonging.extend(settings.groups.get(&facts.arn.name()).into_iter().flatten().cloned());
     // What was written a moment ago is not taken back by a read that lags behind.
     let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);
     if !just_written {
@@ -49,7 +53,7 @@ pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &T
     }
     let mut group = GroupView::new(facts, tags, &settings.policy);
     // A group that a host in flight has left, and that has left the cluster since: read, but not to be touched.
-    group.opted_out |= !view.behind_providers.contains(&name);
+    group.opted_out |= !view.belonging.contains(&name);
     group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
     view.groups.insert(name, group);
 }
@@ -187,7 +191,7 @@ pub fn task_list(
 }
 
 /// How far tasks have come. One that is not known any more has ended long ago.
-pub fn tasks(view: &mut ClusterView, tasks: Vec<Task>, failures: &[ItemFailure]) {
+pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
     let ended = tasks.iter().filter(|task| task.last.is_stopped()).map(|task| task.arn.id().to_owned());
     let missing = failures.iter().filter(|failure| failure.reason == "MISSING").map(|f| TaskArn::from(f.item.as_str()));
     let ended: BTreeSet<String> = ended.chain(missing.map(|arn| arn.id().to_owned())).collect();
@@ -200,11 +204,29 @@ pub fn tasks(view: &mut ClusterView, tasks: Vec<Task>, failures: &[ItemFailure])
     }
 }
 
+/// Tasks on the hosts; those on Fargate have none.
+pub fn tenants(view: &mut ClusterView, tasks: Vec<Task>, follow_up: &mut FollowUp) {
+    let tasks = tasks.into_iter().filter(|task| task.container_instance.is_some());
+    for task in tasks {
+        if task.is_of_service() {
+            follow_up.protectable.insert(task.arn.clone());
+        }
+        view.tenants.tasks.push(task);
+    }
+}
+
+/// What a group that may be anybody's launches from.
+pub fn anybody(view: &mut ClusterView, facts: &Group) {
+    view.in_use_anywhere.get_or_insert_default().extend(facts.launch.templates().into_iter().cloned());
+}
+
+/// Versions as described; `first`: nothing that was known of the same question before is left.
 pub fn template_versions(
     view: &mut ClusterView,
     query: &VersionQuery,
     template: &TemplateId,
     versions: Vec<TemplateVersion>,
+    first: bool,
 ) {
     match query {
         VersionQuery::InUse(rule) => {
@@ -212,6 +234,13 @@ pub fn template_versions(
             view.templates.insert((template.clone(), *rule), version);
         }
         VersionQuery::WithImage(image) => made(view, template, image, versions),
+        VersionQuery::All => {
+            let known = view.versions.entry(template.clone()).or_default();
+            if first {
+                known.clear();
+            }
+            known.extend(versions);
+        }
     }
 }
 
@@ -224,6 +253,8 @@ pub fn carry_over(new: &mut ClusterView, old: &ClusterView) {
     for (name, group) in &mut new.groups {
         group.blocked_since = old.groups.get(name).and_then(|group| group.blocked_since);
     }
+    new.written.clone_from(&old.written);
+    new.unprunable.clone_from(&old.unprunable);
     for (id, host) in &mut new.hosts {
         let Some(known) = old.hosts.get(id) else { continue };
         carry_over_host(host, known);
@@ -247,23 +278,31 @@ fn carry_over_host(host: &mut Host, known: &Host) {
 
 /// Images as described; those asked for and not among them do not exist.
 pub fn images(view: &mut ClusterView, request: &Request, images: Vec<Image>) {
-    if let Request::DescribeImages { ids } = request {
-        view.images.extend(ids.iter().map(|id| (id.clone(), Seen::Missing)));
+    let Request::DescribeImages { query, page } = request else { return };
+    let first = page.is_none();
+    match query {
+        ImageQuery::Ids(ids) if first => view.images.extend(ids.iter().map(|id| (id.clone(), Seen::Missing))),
+        ImageQuery::Ids(_) => {}
+        ImageQuery::Named(pattern) => {
+            let named = view.named.entry(pattern.clone()).or_default();
+            if first {
+                named.clear();
+            }
+            named.extend(images.iter().cloned());
+        }
     }
     view.images.extend(images.into_iter().map(|image| (image.id.clone(), Seen::Here(image))));
 }
 
-/// Values by name. A name that is neither among them nor among the invalid ones was understood as something else (a version
-/// or a label behind a colon).
+/// Values by name. A name that is neither among them nor among the invalid ones was understood as something else.
 pub fn parameters(
     view: &mut ClusterView,
     request: &Request,
-    values: BTreeMap<ParameterName, String>,
+    values: BTreeMap<ParameterName, Parameter>,
     invalid: Vec<ParameterName>,
 ) {
     if let Request::GetParameters { names } = request {
-        let unanswered =
-            |name: &ParameterName| (name.clone(), Err("no answer: give the plain name of a parameter".to_owned()));
+        let unanswered = |name: &ParameterName| (name.clone(), Err("SSM gave no answer to this name".to_owned()));
         view.parameters.extend(names.iter().map(unanswered));
     }
     view.parameters.extend(values.into_iter().map(|(name, value)| (name, Ok(value))));
@@ -329,7 +368,7 @@ mod tests {
         let follow_up = list(&mut view, DesiredStatus::Stopped, &["t/1"]);
         assert_eq!(follow_up.tasks.len(), 2, "both are described");
         let gone = ItemFailure { item: "t/1".to_owned(), reason: "MISSING".to_owned() };
-        tasks(&mut view, Vec::new(), &[gone]);
+        tasks(&mut view, &[], &[gone]);
         let watch = view.hosts[&host()].watch.as_ref().unwrap();
         assert_eq!(watch.left().map(TaskArn::as_str).collect::<Vec<_>>(), ["t/2"]);
     }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::wire::Purpose;
-use crate::effect::{ContainerInstanceStatus, Request, TemplateVersion, VersionRule};
+use crate::effect::{ContainerInstanceStatus, LaunchChange, Request, TemplateVersion, VersionRule};
 use crate::id::{ContainerInstanceArn, GroupName, InstanceId};
 use crate::plan::Act;
-use crate::plan::model::{ClusterView, Seen};
+use crate::plan::model::{ClusterView, Look, Seen, Written};
 use crate::plan::tags::{Ours, RotationId, Tags};
 
 /// AWS's limits per call.
@@ -50,11 +50,12 @@ pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Ve
         Act::Terminate { hosts } => pieces(hosts, TERMINATED, |hosts| {
             (Act::Terminate { hosts: set(&hosts) }, Request::TerminateInstances { instances: hosts })
         }),
-        Act::MakeVersion { ref template, source, ref image, ref description, ref client_token } => {
+        Act::MakeVersion { ref template, source, ref image, ref block_devices, ref description, ref client_token } => {
             let request = Request::CreateLaunchTemplateVersion {
                 template: template.clone(),
                 source,
                 image: image.clone(),
+                block_devices: block_devices.clone(),
                 description: description.clone(),
                 client_token: client_token.clone(),
             };
@@ -64,10 +65,17 @@ pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Ve
             let request = Request::ModifyLaunchTemplate { template: template.clone(), default_version: version };
             vec![(Purpose::Act(act), request)]
         }
-        Act::Pin { ref group, ref template, version, mixed } => {
-            let request =
-                Request::UpdateAutoScalingGroup { group: group.clone(), template: template.clone(), version, mixed };
+        Act::ChangeLaunch { ref group, mixed, ref change } => {
+            let request = Request::UpdateAutoScalingGroup { group: group.clone(), mixed, change: change.clone() };
             vec![(Purpose::Act(act), request)]
+        }
+        Act::PutParameter { ref parameter, ref image, ref data_type } => {
+            let (name, image, data_type) = (parameter.clone(), image.clone(), data_type.clone());
+            vec![(Purpose::Act(act), Request::PutParameter { name, image, data_type })]
+        }
+        Act::Prune { ref template, ref versions } => {
+            let (template, versions) = (template.clone(), versions.clone());
+            vec![(Purpose::Act(act), Request::DeleteLaunchTemplateVersions { template, versions })]
         }
     }
 }
@@ -111,7 +119,12 @@ pub fn singly(act: &Act) -> Vec<Act> {
         Act::MarkDraining { hosts } => hosts.iter().map(|id| Act::MarkDraining { hosts: one(id) }).collect(),
         Act::Drain { hosts } => hosts.iter().map(|id| Act::Drain { hosts: one(id) }).collect(),
         Act::Terminate { hosts } => hosts.iter().map(|id| Act::Terminate { hosts: one(id) }).collect(),
-        Act::Deregister { .. } | Act::MakeVersion { .. } | Act::SetDefault { .. } | Act::Pin { .. } => Vec::new(),
+        Act::Deregister { .. }
+        | Act::MakeVersion { .. }
+        | Act::SetDefault { .. }
+        | Act::ChangeLaunch { .. }
+        | Act::PutParameter { .. }
+        | Act::Prune { .. } => Vec::new(),
     }
 }
 
@@ -124,12 +137,16 @@ pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
         | Act::Drain { hosts }
         | Act::Terminate { hosts } => hosts.iter().cloned().collect(),
         Act::Deregister { host } => vec![host.clone()],
-        Act::MakeVersion { .. } | Act::SetDefault { .. } | Act::Pin { .. } => Vec::new(),
+        Act::MakeVersion { .. }
+        | Act::SetDefault { .. }
+        | Act::ChangeLaunch { .. }
+        | Act::PutParameter { .. }
+        | Act::Prune { .. } => Vec::new(),
     }
 }
 
 /// Writes into the view what is true now that an act is done. (`Drain` and `MakeVersion` bring facts of their own.)
-pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags) {
+pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, now: Timestamp) {
     match act {
         Act::Claim { hosts, .. } => {
             let Request::CreateTags { tags: written, .. } = request else { return };
@@ -160,10 +177,22 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags) {
         Act::SetDefault { template, version } => {
             put_in_use(view, template, VersionRule::Default, *version);
         }
-        Act::Pin { group, template, version, .. } => {
-            put_in_use(view, template, VersionRule::Number(*version), *version);
-            if let Some(spec) = view.groups.get_mut(group).and_then(|group| group.facts.template.as_mut()) {
-                spec.rule = VersionRule::Number(*version);
+        Act::ChangeLaunch { group, change, .. } => {
+            if let LaunchChange::Version { template, to, .. } = change {
+                put_in_use(view, template, VersionRule::Number(*to), *to);
+            }
+            if let Some(group) = view.groups.get_mut(group) {
+                group.facts.launch.apply(change);
+            }
+        }
+        // Not believed before it is read back: SSM checks what it was given first.
+        Act::PutParameter { parameter, image, .. } => {
+            view.looked.remove(&Look::Parameter(parameter.clone()));
+            view.written.insert(parameter.clone(), Written { image: image.clone(), at: now });
+        }
+        Act::Prune { template, versions: gone } => {
+            if let Some(versions) = view.versions.get_mut(template) {
+                versions.retain(|version| !gone.contains(&version.number));
             }
         }
         Act::Drain { .. } | Act::MakeVersion { .. } => {}

@@ -76,7 +76,15 @@ impl Pass {
                 info!(%cluster, %template, version = version.number, %image, "template version made");
                 acts::version_made(view, act, version);
             }
-            (act, _) => acts::done(act, request, view, context.tags),
+            (act, _) => {
+                if let Act::PutParameter { parameter, image, .. } = act {
+                    info!(%cluster, %parameter, %image, "parameter written");
+                }
+                if let Act::Prune { template, versions } = act {
+                    info!(%cluster, %template, ?versions, "old template versions of ours deleted");
+                }
+                acts::done(act, request, view, context.tags, context.now);
+            }
         }
     }
 
@@ -91,6 +99,16 @@ impl Pass {
         match (failure.kind, purpose) {
             (FailureKind::Throttled | FailureKind::Transient | FailureKind::Credentials, _) => {
                 self.failed = Some(failure)
+            }
+            // Nothing hangs on it but tidiness.
+            (
+                FailureKind::AccessDenied | FailureKind::NotFound | FailureKind::Refused,
+                Purpose::Act(Act::Prune { template, .. }),
+            ) => {
+                warn!(cluster = %state.arn.name(), %template, %failure, "old template versions stay");
+                if let Some(view) = state.view.as_mut() {
+                    view.unprunable.insert(template);
+                }
             }
             (FailureKind::AccessDenied, Purpose::Act(_)) => {
                 warn!(cluster = %state.arn.name(), %failure, "not allowed");
@@ -160,7 +178,12 @@ impl Pass {
                     view.templates.insert((template.clone(), *rule), Err(failure.message));
                 }
                 VersionQuery::WithImage(_) => blame_template(view, template, &failure),
+                VersionQuery::All => {
+                    view.unprunable.insert(template.clone());
+                }
             }
+        } else if is_about_tenants(request) {
+            view.tenants.unread.push(failure.to_string());
         } else if let Request::GetParameters { names } = request {
             if let [name] = names.as_slice() {
                 view.parameters.insert(name.clone(), Err(failure.message));
@@ -179,6 +202,17 @@ impl Pass {
     }
 }
 
+/// Who lives on the hosts: good to know, and nothing is planned on it.
+fn is_about_tenants(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::ListServices { .. }
+            | Request::DescribeServices { .. }
+            | Request::GetTaskProtection { .. }
+            | Request::ListTasks { container_instance: None, .. }
+    )
+}
+
 /// How a failed call is told in a hold.
 fn not_allowed(failure: &Failure) -> Problem {
     Problem::NotAllowed { why: format!("not allowed to call {}: {}", failure.operation, failure.message) }
@@ -187,7 +221,7 @@ fn not_allowed(failure: &Failure) -> Problem {
 /// Groups on this template cannot be brought to their release.
 fn blame_template(view: &mut ClusterView, template: &TemplateId, failure: &Failure) {
     for group in view.groups.values_mut() {
-        if group.facts.template.as_ref().is_some_and(|spec| spec.template == *template) {
+        if group.facts.launch.templates().iter().any(|spec| spec.template == *template) {
             group.problem = Some(failure.to_string());
         }
     }
@@ -211,7 +245,7 @@ fn absorb_reply(
             None
         }
         Reply::CapacityProviders { providers, .. } => {
-            view.behind_providers.extend(providers.into_iter().filter_map(|provider| provider.group));
+            view.belonging.extend(providers.into_iter().filter_map(|provider| provider.group));
             None
         }
         Reply::ContainerInstanceArns { arns, next } => {
@@ -231,12 +265,32 @@ fn absorb_reply(
             next.map(|page| request.for_page(page))
         }
         Reply::Tasks { tasks, failures } => {
-            absorb::tasks(view, tasks, &failures);
+            absorb::tasks(view, &tasks, &failures);
+            if view.has_looked(&Look::AllTasks) {
+                absorb::tenants(view, tasks, follow_up);
+            }
+            None
+        }
+        Reply::ServiceArns { arns, next } => {
+            follow_up.services.extend(arns);
+            next.map(|page| request.for_page(page))
+        }
+        Reply::Services { services, .. } => {
+            view.tenants.services.extend(services);
+            None
+        }
+        Reply::ProtectedTasks(arns) => {
+            view.tenants.protected.extend(arns);
             None
         }
         Reply::Groups { groups, next } => {
+            let everybody = matches!(request, Request::DescribeAutoScalingGroups { names, .. } if names.is_empty());
             for facts in groups {
-                absorb::group(view, facts, settings, tags);
+                if everybody {
+                    absorb::anybody(view, &facts);
+                } else {
+                    absorb::group(view, facts, settings, tags);
+                }
             }
             next.map(|page| request.for_page(page))
         }
@@ -246,14 +300,14 @@ fn absorb_reply(
             next.map(|page| request.for_page(page))
         }
         Reply::TemplateVersions { versions, next } => {
-            if let Request::DescribeLaunchTemplateVersions { template, query, .. } = request {
-                absorb::template_versions(view, query, template, versions);
+            if let Request::DescribeLaunchTemplateVersions { template, query, page } = request {
+                absorb::template_versions(view, query, template, versions, page.is_none());
             }
             next.map(|page| request.for_page(page))
         }
-        Reply::Images(images) => {
+        Reply::Images { images, next } => {
             absorb::images(view, request, images);
-            None
+            next.map(|page| request.for_page(page))
         }
         Reply::Parameters { values, invalid } => {
             absorb::parameters(view, request, values, invalid);
@@ -281,6 +335,10 @@ fn task_page(
     now: Timestamp,
 ) {
     let Request::ListTasks { container_instance, desired, .. } = request else { return };
+    let Some(container_instance) = container_instance else {
+        follow_up.tasks.extend(arns);
+        return;
+    };
     let mut list = follow_up.half_lists.remove(container_instance).unwrap_or_default();
     list.extend(arns);
     if last {

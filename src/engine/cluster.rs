@@ -41,6 +41,7 @@ pub struct ClusterState {
     /// What the present hold is about, as far as this worker knows.
     held_for: BTreeSet<Problem>,
     unresolved: BTreeMap<GroupName, String>,
+    refused: BTreeMap<GroupName, String>,
 }
 
 impl ClusterState {
@@ -59,6 +60,7 @@ impl ClusterState {
             set_aside: BTreeSet::new(),
             held_for: BTreeSet::new(),
             unresolved: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -90,8 +92,8 @@ impl ClusterState {
     }
 
     /// A new whole view.
-    pub fn take_view(&mut self, view: ClusterView) {
-        self.follows = followed(&view).into_values().collect();
+    pub fn take_view(&mut self, view: ClusterView, now: Timestamp) {
+        self.follows = followed(&view, now).into_values().flatten().map(|parameter| parameter.plain()).collect();
         self.view = Some(view);
     }
 
@@ -145,6 +147,12 @@ impl ClusterState {
             }
         }
         self.unresolved.clone_from(&plan.unresolved);
+        for (group, why) in &plan.refused {
+            if self.refused.get(group) != Some(why) {
+                info!(cluster = %self.name, %group, why, "a newer image is not taken");
+            }
+        }
+        self.refused.clone_from(&plan.refused);
         let Some(view) = &mut self.view else { return };
         for (name, group) in &mut view.groups {
             match plan.blocked.get(name) {

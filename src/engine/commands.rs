@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::id::{GroupName, ParameterName};
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
-use crate::plan::release::{Resolution, resolve};
+use crate::plan::release::follows;
 use crate::plan::tags::{Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, readable};
 
 /// Why an aborted rotation is held.
@@ -82,18 +82,10 @@ impl Wanted {
     }
 }
 
-/// The parameters that the groups of this cluster follow.
-pub fn followed(view: &ClusterView) -> BTreeMap<GroupName, ParameterName> {
+/// The parameters that the groups of this cluster follow: also those that say nothing useful now.
+pub fn followed(view: &ClusterView, now: Timestamp) -> BTreeMap<GroupName, BTreeSet<ParameterName>> {
     let touched = view.groups.iter().filter(|(_, group)| group.is_ours_to_touch());
-    touched
-        .filter_map(|(name, group)| match resolve(view, name, group) {
-            Resolution::Resolved(release) => Some((name.clone(), release.parameter)),
-            // What it says now is no use; what it says next may be.
-            Resolution::Unresolved { .. } | Resolution::Lacks(_) => {
-                Some((name.clone(), group.source.ami_parameter.clone()?))
-            }
-        })
-        .collect()
+    touched.map(|(name, group)| (name.clone(), follows(view, name, group, now))).collect()
 }
 
 /// Folds the asks into the state that shall be; None when it is so already.
@@ -164,8 +156,9 @@ fn rotate(
 
 /// Opens a rotation on exactly the groups that follow the parameter.
 fn parameter(view: &ClusterView, wanted: Option<Wanted>, name: &ParameterName, now: Timestamp) -> Option<Wanted> {
+    let follow = |parameters: &BTreeSet<ParameterName>| parameters.iter().any(|one| one.plain() == *name);
     let scope: BTreeSet<GroupName> =
-        followed(view).into_iter().filter(|(_, parameter)| parameter == name).map(|(group, _)| group).collect();
+        followed(view, now).into_iter().filter(|(_, parameters)| follow(parameters)).map(|(group, _)| group).collect();
     if scope.is_empty() {
         return wanted;
     }
@@ -238,7 +231,7 @@ fn widened(scope: &BTreeSet<GroupName>, more: &BTreeSet<GroupName>) -> BTreeSet<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effect::Group;
+    use crate::effect::{Group, Launch};
     use crate::plan::model::GroupView;
     use crate::plan::policy::Policy;
 
@@ -256,7 +249,7 @@ mod tests {
             desired: 1,
             members: Vec::new(),
             suspended: BTreeSet::new(),
-            template: None,
+            launch: Launch::Unknown,
             tags: BTreeMap::new(),
             managed: false,
         };

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::wire::Purpose;
-use crate::effect::{DesiredStatus, InstanceFilter, Request, VersionQuery};
-use crate::id::{AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn};
+use crate::effect::{DesiredStatus, ImageQuery, InstanceFilter, Request, VersionQuery};
+use crate::id::{
+    AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn,
+};
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::tags::Tags;
 
 /// AWS's limits per call.
 const CONTAINER_INSTANCES: usize = 100;
 const TASKS: usize = 100;
+const SERVICES: usize = 10;
 const GROUPS: usize = 100;
 const FILTER_VALUES: usize = 200;
 /// The filter expression of `ListContainerInstances` is short.
@@ -59,7 +62,24 @@ pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<
                 query: VersionQuery::WithImage(image.clone()),
                 page: None,
             })),
+            Look::Versions(template) => calls.push(plain(Request::DescribeLaunchTemplateVersions {
+                template: template.clone(),
+                query: VersionQuery::All,
+                page: None,
+            })),
             Look::Image(id) => batches.images.push(id.clone()),
+            Look::Named(pattern) => {
+                let query = ImageQuery::Named(pattern.clone());
+                calls.push(plain(Request::DescribeImages { query, page: None }));
+            }
+            Look::Everybody => calls.push(plain(Request::DescribeAutoScalingGroups { names: Vec::new(), page: None })),
+            Look::Services => calls.push(plain(Request::ListServices { cluster: view.arn.clone(), page: None })),
+            Look::AllTasks => calls.push(plain(Request::ListTasks {
+                cluster: view.arn.clone(),
+                container_instance: None,
+                desired: DesiredStatus::Running,
+                page: None,
+            })),
             Look::Parameter(name) => batches.parameters.push(name.clone()),
             Look::Host(id) => match view.hosts.get(id).and_then(|host| host.arn.clone()) {
                 Some(arn) => batches.arns.push((arn, id.clone())),
@@ -85,7 +105,10 @@ impl Batches {
         calls.extend(self.members.chunks(FILTER_VALUES).map(|names| {
             plain(Request::DescribeInstances { filter: InstanceFilter::MembersOf(names.to_vec()), page: None })
         }));
-        calls.extend(self.images.chunks(IMAGES).map(|ids| plain(Request::DescribeImages { ids: ids.to_vec() })));
+        calls.extend(self.images.chunks(IMAGES).map(|ids| {
+            let query = ImageQuery::Ids(ids.to_vec());
+            plain(Request::DescribeImages { query, page: None })
+        }));
         calls.extend(
             self.parameters.chunks(PARAMETERS).map(|names| plain(Request::GetParameters { names: names.to_vec() })),
         );
@@ -133,7 +156,7 @@ pub fn listings(view: &ClusterView, ids: &[InstanceId]) -> Vec<(Purpose, Request
 fn task_lists(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
     let host = view.hosts.get(id)?;
     let desired = if host.watch.is_none() { DesiredStatus::Running } else { DesiredStatus::Stopped };
-    let container_instance = host.arn.clone()?;
+    let container_instance = Some(host.arn.clone()?);
     Some(plain(Request::ListTasks { cluster: view.arn.clone(), container_instance, desired, page: None }))
 }
 
@@ -159,5 +182,21 @@ pub fn describe_tasks(view: &ClusterView, arns: &BTreeSet<TaskArn>) -> Vec<(Purp
     let arns: Vec<TaskArn> = arns.iter().cloned().collect();
     arns.chunks(TASKS)
         .map(|arns| plain(Request::DescribeTasks { cluster: view.arn.clone(), arns: arns.to_vec() }))
+        .collect()
+}
+
+/// Services that a list has named.
+pub fn describe_services(view: &ClusterView, arns: &BTreeSet<ServiceArn>) -> Vec<(Purpose, Request)> {
+    let arns: Vec<ServiceArn> = arns.iter().cloned().collect();
+    arns.chunks(SERVICES)
+        .map(|arns| plain(Request::DescribeServices { cluster: view.arn.clone(), arns: arns.to_vec() }))
+        .collect()
+}
+
+/// Which of these tasks are protected?
+pub fn protection(view: &ClusterView, arns: &BTreeSet<TaskArn>) -> Vec<(Purpose, Request)> {
+    let arns: Vec<TaskArn> = arns.iter().cloned().collect();
+    arns.chunks(TASKS)
+        .map(|arns| plain(Request::GetTaskProtection { cluster: view.arn.clone(), arns: arns.to_vec() }))
         .collect()
 }

@@ -33,7 +33,7 @@ use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
-use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, Receipt};
+use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
 use census::Census;
@@ -57,6 +57,8 @@ const MOST_TRIES: u32 = 4;
 pub struct Settings {
     /// The clusters this worker looks after; empty: every cluster with the tag `enabled` = `true`.
     pub clusters: Vec<ClusterName>,
+    /// Groups whose instances register in a cluster although none of its capacity providers names them.
+    pub groups: BTreeMap<ClusterName, BTreeSet<GroupName>>,
     /// In front of every tag of ours: `ecs-rotator:`.
     pub tag_prefix: String,
     pub policy: Policy,
@@ -70,6 +72,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clusters: Vec::new(),
+            groups: BTreeMap::new(),
             tag_prefix: "ecs-rotator:".to_owned(),
             policy: Policy::default(),
             sweep_interval: SignedDuration::from_mins(5),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use tracing::{error, warn};
 
 use super::absorb::{self, FollowUp};
@@ -160,6 +161,8 @@ impl Pass {
         let Some(view) = self.target(state) else { return false };
         let mut calls = looks::describe_hosts(view, &follow_up.hosts, &follow_up.asked);
         calls.extend(looks::describe_tasks(view, &follow_up.tasks));
+        calls.extend(looks::describe_services(view, &follow_up.services));
+        calls.extend(looks::protection(view, &follow_up.protectable));
         let unlisted: Vec<_> = follow_up.unlisted.into_iter().collect();
         calls.extend(looks::listings(view, &unlisted));
         let any = !calls.is_empty();
@@ -176,7 +179,7 @@ impl Pass {
             self.draft = Some(ClusterView::blank(state.arn.clone(), context.worker.clone()));
         }
         let Some(draft) = &self.draft else { return false };
-        let lacking = lacking(draft);
+        let lacking = lacking(draft, context.now);
         if !lacking.is_empty() {
             self.send_looks(lacking, state, context);
             return true;
@@ -185,7 +188,7 @@ impl Pass {
             if let Some(old) = &state.view {
                 absorb::carry_over(&mut draft, old);
             }
-            state.take_view(draft);
+            state.take_view(draft, context.now);
         }
         false
     }
@@ -260,7 +263,7 @@ impl Pass {
 }
 
 /// What a whole view still lacks.
-fn lacking(view: &ClusterView) -> BTreeSet<Look> {
+fn lacking(view: &ClusterView, now: Timestamp) -> BTreeSet<Look> {
     let stage =
         |looks: Vec<Look>| -> BTreeSet<Look> { looks.into_iter().filter(|look| !view.has_looked(look)).collect() };
     let first = stage(vec![Look::Cluster]);
@@ -277,8 +280,8 @@ fn lacking(view: &ClusterView) -> BTreeSet<Look> {
     }
     let mut fourth: Vec<Look> = view.groups.keys().cloned().map(Look::Members).collect();
     for (name, group) in view.groups.iter().filter(|(_, group)| group.is_ours_to_touch()) {
-        if let Resolution::Lacks(look) = resolve(view, name, group) {
-            fourth.push(look);
+        if let Resolution::Lacks(looks) = resolve(view, name, group, now) {
+            fourth.extend(looks);
         }
     }
     stage(fourth)

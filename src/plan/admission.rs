@@ -22,6 +22,8 @@ use crate::id::{InstanceId, Zone};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocked {
     LaunchesSuspended,
+    /// The release has been written, and cannot be read back yet.
+    NotWritten(String),
     /// Fewer members are ready than desired, and hosts in flight explain only `explained` of the missing ones.
     NotWhole {
         ready: u32,
@@ -53,6 +55,7 @@ impl std::fmt::Display for Blocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Blocked::LaunchesSuspended => f.write_str("launches are suspended"),
+            Blocked::NotWritten(why) => f.write_str(why),
             Blocked::NotWhole { ready, desired, explained, absent } => {
                 write!(f, "{ready} of {desired} members are ready")?;
                 if *explained > 0 {
@@ -133,6 +136,9 @@ mod tests {
             zone: zone.into(),
             tags: BTreeMap::new(),
             managed: false,
+            architecture: "x86_64".to_owned(),
+            windows: false,
+            root_device: None,
         };
         (id.into(), Host { ec2: Seen::Here(ec2), ..Host::default() })
     }

@@ -13,7 +13,7 @@ use super::release::{Release, Resolution};
 use super::tags::{Ours, RotationState};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
-use crate::id::{GroupName, InstanceId};
+use crate::id::{AmiId, GroupName, InstanceId};
 
 /// An instance can be registered while its group still has it as pending (a lifecycle hook, a health check), and no event
 /// of ours tells when that ends: so often it is looked at then.
@@ -154,12 +154,13 @@ impl Context<'_> {
     fn runs_the_release(&self, name: &GroupName, group: &GroupView, plan: &mut Plan) -> bool {
         let Some(Resolution::Resolved(release)) = self.resolutions.get(name) else { return true };
         let mut waiting = self.replacing_hosts(name);
-        waiting.retain(|_, since| *since >= release.in_use.created);
+        waiting.retain(|_, since| *since >= release.since());
         let Some(after) = waiting.values().min().copied().filter(|_| release.is_in_use()) else { return true };
         for member in &group.facts.members {
             let Some(host) = self.view.hosts.get(&member.id) else { continue };
             let came_after = host.launched().is_some_and(|launched| launched >= after);
-            if !came_after || host.image() == Some(&release.image) || !host.serves(self.now) {
+            let on_release = host.image().is_some_and(|image| release.images.contains(image));
+            if !came_after || on_release || !host.serves(self.now) {
                 continue;
             }
             // The agent's registration is later than the launch: EC2 knows better.
@@ -250,7 +251,7 @@ impl Context<'_> {
     fn replacement_timeout(&self, name: &GroupName) -> SignedDuration {
         let policy = self.view.groups.get(name).map_or(self.policy, |group| &group.policy);
         match self.resolutions.get(name) {
-            Some(Resolution::Resolved(release)) if release.windows => policy.replacement_timeout_windows,
+            Some(Resolution::Resolved(release)) if release.windows() => policy.replacement_timeout_windows,
             Some(_) | None => policy.replacement_timeout,
         }
     }
@@ -284,9 +285,10 @@ impl Context<'_> {
 fn wrong_image(
     group: &GroupName,
     host: &InstanceId,
-    image: crate::id::AmiId,
+    image: AmiId,
     release: &Release<'_>,
     waiting: BTreeSet<InstanceId>,
 ) -> Problem {
-    Problem::WrongImage { group: group.clone(), host: host.clone(), image, release: release.image.clone(), waiting }
+    let release = release.images.iter().map(AmiId::as_str).collect::<Vec<_>>().join(" or ");
+    Problem::WrongImage { group: group.clone(), host: host.clone(), image, release, waiting }
 }

@@ -1,18 +1,19 @@
-//! The groups of an open rotation: first the template, then who goes next.
+//! The groups of an open rotation: first the release is written, then who goes next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::admission::{Blocked, gate, order};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::Phase;
 use super::model::{ClusterView, GroupView, Look, Seen};
-use super::release::{Release, Resolution, TemplateStep, template_step};
+use super::release::{Release, Resolution};
 use super::tags::RotationState;
+use super::writing::{Pruning, Step, disturbs, next_step, prune};
 use super::{Act, Context, Plan, earlier, is_in_flight};
-use crate::effect::{Lifecycle, Member, VersionRule};
+use crate::effect::{Lifecycle, Member};
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -29,14 +30,7 @@ struct Flight {
 
 pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
     let Context { view, policy, resolutions, .. } = *context;
-    for (name, resolution) in resolutions {
-        match resolution {
-            Resolution::Unresolved { reason } => {
-                plan.unresolved.insert((*name).clone(), reason.clone());
-            }
-            Resolution::Lacks(_) | Resolution::Resolved(_) => {}
-        }
-    }
+    note_resolutions(context, plan);
     let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
     // With a problem on the table nobody new starts.
     if !open || !plan.problems.is_empty() {
@@ -45,30 +39,13 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
     let flights = flights(view, plan);
     let all: u32 = flights.values().map(|flight| flight.in_flight).sum();
     let mut cluster_room = policy.max_in_flight_cluster.map(|most| most.saturating_sub(all));
-    let mut template_acts = BTreeSet::new();
+    let mut writing = BTreeSet::new();
     for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
         match resolutions.get(name) {
-            Some(Resolution::Lacks(look)) => {
-                plan.looks.insert(look.clone());
+            Some(Resolution::Lacks(looks)) => plan.looks.extend(looks.iter().cloned()),
+            Some(Resolution::Resolved(release)) if !release.is_in_use() => {
+                write_release(context, name, group, release, &mut writing, plan);
             }
-            // Another worker may know of a newer release than the one that was read here last.
-            Some(Resolution::Resolved(release)) if !release.is_in_use() && !is_read_anew(context, release) => {
-                plan.looks.extend(looks_at(release));
-            }
-            Some(Resolution::Resolved(release)) if !release.is_in_use() => match template_step(view, release) {
-                _ if let Some(reason) = fights_over_template(view, name, release) => {
-                    plan.unresolved.insert(name.clone(), reason);
-                }
-                TemplateStep::Look(look) => {
-                    plan.looks.insert(look);
-                }
-                TemplateStep::Make => {
-                    template_acts.insert(make_version(release));
-                }
-                TemplateStep::Use(version) => {
-                    template_acts.insert(use_version(name, release, version));
-                }
-            },
             Some(Resolution::Resolved(release)) => {
                 let flight = flights.get(name);
                 let admitted = admit(context, name, group, release, flight, cluster_room, plan);
@@ -77,61 +54,74 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
             Some(Resolution::Unresolved { .. }) | None => {}
         }
     }
-    plan.acts.extend(template_acts);
+    plan.acts.extend(writing);
 }
 
-/// A new version, or a new default, is everybody's who uses the template by `$Latest` or `$Default`.
-fn fights_over_template(view: &ClusterView, name: &GroupName, release: &Release<'_>) -> Option<String> {
-    let others = view.groups.iter().filter(|(other, _)| *other != name);
-    for (other, group) in others {
-        let Some(spec) = group.facts.template.as_ref().filter(|spec| spec.template == release.spec.template) else {
+fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {
+    for (name, resolution) in context.resolutions {
+        match resolution {
+            Resolution::Unresolved { reason } => {
+                plan.unresolved.insert((*name).clone(), reason.clone());
+            }
+            Resolution::Resolved(release) => {
+                let refused = release.launches.iter().filter_map(|launch| launch.refused.clone());
+                let refused: Vec<String> = refused.collect::<BTreeSet<_>>().into_iter().collect();
+                if !refused.is_empty() {
+                    plan.refused.insert((*name).clone(), refused.join("; "));
+                }
+            }
+            Resolution::Lacks(_) => {}
+        }
+    }
+}
+
+/// The next step of every launch that has not its release yet.
+fn write_release(
+    context: &Context<'_>,
+    name: &GroupName,
+    group: &GroupView,
+    release: &Release<'_>,
+    writing: &mut BTreeSet<Act>,
+    plan: &mut Plan,
+) {
+    let view = context.view;
+    for launch in release.launches.iter().filter(|launch| !launch.is_in_use()) {
+        // Another worker may know of a newer release than the one that was read here last.
+        let looks = [Some(launch.look_at_origin()), launch.look_at_use()].into_iter().flatten();
+        let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
+        if !looks.is_empty() {
+            plan.looks.extend(looks);
             continue;
-        };
-        let moved = spec.rule == VersionRule::Latest
-            || (spec.rule == VersionRule::Default && release.spec.rule == VersionRule::Default);
-        if moved && !group.is_ours_to_touch() {
-            return Some(format!(
-                "its template {} is also the one of {other}, which is not to be touched",
-                spec.template
-            ));
         }
-        let in_use = view.templates.get(&(spec.template.clone(), spec.rule)).and_then(|version| version.as_ref().ok());
-        let same_version = in_use.is_some_and(|version| {
-            version.number == release.in_use.number || version.description.as_deref() == Some(&release.description())
-        });
-        if spec.rule == VersionRule::Latest && !same_version {
-            return Some(format!(
-                "{other} launches the newest version of its template {}, and it another",
-                spec.template
-            ));
+        if let Some(reason) = disturbs(context, name, launch) {
+            plan.unresolved.insert(name.clone(), reason);
+            continue;
         }
-    }
-    None
-}
-
-fn looks_at(release: &Release<'_>) -> [Look; 2] {
-    [Look::Parameter(release.parameter.clone()), Look::Template(release.spec.template.clone(), release.spec.rule)]
-}
-
-fn is_read_anew(context: &Context<'_>, release: &Release<'_>) -> bool {
-    looks_at(release).iter().all(|look| context.view.is_fresh(look, context.now))
-}
-
-fn make_version(release: &Release<'_>) -> Act {
-    Act::MakeVersion {
-        template: release.spec.template.clone(),
-        source: release.in_use.number,
-        image: release.image.clone(),
-        description: release.description(),
-        client_token: release.client_token(),
+        match next_step(view, name, group, launch, context.now) {
+            Some(Step::Look(look)) => {
+                plan.looks.insert(look);
+            }
+            Some(Step::Act(act)) => {
+                writing.insert(act);
+            }
+            Some(Step::Wait { again, why }) => {
+                plan.look_again = earlier(plan.look_again, Some(again));
+                block(context, name, group, &Blocked::NotWritten(why), plan);
+            }
+            None => {}
+        }
     }
 }
 
-fn use_version(group: &GroupName, release: &Release<'_>, version: u64) -> Act {
-    let template = release.spec.template.clone();
-    match release.spec.rule {
-        VersionRule::Number(_) => Act::Pin { group: group.clone(), template, version, mixed: release.spec.mixed },
-        VersionRule::Default | VersionRule::Latest => Act::SetDefault { template, version },
+/// Our old template versions, at the end of a rotation that wrote new ones.
+pub fn plan_pruning(context: &Context<'_>, opened: Timestamp, plan: &mut Plan) {
+    for (name, _) in context.view.groups.iter().filter(|(name, _)| context.view.in_scope(name)) {
+        let Some(Resolution::Resolved(release)) = context.resolutions.get(name) else { continue };
+        match prune(context, release, opened) {
+            Pruning::Looks(looks) => plan.looks.extend(looks),
+            Pruning::Act(act) if !plan.acts.contains(&act) => plan.acts.push(act),
+            Pruning::Act(_) | Pruning::Nothing => {}
+        }
     }
 }
 
@@ -194,9 +184,8 @@ fn admit(
 /// the template to another release, and every member in service that nobody has looked at yet.
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
-    let template = Look::Template(release.spec.template.clone(), release.spec.rule);
-    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster, template];
-    let first: BTreeSet<Look> = first.into_iter().filter(|look| !view.is_fresh(look, context.now)).collect();
+    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
+    let first: BTreeSet<Look> = first.filter(|look| !view.is_fresh(look, context.now)).collect();
     if !first.is_empty() {
         return first;
     }

@@ -17,7 +17,7 @@ pub enum Problem {
     /// These hosts were detached, and no replacement became whole in time.
     NoReplacement { group: GroupName, hosts: BTreeSet<InstanceId>, after: String },
     /// A host that came in place of a detached one does not run the release.
-    WrongImage { group: GroupName, host: InstanceId, image: AmiId, release: AmiId, waiting: BTreeSet<InstanceId> },
+    WrongImage { group: GroupName, host: InstanceId, image: AmiId, release: String, waiting: BTreeSet<InstanceId> },
     /// Nobody could be admitted for too long.
     GroupBlocked { group: GroupName, why: String, after: String },
     /// AWS refused a call about this host.

@@ -2,7 +2,7 @@
 //!
 //! The phase is derived, never stored. The rows are tried in the order of [`Phase`]; the first that fits is the phase.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -68,13 +68,13 @@ pub fn memberships(view: &ClusterView) -> Memberships<'_> {
         .collect()
 }
 
-/// The phase of one host. `release` is the image its group shall run, where that is known.
+/// The phase of one host. `release`: the images that its group shall run, where that is known.
 pub fn phase(
     view: &ClusterView,
     id: &InstanceId,
     host: &Host,
     member: Option<(&GroupName, &Member)>,
-    release: Option<&AmiId>,
+    release: Option<&BTreeSet<AmiId>>,
     now: Timestamp,
 ) -> Phase {
     match &host.ec2 {
@@ -115,7 +115,7 @@ fn phase_of_member(
     host: &Host,
     group: &GroupName,
     member: &Member,
-    release: Option<&AmiId>,
+    release: Option<&BTreeSet<AmiId>>,
 ) -> Phase {
     if !is_ours_to_touch(view, group) || host.ec2.here().is_some_and(|ec2| ec2.managed) {
         return Phase::Foreign;
@@ -123,7 +123,7 @@ fn phase_of_member(
     if member.lifecycle != Lifecycle::InService {
         return Phase::Current;
     }
-    let other_image = matches!((host.image(), release), (Some(image), Some(release)) if image != release);
+    let other_image = matches!((host.image(), release), (Some(image), Some(release)) if !release.contains(image));
     let too_old = matches!((host.launched(), view.rotate_before), (Some(at), Some(before)) if at < before)
         && view.in_scope(group)
         && release.is_some();
@@ -192,10 +192,8 @@ fn first_looks(view: &ClusterView, id: &InstanceId) -> Vec<Look> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::effect::{ContainerInstance, Group, Instance, InstanceState};
+    use crate::effect::{ContainerInstance, Group, Instance, InstanceState, Launch};
     use crate::plan::policy::Policy;
     use crate::plan::tags::{Ours, RotationId, Tags};
 
@@ -215,11 +213,11 @@ mod tests {
             desired: 3,
             members: Vec::new(),
             suspended: BTreeSet::new(),
-            template: None,
+            launch: Launch::Unknown,
             tags: BTreeMap::from([("t:enabled".to_owned(), enabled.to_owned())]),
             managed: false,
         };
-        view.behind_providers.insert("web".into());
+        view.belonging.insert("web".into());
         view.groups.insert("web".into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
         view
     }
@@ -233,6 +231,9 @@ mod tests {
             zone: "a".into(),
             tags: BTreeMap::new(),
             managed: false,
+            architecture: "x86_64".to_owned(),
+            windows: false,
+            root_device: None,
         };
         let container = status.map_or(Seen::Missing, |status| {
             Seen::Here(ContainerInstance {
@@ -277,7 +278,7 @@ mod tests {
             let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle });
             let web = GroupName::from("web");
             let membership = member.as_ref().map(|member| (&web, member));
-            let release = AmiId::from(new);
+            let release = BTreeSet::from([AmiId::from(new)]);
             let phase = phase(&view, &"i-1".into(), &host, membership, Some(&release), time(NOW));
             assert_eq!(phase, expected, "{state:?} {status:?} ours {ours} {member:?} {image}");
         }
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn a_member_of_a_group_that_has_opted_out_is_foreign_even_when_it_carries_our_tag() {
         let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
-        let (web, release) = (GroupName::from("web"), AmiId::from("ami-2"));
+        let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
         for ours in [false, true] {
             let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), ours, "ami-1");
             let phase = phase(&view(true), &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
@@ -297,7 +298,7 @@ mod tests {
     #[test]
     fn a_host_launched_before_a_forced_rotation_is_outdated_whatever_its_image() {
         let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
-        let (web, release) = (GroupName::from("web"), AmiId::from("ami-2"));
+        let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
         let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-2");
         let mut view = view(false);
         for (before, scope, expected) in

@@ -13,6 +13,7 @@
 //! What only waits is a [`Wait`], with a since and an until; what has waited too long is a [`Problem`], and a hold.
 
 pub mod admission;
+pub mod family;
 mod flight;
 mod groups;
 pub mod hold;
@@ -21,6 +22,7 @@ pub mod model;
 pub mod policy;
 pub mod release;
 pub mod tags;
+pub mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +35,8 @@ use policy::Policy;
 use release::{Resolution, resolve};
 use tags::RotationState;
 
-use crate::id::{AmiId, GroupName, InstanceId, TemplateId};
+use crate::effect::{BlockDevice, LaunchChange};
+use crate::id::{AmiId, GroupName, InstanceId, ParameterName, TemplateId};
 
 /// A rotation stays open at least this long: a look that was a little old when it was opened (a parameter that had just
 /// changed) must not close it.
@@ -54,6 +57,8 @@ pub struct Plan {
     pub problems: BTreeSet<Problem>,
     /// Groups whose release cannot be found, with the reason.
     pub unresolved: BTreeMap<GroupName, String>,
+    /// Groups for which there is a newer image that is not taken now, with the reason.
+    pub refused: BTreeMap<GroupName, String>,
     /// Groups in which somebody is due and nobody can be admitted, with the reason.
     pub blocked: BTreeMap<GroupName, String>,
     /// Every host in scope is current, and none is in flight.
@@ -70,6 +75,7 @@ pub enum Act {
         template: TemplateId,
         source: u64,
         image: AmiId,
+        block_devices: Vec<BlockDevice>,
         description: String,
         client_token: String,
     },
@@ -78,12 +84,22 @@ pub enum Act {
         template: TemplateId,
         version: u64,
     },
-    /// Points a group with a pinned version at this one.
-    Pin {
+    /// Changes which version, or which image, a group names itself.
+    ChangeLaunch {
         group: GroupName,
-        template: TemplateId,
-        version: u64,
         mixed: bool,
+        change: LaunchChange,
+    },
+    /// Gives a parameter of the operator's the release.
+    PutParameter {
+        parameter: ParameterName,
+        image: AmiId,
+        data_type: Option<String>,
+    },
+    /// Deletes old versions of ours that nobody uses.
+    Prune {
+        template: TemplateId,
+        versions: Vec<u64>,
     },
     /// Tags hosts as ours.
     Claim {
@@ -162,7 +178,7 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     if !view.opted_in {
         return plan;
     }
-    let resolutions = resolutions(view);
+    let resolutions = resolutions(view, now);
     let memberships = host::memberships(view);
     let strengths = view.groups.iter().map(|(name, group)| (name, group.strength(&view.hosts, now))).collect();
     let context =
@@ -179,9 +195,9 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     plan
 }
 
-fn resolutions(view: &ClusterView) -> BTreeMap<&GroupName, Resolution<'_>> {
+pub fn resolutions(view: &ClusterView, now: Timestamp) -> BTreeMap<&GroupName, Resolution<'_>> {
     let ours = view.groups.iter().filter(|(_, group)| group.is_ours_to_touch());
-    ours.map(|(name, group)| (name, resolve(view, name, group))).collect()
+    ours.map(|(name, group)| (name, resolve(view, name, group, now))).collect()
 }
 
 /// Is some host of these phases in flight?
@@ -197,7 +213,7 @@ pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
     if !view.opted_in {
         return false;
     }
-    let resolutions = resolutions(view);
+    let resolutions = resolutions(view, now);
     let behind = resolutions.values().any(|resolution| match resolution {
         Resolution::Resolved(release) => !release.is_in_use(),
         Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
@@ -216,7 +232,7 @@ fn phases(
         .map(|(id, host)| {
             let member = memberships.get(id).copied();
             let release = member.and_then(|(group, _)| match resolutions.get(group) {
-                Some(Resolution::Resolved(release)) => Some(&release.image),
+                Some(Resolution::Resolved(release)) => Some(&release.images),
                 Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
             });
             (id.clone(), host::phase(view, id, host, member, release, now))
@@ -241,7 +257,10 @@ fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
         plan.look_at_all = true;
     } else {
         groups::plan_wholeness(context, plan);
-        plan.complete = plan.blocked.is_empty();
+        if plan.blocked.is_empty() {
+            groups::plan_pruning(context, rotation.since, plan);
+        }
+        plan.complete = plan.blocked.is_empty() && plan.looks.is_empty() && plan.acts.is_empty();
     }
 }
 

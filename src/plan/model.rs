@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::policy::Policy;
+use super::policy::{BadSetting, Policy};
 use super::tags::{Ours, Rotation, Tags};
 use crate::effect::{
-    ContainerInstance, ContainerInstanceStatus, Group, Image, Instance, Lifecycle, Member, TemplateVersion, VersionRule,
+    ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle, Member, Parameter,
+    Service, Task, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
     AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
@@ -46,8 +47,17 @@ pub enum Look {
     Template(TemplateId, VersionRule),
     /// The versions of a template that have this image.
     Made(TemplateId, AmiId),
+    /// All versions of a template.
+    Versions(TemplateId),
     Image(AmiId),
+    /// The images that an owner has by such a name.
+    Named(ImagePattern),
     Parameter(ParameterName),
+    /// Every group of the account: whose templates are whose?
+    Everybody,
+    /// The services of the cluster, and the tasks on its hosts.
+    Services,
+    AllTasks,
     /// The container instance on one EC2 instance.
     Host(InstanceId),
     /// One EC2 instance.
@@ -95,21 +105,49 @@ pub struct ClusterView {
     /// The groups that the rotation is about; empty: all.
     pub scope: BTreeSet<GroupName>,
     pub providers: Vec<CapacityProviderName>,
-    /// The groups behind them.
-    pub behind_providers: BTreeSet<GroupName>,
+    /// The groups behind them, and those that the configuration names.
+    pub belonging: BTreeSet<GroupName>,
     pub groups: BTreeMap<GroupName, GroupView>,
     pub hosts: BTreeMap<InstanceId, Host>,
     /// Template versions by the rule that names them; the error says why there is none.
     pub templates: BTreeMap<(TemplateId, VersionRule), Result<TemplateVersion, String>>,
     /// Versions that have an image, by template and image.
     pub made: BTreeMap<(TemplateId, AmiId), Vec<TemplateVersion>>,
+    /// All versions, by template.
+    pub versions: BTreeMap<TemplateId, Vec<TemplateVersion>>,
     pub images: BTreeMap<AmiId, Seen<Image>>,
-    /// Values; the error says why there is none.
-    pub parameters: BTreeMap<ParameterName, Result<String, String>>,
+    pub named: BTreeMap<ImagePattern, Vec<Image>>,
+    /// The error says why there is none.
+    pub parameters: BTreeMap<ParameterName, Result<Parameter, String>>,
+    /// What we have written ourselves and not read back yet.
+    pub written: BTreeMap<ParameterName, Written>,
+    /// Every launch template (and version) that some group of the account names; None: not asked.
+    pub in_use_anywhere: Option<BTreeSet<TemplateSpec>>,
+    /// Templates whose old versions AWS does not let us delete.
+    pub unprunable: BTreeSet<TemplateId>,
+    /// Who lives on the hosts, as far as it was asked.
+    pub tenants: Tenants,
     /// The container instance on which this worker runs, if it runs on one.
     pub worker: Option<ContainerInstanceArn>,
     /// What was asked during this pass, and when.
     pub looked: BTreeMap<Look, Timestamp>,
+}
+
+/// A value that we gave a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub image: AmiId,
+    pub at: Timestamp,
+}
+
+/// The services of a cluster and the tasks on its hosts.
+#[derive(Clone, Debug, Default)]
+pub struct Tenants {
+    pub services: Vec<Service>,
+    pub tasks: Vec<Task>,
+    pub protected: BTreeSet<TaskArn>,
+    /// What could not be read, and why.
+    pub unread: Vec<String>,
 }
 
 /// One Auto Scaling group.
@@ -139,9 +177,14 @@ pub struct Strength {
 /// What the group's tags say about where its image comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageSource {
+    /// `{arch}` in it stands for the architecture of the image in use.
     pub ami_parameter: Option<ParameterName>,
+    /// The same in its name.
+    pub ami_name: Option<ImagePattern>,
     /// The tag `OS`: a family.
     pub os: Option<String>,
+    /// Images that failed here.
+    pub rejected: BTreeSet<AmiId>,
 }
 
 /// One host: an EC2 instance, the container instance on it, or (for a moment) only one of the two.
@@ -197,13 +240,19 @@ impl ClusterView {
             rotate_before: None,
             scope: BTreeSet::new(),
             providers: Vec::new(),
-            behind_providers: BTreeSet::new(),
+            belonging: BTreeSet::new(),
             groups: BTreeMap::new(),
             hosts: BTreeMap::new(),
             templates: BTreeMap::new(),
             made: BTreeMap::new(),
+            versions: BTreeMap::new(),
             images: BTreeMap::new(),
+            named: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            written: BTreeMap::new(),
+            in_use_anywhere: None,
+            unprunable: BTreeSet::new(),
+            tenants: Tenants::default(),
             worker,
             looked: BTreeMap::new(),
         }
@@ -224,10 +273,10 @@ impl ClusterView {
         self.scope.is_empty() || self.scope.contains(group)
     }
 
-    /// The groups behind capacity providers, and those that hosts in flight have left.
+    /// The groups that belong to the cluster, and those that hosts in flight have left.
     pub fn groups_named(&self) -> BTreeSet<GroupName> {
         let left = self.hosts.values().filter_map(|host| host.ours.as_ref()).map(|ours| ours.group.clone());
-        self.behind_providers.iter().cloned().chain(left).collect()
+        self.belonging.iter().cloned().chain(left).collect()
     }
 
     /// The host on which this container instance is.
@@ -249,18 +298,20 @@ impl ClusterView {
 impl GroupView {
     /// A group as AWS describes it, under the cluster's policy.
     pub fn new(facts: Group, tags: &Tags, policy: &Policy) -> Self {
-        let (policy, problem) = match tags.group_policy(&facts.tags, policy) {
+        let said = |(tag, bad): (String, BadSetting)| format!("its tag `{tag}`: {bad}");
+        let (policy, bad_policy) = match tags.group_policy(&facts.tags, policy) {
             Ok(policy) => (policy, None),
-            Err((tag, bad)) => (policy.clone(), Some(format!("its tag `{tag}`: {bad}"))),
+            Err(bad) => (policy.clone(), Some(said(bad))),
+        };
+        let (source, bad_source) = match tags.image_source(&facts.tags) {
+            Ok(source) => (source, None),
+            Err(bad) => (ImageSource::default(), Some(said(bad))),
         };
         Self {
             policy,
             opted_out: tags.group_enabled(&facts.tags) == Some(false),
-            source: ImageSource {
-                ami_parameter: tags.ami_parameter(&facts.tags).map(ParameterName::from),
-                os: Tags::os(&facts.tags).map(ToOwned::to_owned),
-            },
-            problem,
+            source,
+            problem: bad_policy.or(bad_source),
             blocked_since: None,
             facts,
         }

@@ -1,6 +1,8 @@
 //! The settings an operator chooses: for all clusters by flag or environment, for one group by a tag with the setting's name.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use super::family::Families;
 
 /// How a rotation goes about its work. Every duration is wall-clock time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,22 @@ pub struct Policy {
     /// A release may be older than the image in use. Otherwise it is refused: "recommended" images have gone back before,
     /// and a read of a parameter that lags behind must not undo a template.
     pub allow_older: bool,
+    /// How old a release must be before it is taken: rings of environments.
+    pub min_ami_age: SignedDuration,
+    pub release_by: ReleaseBy,
+    /// Template versions of ours that are kept; older ones that nobody uses are deleted.
+    pub keep_versions: u32,
+    /// Which public parameter an image of Amazon's follows.
+    pub families: Families,
+}
+
+/// How a release is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseBy {
+    /// As a new version of the launch template.
+    Template,
+    /// As the value of the parameter that the template reads by `resolve:ssm:`.
+    Parameter,
 }
 
 /// A number of hosts, or a share of the group's desired capacity (rounded down, at least 1).
@@ -46,6 +64,10 @@ impl Default for Policy {
             replacement_timeout: SignedDuration::from_mins(15),
             replacement_timeout_windows: SignedDuration::from_mins(45),
             allow_older: false,
+            min_ami_age: SignedDuration::ZERO,
+            release_by: ReleaseBy::Template,
+            keep_versions: 5,
+            families: Families::built_in(),
         }
     }
 }
@@ -116,12 +138,42 @@ impl std::fmt::Display for DrainWhen {
     }
 }
 
+/// `template` or `parameter`.
+impl std::str::FromStr for ReleaseBy {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        match text.trim() {
+            "template" => Ok(ReleaseBy::Template),
+            "parameter" => Ok(ReleaseBy::Parameter),
+            other => Err(BadSetting { expected: "`template` or `parameter`", got: other.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for ReleaseBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ReleaseBy::Template => "template",
+            ReleaseBy::Parameter => "parameter",
+        })
+    }
+}
+
 /// `90s`, `15m`, `1h 30m`: a duration of at least a second, as a setting.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, BadSetting> {
     let bad =
         || BadSetting { expected: "a duration of a second or more, as `90s`, `15m` or `1h 30m`", got: text.to_owned() };
     let duration: SignedDuration = text.trim().parse().map_err(|_| bad())?;
     if duration < SignedDuration::from_secs(1) { Err(bad()) } else { Ok(duration) }
+}
+
+/// `0s`, `36h`, `7d`: an age, with days of 24 hours.
+pub fn parse_age(text: &str) -> Result<SignedDuration, BadSetting> {
+    let bad = || BadSetting { expected: "an age, as `0s`, `36h` or `7d`", got: text.to_owned() };
+    let span: Span = text.trim().parse().map_err(|_| bad())?;
+    let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
+    if age.is_negative() { Err(bad()) } else { Ok(age) }
 }
 
 /// A setting whose text cannot be read.
@@ -148,6 +200,9 @@ mod tests {
         for text in ["1", "12", "10%", "100%"] {
             assert_eq!(text.parse::<Budget>().unwrap().to_string(), text);
         }
+        for text in ["template", "parameter"] {
+            assert_eq!(text.parse::<ReleaseBy>().unwrap().to_string(), text);
+        }
         for text in ["after-replacement", "at-once"] {
             assert_eq!(text.parse::<DrainWhen>().unwrap().to_string(), text);
         }
@@ -162,5 +217,15 @@ mod tests {
             assert!(parse_duration(text).is_err(), "{text}");
         }
         assert_eq!(parse_duration("1h 30m").unwrap(), SignedDuration::from_mins(90));
+    }
+
+    #[test]
+    fn an_age_may_be_in_days() {
+        for (text, hours) in [("0s", 0), ("36h", 36), ("7d", 168), ("1d 12h", 36)] {
+            assert_eq!(parse_age(text).unwrap(), SignedDuration::from_hours(hours), "{text}");
+        }
+        for text in ["", "7", "-1d", "1mo", "old"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,309 +1,708 @@
-//! Which image the hosts of a group shall run, and what is to be written so that the next instance runs it.
+//! Which image the hosts of a group shall run.
 //!
-//! group → template and the version in use → image in use → parameter (the group's `ami-parameter` tag, or the family
-//! named by its `OS` tag with the architecture of the image in use) → the new image. Each arrow is a look; [`resolve`]
-//! names the next one that is lacking until it can answer. A group that cannot be resolved says why, and stays as it is.
+//! ```text
+//!  group ─▶ launches ─▶ image in use ─▶ origin ─▶ candidate ─▶ checks ─▶ release
+//!           (templates,                 (tags, template,       (fits? now?)
+//!            overrides)                  family)
+//! ```
+//!
+//! A group can launch in more than one way: a mixed-instances policy may bring templates or images of its own in its
+//! overrides, often for another architecture. Each way ([`Launching`]) has an image in use and a release; a host is current
+//! when it runs one of them. Each arrow is a look: [`resolve`] names what is lacking until it can answer.
+//!
+//! A candidate that does not *fit* what runs there (architecture, platform, family, …) means that something is set up wrong:
+//! the group says why, and stays as it is. One that fits and is not to be taken *now* (too young, rejected, older) leaves the
+//! image in use the release, and says why.
 
-use super::model::{ClusterView, GroupView, Look, Seen};
-use crate::effect::{Image, TemplateSpec, TemplateVersion, VersionRule};
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::hold::in_words;
+use super::model::{ClusterView, GroupView, Host, Look, Seen};
+use super::policy::ReleaseBy;
+use crate::effect::{
+    BlockDevice, Image, ImagePattern, Launch, Override, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
+};
 use crate::id::{AmiId, GroupName, ParameterName};
+
+const RESOLVE: &str = "resolve:ssm:";
+/// AWS's own parameters begin so: nobody else writes them.
+const PUBLIC: &str = "/aws/";
 
 /// What is known of a group's release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution<'a> {
-    /// The next thing to ask.
-    Lacks(Look),
+    /// The next things to ask.
+    Lacks(BTreeSet<Look>),
     Unresolved {
         reason: String,
     },
     Resolved(Release<'a>),
 }
 
-/// A group's release, and the template that shall launch it.
+/// A group's release: an image for each way in which it launches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release<'a> {
+    pub launches: Vec<Launching<'a>>,
+    /// Their images.
+    pub images: BTreeSet<AmiId>,
+}
+
+/// One way in which a group launches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launching<'a> {
+    /// What it shall launch with.
     pub image: AmiId,
-    pub parameter: ParameterName,
-    pub spec: &'a TemplateSpec,
-    /// The template version that the group's next instance would launch with.
-    pub in_use: &'a TemplateVersion,
+    /// What it would launch with now.
+    pub in_use: AmiId,
+    pub origin: Origin,
+    pub way: Way<'a>,
+    /// A newer image that is not taken now, and why.
+    pub refused: Option<String>,
     pub windows: bool,
+    root_device: Option<String>,
+}
+
+/// Where a release comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The group's tag `ami-parameter`.
+    Tag(ParameterName),
+    /// Its tag `ami-name`.
+    Named(ImagePattern),
+    /// `resolve:ssm:` in the template.
+    Template(ParameterName),
+    /// Its tag `OS`.
+    Os { family: String, parameter: ParameterName },
+    /// The name and the owner of the image in use.
+    Recognised { family: String, parameter: ParameterName },
+}
+
+/// How the image of a launch is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way<'a> {
+    /// In a version of a launch template.
+    Version { spec: &'a TemplateSpec, in_use: &'a TemplateVersion },
+    /// In an override of the group.
+    Override { written: &'a str },
+    /// Not by us: the template reads this parameter.
+    Follows { parameter: ParameterName, since: Option<Timestamp> },
+    /// In the parameter that the template reads.
+    Parameter { parameter: ParameterName, data_type: Option<String>, since: Option<Timestamp> },
 }
 
 impl Release<'_> {
-    /// Does the group's next instance launch with the release?
+    /// Do the group's next instances launch with the release?
     pub fn is_in_use(&self) -> bool {
-        self.in_use.image.as_deref() == Some(self.image.as_str())
+        self.launches.iter().all(Launching::is_in_use)
     }
 
-    /// What a version of ours says of itself: by this it is found again.
-    pub fn description(&self) -> String {
-        version_description(&self.image, self.in_use.number)
+    pub fn windows(&self) -> bool {
+        self.launches.iter().any(|launch| launch.windows)
     }
 
-    /// The same for everybody who asks for this version: AWS makes one.
-    pub fn client_token(&self) -> String {
-        format!("{}-{}-{}", self.spec.template, self.in_use.number, self.image)
+    /// Since when all of its next instances do.
+    pub fn since(&self) -> Timestamp {
+        let since = |launch: &Launching<'_>| match &launch.way {
+            Way::Version { in_use, .. } => Some(in_use.created),
+            Way::Follows { since, .. } | Way::Parameter { since, .. } => *since,
+            Way::Override { .. } => None,
+        };
+        self.launches.iter().filter_map(since).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// What says with which images the group launches now.
+    pub fn looks_at_use(&self) -> BTreeSet<Look> {
+        self.launches.iter().filter_map(Launching::look_at_use).collect()
     }
 }
 
-/// Template versions never change, so a version of ours is fully named by its image and the version it was made from.
-pub fn version_description(image: &AmiId, source: u64) -> String {
-    format!("ecs-rotator: {image} from version {source}")
+impl Launching<'_> {
+    pub fn is_in_use(&self) -> bool {
+        self.in_use == self.image
+    }
+
+    /// What says with which image it launches now (an override is part of the group).
+    pub fn look_at_use(&self) -> Option<Look> {
+        match &self.way {
+            Way::Version { spec, .. } => Some(Look::Template(spec.template.clone(), spec.rule)),
+            Way::Follows { parameter, .. } | Way::Parameter { parameter, .. } => {
+                Some(Look::Parameter(parameter.clone()))
+            }
+            Way::Override { .. } => None,
+        }
+    }
+
+    /// What says which image is its release.
+    pub fn look_at_origin(&self) -> Look {
+        match &self.origin {
+            Origin::Named(pattern) => Look::Named(pattern.clone()),
+            Origin::Tag(parameter)
+            | Origin::Template(parameter)
+            | Origin::Os { parameter, .. }
+            | Origin::Recognised { parameter, .. } => Look::Parameter(parameter.clone()),
+        }
+    }
+
+    /// The block devices that a new version must name: EC2 does not inherit snapshots. That of the root device is the old
+    /// image's own, and is left to the new one. Empty: nothing would be lost.
+    pub fn block_devices(&self) -> Vec<BlockDevice> {
+        let Way::Version { in_use, .. } = &self.way else { return Vec::new() };
+        let is_root = |device: &BlockDevice| device.device.is_some() && device.device == self.root_device;
+        if !in_use.block_devices.iter().any(|device| device.snapshot.is_some() && !is_root(device)) {
+            return Vec::new();
+        }
+        let mut devices = in_use.block_devices.clone();
+        devices.iter_mut().filter(|device| is_root(device)).for_each(|device| device.snapshot = None);
+        devices
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Tag(parameter) => write!(f, "{parameter} (its tag `ami-parameter`)"),
+            Origin::Named(pattern) => write!(f, "{pattern} (its tag `ami-name`)"),
+            Origin::Template(parameter) => write!(f, "{parameter} (its template)"),
+            Origin::Os { family, parameter } => write!(f, "{parameter} ({family} by its tag `OS`)"),
+            Origin::Recognised { family, parameter } => write!(f, "{parameter} ({family} by the image in use)"),
+        }
+    }
 }
 
 /// Finds the group's release, or what is still to be asked, or why there is none.
-pub fn resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView) -> Resolution<'a> {
-    match try_resolve(view, name, group) {
-        Ok(release) => Resolution::Resolved(release),
-        Err(Stop::Lacks(look)) => Resolution::Lacks(look),
-        Err(Stop::Unresolved(reason)) => Resolution::Unresolved { reason },
-    }
+pub fn resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView, now: Timestamp) -> Resolution<'a> {
+    let finder = Finder { view, name, group, now };
+    finder.resolve(&mut BTreeSet::new())
+}
+
+/// The parameters on which the group's release hangs, as far as they are known: also where it has none now.
+pub fn follows(view: &ClusterView, name: &GroupName, group: &GroupView, now: Timestamp) -> BTreeSet<ParameterName> {
+    let mut parameters = BTreeSet::new();
+    let _resolution = Finder { view, name, group, now }.resolve(&mut parameters);
+    parameters
 }
 
 enum Stop {
-    Lacks(Look),
+    Lacks(BTreeSet<Look>),
     Unresolved(String),
 }
 
-fn try_resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView) -> Result<Release<'a>, Stop> {
-    if let Some(problem) = &group.problem {
-        return Err(Stop::Unresolved(problem.clone()));
-    }
-    let spec = group.facts.template.as_ref().ok_or_else(|| {
-        Stop::Unresolved("it uses a launch configuration, which is not supported: give it a launch template".to_owned())
-    })?;
-    if spec.overridden {
-        let reason = "an override of its mixed-instances policy brings its own template or image: not supported yet";
-        return Err(Stop::Unresolved(reason.to_owned()));
-    }
-    let in_use = template_in_use(view, spec)?;
-    let image_in_use = image_of(in_use)?;
-    let old = image(view, &image_in_use)?;
-    let parameter = parameter_of(name, group, &old)?;
-    let release = parameter_value(view, &parameter)?;
-    let new = image(view, &release)?;
-    check(&parameter, &old, &new, group.policy.allow_older)?;
-    Ok(Release { image: release, parameter, spec, in_use, windows: new.windows })
+fn lacks(look: Look) -> Stop {
+    Stop::Lacks(BTreeSet::from([look]))
 }
 
-fn parameter_value(view: &ClusterView, parameter: &ParameterName) -> Result<AmiId, Stop> {
-    match view.parameters.get(parameter) {
-        None => Err(Stop::Lacks(Look::Parameter(parameter.clone()))),
-        Some(Err(reason)) => Err(Stop::Unresolved(format!("parameter {parameter}: {reason}"))),
-        Some(Ok(value)) => image_id(parameter, value),
-    }
+fn unresolved(reason: impl Into<String>) -> Stop {
+    Stop::Unresolved(reason.into())
 }
 
-fn template_in_use<'a>(view: &'a ClusterView, spec: &TemplateSpec) -> Result<&'a TemplateVersion, Stop> {
-    match view.templates.get(&(spec.template.clone(), spec.rule)) {
-        Some(Ok(version)) => Ok(version),
-        Some(Err(reason)) => {
-            Err(Stop::Unresolved(format!("launch template {} version {}: {reason}", spec.template, spec.rule)))
+/// Where a launch finds its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Site<'a> {
+    Template(&'a TemplateSpec),
+    Override(&'a str),
+}
+
+/// What a candidate is compared with: the image in use, or where that is no more, an instance that was made from it.
+#[derive(Clone, Debug)]
+struct Present {
+    /// As people know it.
+    what: String,
+    image: Option<AmiId>,
+    architecture: String,
+    windows: bool,
+    virtualization: Option<String>,
+    root_device: Option<String>,
+    family: Option<String>,
+    created: Option<Timestamp>,
+    /// Its name, where it has one.
+    name: Option<(String, Vec<String>)>,
+}
+
+struct Finder<'a, 'n> {
+    view: &'a ClusterView,
+    name: &'n GroupName,
+    group: &'a GroupView,
+    now: Timestamp,
+}
+
+impl<'a> Finder<'a, '_> {
+    fn resolve(&self, read: &mut BTreeSet<ParameterName>) -> Resolution<'a> {
+        let sites = match self.sites() {
+            Ok(sites) => sites,
+            Err(reason) => return Resolution::Unresolved { reason },
+        };
+        let (mut launches, mut looks, mut reasons) = (Vec::new(), BTreeSet::new(), Vec::new());
+        for site in sites {
+            match self.launch(site, read) {
+                Ok(launch) => launches.push(launch),
+                Err(Stop::Lacks(more)) => looks.extend(more),
+                Err(Stop::Unresolved(reason)) => reasons.push(reason),
+            }
         }
-        None => Err(Stop::Lacks(Look::Template(spec.template.clone(), spec.rule))),
+        if let Some(reason) = reasons.into_iter().next() {
+            return Resolution::Unresolved { reason };
+        }
+        if !looks.is_empty() {
+            return Resolution::Lacks(looks);
+        }
+        let images = launches.iter().map(|launch| launch.image.clone()).collect();
+        Resolution::Resolved(Release { launches, images })
+    }
+
+    /// Every way in which the group launches, each once. The template of a policy counts only where an override leaves it
+    /// to it.
+    fn sites(&self) -> Result<BTreeSet<Site<'a>>, String> {
+        if let Some(problem) = &self.group.problem {
+            return Err(problem.clone());
+        }
+        match &self.group.facts.launch {
+            Launch::Template(spec) => Ok(BTreeSet::from([Site::Template(spec)])),
+            Launch::Mixed { base, overrides } if overrides.is_empty() => Ok(BTreeSet::from([Site::Template(base)])),
+            Launch::Mixed { base, overrides } => Ok(overrides.iter().map(|own| site(own, base)).collect()),
+            Launch::Configuration(configuration) => Err(format!(
+                "it uses the launch configuration {configuration}, which AWS is giving up: give it a launch template (in \
+                 the console: copy to launch template)"
+            )),
+            Launch::Unknown => Err("it names neither a launch template nor a launch configuration".to_owned()),
+        }
+    }
+
+    fn launch(&self, site: Site<'a>, read: &mut BTreeSet<ParameterName>) -> Result<Launching<'a>, Stop> {
+        let (written, version) = match site {
+            Site::Override(image) => (image, None),
+            Site::Template(spec) => {
+                let version = self.version_in_use(spec)?;
+                let image = version.image.as_deref().ok_or_else(|| {
+                    unresolved(format!(
+                        "launch template {} version {} names no image, and neither does an override",
+                        spec.template, version.number
+                    ))
+                })?;
+                (image, Some((spec, version)))
+            }
+        };
+        let by_parameter = self.group.policy.release_by == ReleaseBy::Parameter;
+        match written.strip_prefix(RESOLVE) {
+            Some(parameter) if by_parameter => self.written_to(ParameterName::from(parameter), read),
+            Some(parameter) => self.followed(ParameterName::from(parameter), read),
+            None if by_parameter => Err(unresolved(format!(
+                "`release-by` is `parameter`, and its template names {written} itself: let it say `{RESOLVE}` and the name of a \
+                 parameter of yours"
+            ))),
+            None => {
+                let in_use = image_id(written)
+                    .ok_or_else(|| unresolved(format!("it names its image as `{}`: no AMI id", cut(written))))?;
+                let present = self.present(&in_use)?;
+                let origin = self.origin(&present, None)?;
+                let way = match version {
+                    Some((spec, in_use)) => Way::Version { spec, in_use },
+                    None => Way::Override { written },
+                };
+                self.written(present, in_use, origin, way, read)
+            }
+        }
+    }
+
+    /// The image is written by us: where the candidate is not to be taken now, the image in use stays the release.
+    fn written(
+        &self,
+        present: Present,
+        in_use: AmiId,
+        origin: Origin,
+        way: Way<'a>,
+        read: &mut BTreeSet<ParameterName>,
+    ) -> Result<Launching<'a>, Stop> {
+        let rejected = |image: &AmiId| self.group.source.rejected.contains(image);
+        let (image, refused) = match self.candidate(&origin, &present, read)? {
+            Ok(new) if new.id == in_use => (in_use.clone(), None),
+            Ok(new) => match self.not_now(&new, &present) {
+                None => (new.id, None),
+                Some(why) => (in_use.clone(), Some(format!("{} {why}", new.id))),
+            },
+            Err(why) => (in_use.clone(), Some(why)),
+        };
+        if rejected(&image) {
+            let more = refused.map(|why| format!(", and {why}")).unwrap_or_default();
+            return Err(unresolved(format!("{image}, which it launches with, is rejected{more}")));
+        }
+        let (windows, root_device) = (present.windows, present.root_device);
+        Ok(Launching { image, in_use, origin, way, refused, windows, root_device })
+    }
+
+    /// The template reads a parameter: nothing is written, and what the parameter says is what is launched.
+    fn followed(&self, parameter: ParameterName, read: &mut BTreeSet<ParameterName>) -> Result<Launching<'a>, Stop> {
+        read.insert(parameter.clone());
+        self.agrees_with_tags(&parameter)?;
+        let found = self.parameter(&parameter)?;
+        let image = self.image_in(&parameter, found)?;
+        let new = self.image(&image)?;
+        if let Some(present) = self.present_on_hosts(&new)?.filter(|present| present.image.as_ref() != Some(&image)) {
+            let why = fits(&new, self.family(&new), &present).or_else(|| self.not_now(&new, &present));
+            if let Some(why) = why {
+                return Err(unresolved(format!(
+                    "parameter {parameter}, which its template reads, names {image}, which {why}"
+                )));
+            }
+        }
+        if self.group.source.rejected.contains(&image) {
+            return Err(unresolved(format!(
+                "parameter {parameter}, which its template reads, names {image}, which is rejected"
+            )));
+        }
+        let way = Way::Follows { parameter: parameter.clone(), since: found.modified };
+        let origin = Origin::Template(parameter);
+        let in_use = image.clone();
+        Ok(Launching { image, in_use, origin, way, refused: None, windows: new.windows, root_device: new.root_device })
+    }
+
+    /// A tag that names another source would have us write an id where its owner has put a parameter.
+    fn agrees_with_tags(&self, parameter: &ParameterName) -> Result<(), Stop> {
+        let source = &self.group.source;
+        let other = match (&source.ami_parameter, &source.ami_name) {
+            (Some(tagged), _) if tagged != parameter => format!("`ami-parameter` says {tagged}"),
+            (None, Some(pattern)) => format!("`ami-name` says {pattern}"),
+            (Some(_) | None, _) => return Ok(()),
+        };
+        Err(unresolved(format!(
+            "its tag {other}, and its template reads {parameter}: remove the tag, or set `release-by` to `parameter` to \
+             have the image written there"
+        )))
+    }
+
+    /// The template reads a parameter, and it is ours to write.
+    fn written_to(&self, target: ParameterName, read: &mut BTreeSet<ParameterName>) -> Result<Launching<'a>, Stop> {
+        read.insert(target.clone());
+        if target.as_str().starts_with(PUBLIC) || target.as_str().contains(':') {
+            return Err(unresolved(format!(
+                "`release-by` is `parameter`, and its template reads {target}: let it read a parameter of yours, by its plain \
+                 name"
+            )));
+        }
+        let found = self.parameter(&target)?;
+        let in_use = self.image_in(&target, found)?;
+        let present = self.present(&in_use)?;
+        let origin = self.origin(&present, Some(&target))?;
+        let way = Way::Parameter { parameter: target, data_type: found.data_type.clone(), since: found.modified };
+        self.written(present, in_use, origin, way, read)
+    }
+
+    /// Where the release comes from: the first that is said. `target`: the parameter that we write.
+    fn origin(&self, present: &Present, target: Option<&ParameterName>) -> Result<Origin, Stop> {
+        let source = &self.group.source;
+        if let Some(parameter) = &source.ami_parameter {
+            let parameter = ParameterName::new(with_architecture(parameter.as_str(), present));
+            if target == Some(&parameter) {
+                return Err(unresolved(format!(
+                    "its tag `ami-parameter` names {parameter}, which is the parameter to be written (`release-by`)"
+                )));
+            }
+            return Ok(Origin::Tag(parameter));
+        }
+        if let Some(ImagePattern { owners, name }) = &source.ami_name {
+            let name = with_architecture(name, present);
+            return Ok(Origin::Named(ImagePattern { owners: owners.clone(), name }));
+        }
+        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
+        let (image, owners) = present.name.as_ref().map_or(("", [].as_slice()), |(name, owners)| (name, owners));
+        if let Some(os) = &source.os {
+            let of_os = families.of_os(os, image, architecture);
+            let of_os = of_os.map(|found| Origin::Os { family: found.family, parameter: found.parameter });
+            return of_os.ok_or_else(|| {
+                let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
+                unresolved(format!(
+                    "its `OS` tag says `{os}`, and {} on {architecture} is none of that family: correct it (known are {words}), \
+                     or say by `ami-parameter` where its image comes from",
+                    present.what
+                ))
+            });
+        }
+        let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
+        let found = families.recognise(image, &owners, architecture);
+        found.map(|found| Origin::Recognised { family: found.family, parameter: found.parameter }).ok_or_else(|| {
+            unresolved(format!(
+                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {} with \
+                 `ami-parameter`, `ami-name` or `OS`",
+                present.what, self.name
+            ))
+        })
+    }
+
+    /// The image that the origin names. The inner error: there is one, and it is not to be taken now.
+    fn candidate(
+        &self,
+        origin: &Origin,
+        present: &Present,
+        read: &mut BTreeSet<ParameterName>,
+    ) -> Result<Result<Image, String>, Stop> {
+        let parameter = match origin {
+            Origin::Named(pattern) => return self.newest(pattern, present),
+            Origin::Tag(parameter)
+            | Origin::Template(parameter)
+            | Origin::Os { parameter, .. }
+            | Origin::Recognised { parameter, .. } => parameter,
+        };
+        read.insert(parameter.clone());
+        let id = self.image_in(parameter, self.parameter(parameter)?)?;
+        let new = self.image(&id)?;
+        match fits(&new, self.family(&new), present) {
+            Some(why) => Err(unresolved(format!("parameter {parameter} names {id}, which {why}"))),
+            None => Ok(Ok(new)),
+        }
+    }
+
+    /// The newest image of that name that may be taken.
+    fn newest(&self, pattern: &ImagePattern, present: &Present) -> Result<Result<Image, String>, Stop> {
+        let Some(found) = self.view.named.get(pattern) else { return Err(lacks(Look::Named(pattern.clone()))) };
+        let alike = |image: &&Image| image.architecture == present.architecture && image.windows == present.windows;
+        let usable: Vec<&Image> = found.iter().filter(|image| image.state == "available").filter(alike).collect();
+        if usable.is_empty() {
+            let what =
+                if found.is_empty() { "image has" } else { "available image for this architecture and platform has" };
+            let all = if found.is_empty() { String::new() } else { format!(" ({} have, in all)", found.len()) };
+            return Err(unresolved(format!("no {what} the name {pattern}{all}")));
+        }
+        let families = &self.group.policy.families;
+        let families: BTreeSet<Option<String>> = usable
+            .iter()
+            .map(|image| families.by_name(&image.name, &image.architecture).map(|found| found.family))
+            .collect();
+        if families.len() > 1 {
+            let names: Vec<String> =
+                families.into_iter().map(|family| family.unwrap_or_else(|| "others".to_owned())).collect();
+            return Err(unresolved(format!(
+                "the name {pattern} fits images of more than one family ({}): make it narrower",
+                names.join(", ")
+            )));
+        }
+        let newest = usable.iter().max_by_key(|image| (image.created, &image.id));
+        let taken = usable.iter().filter(|image| self.not_now(image, present).is_none());
+        let taken = taken.max_by_key(|image| (image.created, &image.id));
+        match (taken, newest) {
+            (Some(new), _) => match fits(new, self.family(new), present) {
+                Some(why) => {
+                    Err(unresolved(format!("the newest image of the name {pattern} is {}, which {why}", new.id)))
+                }
+                None => Ok(Ok((*new).clone())),
+            },
+            (None, Some(newest)) => {
+                let why = self.not_now(newest, present).unwrap_or_default();
+                Ok(Err(format!("{} {why}", newest.id)))
+            }
+            (None, None) => Err(unresolved(format!("no image has the name {pattern}"))),
+        }
+    }
+
+    /// Why an image that fits is not to be taken now.
+    fn not_now(&self, new: &Image, present: &Present) -> Option<String> {
+        let (policy, now) = (&self.group.policy, self.now);
+        if self.group.source.rejected.contains(&new.id) {
+            return Some("is rejected: it failed here".to_owned());
+        }
+        if new.state != "available" {
+            return Some(format!("is not available but {}", new.state));
+        }
+        if let Some(since) = new.deprecated.filter(|since| *since <= now) {
+            return Some(format!("is deprecated since {}", since.strftime("%Y-%m-%d")));
+        }
+        let older = matches!((new.created, present.created), (Some(new), Some(old)) if new < old);
+        if older && !policy.allow_older {
+            return Some(format!("is older than {}, which is in use: set `allow-older` to go back", present.what));
+        }
+        let (age, least) = (new.created.map(|created| now.duration_since(created)), policy.min_ami_age);
+        match age {
+            _ if least.is_zero() => None,
+            None => Some("tells no age, and `min-ami-age` asks for one".to_owned()),
+            Some(age) if age < least => Some(format!(
+                "is younger than {} (`min-ami-age`): it is taken in {}",
+                in_words(least),
+                in_words(least - age)
+            )),
+            Some(_) => None,
+        }
+    }
+
+    fn version_in_use(&self, spec: &TemplateSpec) -> Result<&'a TemplateVersion, Stop> {
+        match self.view.templates.get(&(spec.template.clone(), spec.rule)) {
+            Some(Ok(version)) => Ok(version),
+            Some(Err(reason)) => {
+                Err(unresolved(format!("launch template {} version {}: {reason}", spec.template, spec.rule)))
+            }
+            None => Err(lacks(Look::Template(spec.template.clone(), spec.rule))),
+        }
+    }
+
+    fn parameter(&self, name: &ParameterName) -> Result<&'a Parameter, Stop> {
+        match self.view.parameters.get(name) {
+            None => Err(lacks(Look::Parameter(name.clone()))),
+            Some(Err(reason)) => Err(unresolved(format!("parameter {name}: {reason}"))),
+            Some(Ok(parameter)) => Ok(parameter),
+        }
+    }
+
+    fn image_in(&self, name: &ParameterName, parameter: &Parameter) -> Result<AmiId, Stop> {
+        let refuse = |what: String| unresolved(format!("parameter {name} {what}, which is no AMI id"));
+        match parameter.kind {
+            ParameterKind::SecureString => {
+                Err(unresolved(format!("parameter {name} is a SecureString: an AMI id is no secret, make it a String")))
+            }
+            ParameterKind::StringList => Err(refuse("is a list".to_owned())),
+            ParameterKind::String => image_id(&parameter.value).ok_or_else(|| {
+                let value = parameter.value.trim();
+                if value.starts_with('{') && value.contains("image_id") {
+                    return unresolved(format!(
+                        "parameter {name} holds JSON: follow {name}/image_id, which holds the AMI id"
+                    ));
+                }
+                refuse(format!("holds `{}`", cut(value)))
+            }),
+        }
+    }
+
+    fn image(&self, id: &AmiId) -> Result<Image, Stop> {
+        match self.view.images.get(id) {
+            None | Some(Seen::Unknown) => Err(lacks(Look::Image(id.clone()))),
+            Some(Seen::Missing) => {
+                Err(unresolved(format!("image {id} does not exist here, or is not shared with this account")))
+            }
+            Some(Seen::Here(image)) => Ok(image.clone()),
+        }
+    }
+
+    fn family(&self, image: &Image) -> Option<String> {
+        let owners: Vec<&str> = owners(image).collect();
+        let families = &self.group.policy.families;
+        families.recognise(&image.name, &owners, &image.architecture).map(|found| found.family)
+    }
+
+    /// The image in use. One that is no more (AWS withdraws old images for Windows after some weeks) is seen in the instances
+    /// that were made from it.
+    fn present(&self, id: &AmiId) -> Result<Present, Stop> {
+        match self.image_seen(id)? {
+            Some(image) => Ok(self.present_of(&image)),
+            None => self.members().find_map(|host| present_of_host(host, id)).ok_or_else(|| {
+                unresolved(format!(
+                    "image {id}, which it launches with, does not exist here any more, and no host of it runs: put another image \
+                     into its template, once"
+                ))
+            }),
+        }
+    }
+
+    fn present_of(&self, image: &Image) -> Present {
+        Present {
+            what: if image.name.is_empty() { image.id.to_string() } else { format!("{} ({})", image.name, image.id) },
+            image: Some(image.id.clone()),
+            architecture: image.architecture.clone(),
+            windows: image.windows,
+            virtualization: Some(image.virtualization.clone()),
+            root_device: image.root_device.clone(),
+            family: self.family(image),
+            created: image.created,
+            name: Some((image.name.clone(), owners(image).map(ToOwned::to_owned).collect())),
+        }
+    }
+
+    /// What the hosts run that is nearest to the new image: the newest image of its architecture, else any. None: no hosts.
+    fn present_on_hosts(&self, new: &Image) -> Result<Option<Present>, Stop> {
+        let images: BTreeSet<&AmiId> = self.members().filter_map(Host::image).collect();
+        let looks: BTreeSet<Look> = images
+            .iter()
+            .filter(|id| matches!(self.view.images.get(**id), None | Some(Seen::Unknown)))
+            .map(|id| Look::Image((*id).clone()))
+            .collect();
+        if !looks.is_empty() {
+            return Err(Stop::Lacks(looks));
+        }
+        let here = images.iter().filter_map(|id| self.view.images.get(*id)?.here()).map(|image| self.present_of(image));
+        let seen = images.iter().filter(|id| self.view.images.get(**id).and_then(Seen::here).is_none());
+        let gone = seen.filter_map(|id| self.members().find_map(|host| present_of_host(host, id)));
+        let all = here.chain(gone);
+        Ok(all.max_by_key(|present| (present.architecture == new.architecture, present.created)))
+    }
+
+    fn members(&self) -> impl Iterator<Item = &'a Host> {
+        let hosts = &self.view.hosts;
+        self.group.facts.members.iter().filter_map(|member| hosts.get(&member.id))
+    }
+
+    fn image_seen(&self, id: &AmiId) -> Result<Option<Image>, Stop> {
+        match self.view.images.get(id) {
+            None | Some(Seen::Unknown) => Err(lacks(Look::Image(id.clone()))),
+            Some(Seen::Missing) => Ok(None),
+            Some(Seen::Here(image)) => Ok(Some(image.clone())),
+        }
     }
 }
 
-fn image_of(version: &TemplateVersion) -> Result<AmiId, Stop> {
-    let (template, number) = (&version.template, version.number);
-    match version.image.as_deref() {
-        Some(id) if id.starts_with("ami-") => Ok(AmiId::from(id)),
-        Some(other) => Err(Stop::Unresolved(format!(
-            "launch template {template} version {number} names its image as `{other}`: not supported yet"
-        ))),
-        None => Err(Stop::Unresolved(format!("launch template {template} version {number} names no image"))),
+fn site<'a>(own: &'a Override, base: &'a TemplateSpec) -> Site<'a> {
+    match (&own.image, &own.template) {
+        (Some(image), _) => Site::Override(image),
+        (None, Some(spec)) => Site::Template(spec),
+        (None, None) => Site::Template(base),
     }
 }
 
-fn image(view: &ClusterView, id: &AmiId) -> Result<Image, Stop> {
-    match view.images.get(id) {
-        None | Some(Seen::Unknown) => Err(Stop::Lacks(Look::Image(id.clone()))),
-        // An image in use may have been deregistered since: its hosts run on all the same.
-        Some(Seen::Missing) => Err(Stop::Unresolved(format!("image {id} does not exist here (any more)"))),
-        Some(Seen::Here(image)) => Ok(image.clone()),
-    }
+fn owners(image: &Image) -> impl Iterator<Item = &str> {
+    std::iter::once(image.owner.as_str()).chain(image.owner_alias.as_deref())
 }
 
-fn parameter_of(name: &GroupName, group: &GroupView, old: &Image) -> Result<ParameterName, Stop> {
-    if let Some(parameter) = &group.source.ami_parameter {
-        return Ok(parameter.clone());
-    }
-    let Some(os) = &group.source.os else {
-        return Err(Stop::Unresolved(format!(
-            "nothing says where its image comes from: tag the group {name} with `ami-parameter` or `OS`"
-        )));
-    };
-    family_parameter(os, old).ok_or_else(|| {
-        Stop::Unresolved(format!(
-            "its `OS` tag says `{os}`, and no parameter is known for images like `{}` on {}: use `ami-parameter`",
-            old.name, old.architecture
-        ))
+fn present_of_host(host: &Host, id: &AmiId) -> Option<Present> {
+    let ec2 = host.ec2.here().filter(|ec2| ec2.image == *id)?;
+    Some(Present {
+        what: format!("{id} (which is no more)"),
+        image: Some(id.clone()),
+        architecture: ec2.architecture.clone(),
+        windows: ec2.windows,
+        virtualization: None,
+        root_device: ec2.root_device.clone(),
+        family: None,
+        created: None,
+        name: None,
     })
 }
 
-/// The public parameter of the family that the `OS` tag names, when the image in use is one of that family. A GPU image
-/// under `OS` = `al2023` has none: its hosts must not end on the plain image.
-fn family_parameter(os: &str, old: &Image) -> Option<ParameterName> {
-    let (name, architecture) = (old.name.as_str(), old.architecture.as_str());
-    let amazon_linux = |family: &str, prefix: &str| {
-        let arm = match architecture {
-            "x86_64" => "",
-            "arm64" => "arm64/",
-            _ => return None,
-        };
-        name.starts_with(prefix).then(|| format!("/aws/service/ecs/optimized-ami/{family}/{arm}recommended/image_id"))
-    };
-    let parameter = match os.trim().to_ascii_lowercase().as_str() {
-        "al2023" => amazon_linux("amazon-linux-2023", "al2023-ami-ecs-hvm-"),
-        "al2" => amazon_linux("amazon-linux-2", "amzn2-ami-ecs-hvm-"),
-        "bottlerocket" => bottlerocket_variant(name)
-            .map(|variant| format!("/aws/service/bottlerocket/{variant}/{architecture}/latest/image_id")),
-        "windows" => windows_flavour(name).map(|flavour| format!("/aws/service/ami-windows-latest/{flavour}/image_id")),
-        _ => None,
-    };
-    parameter.map(ParameterName::new)
-}
-
-/// `bottlerocket-aws-ecs-2-nvidia-x86_64-v1.20.0-abc` → `aws-ecs-2-nvidia`
-fn bottlerocket_variant(name: &str) -> Option<&str> {
-    let rest = name.strip_prefix("bottlerocket-")?;
-    let end = rest.find("-x86_64-v").or_else(|| rest.find("-aarch64-v"))?;
-    rest[..end].starts_with("aws-ecs-").then_some(&rest[..end])
-}
-
-/// `Windows_Server-2022-English-Full-ECS_Optimized-2026.01.14` → without the date
-fn windows_flavour(name: &str) -> Option<&str> {
-    const END: &str = "-ECS_Optimized";
-    let end = name.find(END)? + END.len();
-    name.starts_with("Windows_Server-").then_some(&name[..end])
-}
-
-fn image_id(parameter: &ParameterName, value: &str) -> Result<AmiId, Stop> {
-    let value = value.trim();
-    let is_id =
-        value.strip_prefix("ami-").is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()));
-    if is_id {
-        return Ok(AmiId::from(value));
-    }
-    let shown: String = value.chars().take(40).collect();
-    Err(Stop::Unresolved(format!("parameter {parameter} holds `{shown}`, which is no AMI id")))
-}
-
-fn check(parameter: &ParameterName, old: &Image, new: &Image, allow_older: bool) -> Result<(), Stop> {
-    let refuse = |why: String| Err(Stop::Unresolved(format!("parameter {parameter} names {}, which {why}", new.id)));
-    if new.state != "available" {
-        return refuse(format!("is not available but {}", new.state));
-    }
+/// Why the new image cannot take the place of what is there, if it cannot.
+fn fits(new: &Image, family: Option<String>, old: &Present) -> Option<String> {
     if new.architecture != old.architecture {
-        return refuse(format!("is for {}, and the group runs {}", new.architecture, old.architecture));
+        return Some(format!("is for {}, and the group runs {}", new.architecture, old.architecture));
     }
     if new.windows != old.windows {
-        return refuse("is for another platform than the group runs".to_owned());
+        let platform = |windows: bool| if windows { "Windows" } else { "Linux" };
+        return Some(format!("is for {}, and the group runs {}", platform(new.windows), platform(old.windows)));
     }
-    if !allow_older && matches!((new.created, old.created), (Some(new), Some(old)) if new < old) {
-        return refuse(format!("is older than {}, which the template names: set `allow-older` to go back", old.id));
+    if old.virtualization.as_ref().is_some_and(|old| *old != new.virtualization) {
+        let old = old.virtualization.as_deref().unwrap_or_default();
+        return Some(format!("is {}, and the group runs {old}", new.virtualization));
     }
-    Ok(())
+    if let (Some(new), Some(old)) = (&new.root_device, &old.root_device)
+        && new != old
+    {
+        return Some(format!("has its root device at {new}, and the group's is at {old}"));
+    }
+    if let (Some(new), Some(old)) = (family, &old.family)
+        && new != *old
+    {
+        return Some(format!(
+            "is of the family {new}, and the group runs {old}: to change over, put it into the template once"
+        ));
+    }
+    None
 }
 
-/// What is to be written next so that the group's next instance launches with its release.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TemplateStep {
-    Look(Look),
-    Make,
-    /// An equal version exists already.
-    Use(u64),
+/// `{arch}` stands for the architecture of the image in use.
+fn with_architecture(text: &str, present: &Present) -> String {
+    text.replace("{arch}", &present.architecture)
 }
 
-/// Called only while the release is not in use.
-pub fn template_step(view: &ClusterView, release: &Release<'_>) -> TemplateStep {
-    let key = (release.spec.template.clone(), release.image.clone());
-    let look = Look::Made(key.0.clone(), key.1.clone());
-    let Some(made) = view.made.get(&key) else { return TemplateStep::Look(look) };
-    let description = release.description();
-    let newest =
-        made.iter().filter(|version| version.description.as_deref() == Some(&description)).max_by_key(|v| v.number);
-    match (newest, release.spec.rule) {
-        (Some(version), VersionRule::Default | VersionRule::Number(_)) => TemplateStep::Use(version.number),
-        // With `$Latest` a version of ours that were the newest would be in use: this one no longer is.
-        (Some(_), VersionRule::Latest) | (None, _) => TemplateStep::Make,
-    }
+fn image_id(text: &str) -> Option<AmiId> {
+    let text = text.trim();
+    let id = text.strip_prefix("ami-")?;
+    (!id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())).then(|| AmiId::from(text))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(name: &str, architecture: &str) -> Image {
-        Image {
-            id: "ami-1".into(),
-            name: name.to_owned(),
-            architecture: architecture.to_owned(),
-            windows: false,
-            state: "available".to_owned(),
-            created: None,
-        }
-    }
-
-    #[test]
-    fn a_family_has_a_parameter_for_each_architecture() {
-        for (os, name, architecture, parameter) in [
-            (
-                "al2023",
-                "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-x86_64",
-                "x86_64",
-                "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
-            ),
-            (
-                "al2023",
-                "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-arm64",
-                "arm64",
-                "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
-            ),
-            (
-                "AL2",
-                "amzn2-ami-ecs-hvm-2.0.20260101-arm64-ebs",
-                "arm64",
-                "/aws/service/ecs/optimized-ami/amazon-linux-2/arm64/recommended/image_id",
-            ),
-            (
-                "bottlerocket",
-                "bottlerocket-aws-ecs-2-nvidia-aarch64-v1.20.0-abc",
-                "arm64",
-                "/aws/service/bottlerocket/aws-ecs-2-nvidia/arm64/latest/image_id",
-            ),
-            (
-                "windows",
-                "Windows_Server-2022-English-Full-ECS_Optimized-2026.01.14",
-                "x86_64",
-                "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id",
-            ),
-        ] {
-            assert_eq!(family_parameter(os, &named(name, architecture)), Some(parameter.into()), "{name}");
-        }
-    }
-
-    #[test]
-    fn an_image_of_another_family_has_no_parameter() {
-        for (os, name) in [
-            ("al2023", "al2023-ami-ecs-gpu-hvm-2023.0.20260101-kernel-6.1-x86_64-ebs"),
-            ("al2", "amzn2-ami-ecs-kernel-5.10-hvm-2.0.20260101-x86_64-ebs"),
-            ("al2", "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-x86_64"),
-            ("bottlerocket", "my-bottlerocket-aws-ecs-2-x86_64-v1"),
-            ("windows", "my-Windows_Server-2022-English-Full-ECS_Optimized-2026.01.14"),
-            ("beos", "al2023-ami-ecs-hvm-2023.0.20260101-kernel-6.1-x86_64"),
-        ] {
-            assert_eq!(family_parameter(os, &named(name, "x86_64")), None, "{os} {name}");
-        }
-    }
-
-    #[test]
-    fn only_an_image_id_is_taken_for_one() {
-        let parameter = ParameterName::from("/p");
-        assert!(matches!(image_id(&parameter, " ami-0abc\n"), Ok(id) if id.as_str() == "ami-0abc"));
-        for value in ["", "ami-", "ami-0abc ami-1", r#"{"image_id":"ami-0abc"}"#, "AMI-1"] {
-            assert!(image_id(&parameter, value).is_err(), "{value}");
-        }
-    }
+fn cut(text: &str) -> String {
+    let shown: String = text.chars().take(40).collect();
+    if shown.len() < text.len() { format!("{shown}…") } else { shown }
 }

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::policy::{BadSetting, Policy, parse_duration};
-use crate::id::{ClusterName, GroupName};
+use super::model::ImageSource;
+use super::policy::{BadSetting, Policy, parse_age, parse_duration};
+use crate::effect::ImagePattern;
+use crate::id::{AmiId, ClusterName, GroupName, ParameterName};
 
 const ENABLED: &str = "enabled";
 const ROTATION: &str = "rotation";
@@ -19,6 +21,8 @@ const GROUP: &str = "group";
 const SINCE: &str = "since";
 const DRAINING_SINCE: &str = "draining-since";
 const AMI_PARAMETER: &str = "ami-parameter";
+const AMI_NAME: &str = "ami-name";
+const REJECTED: &str = "rejected";
 /// Not ours alone: the tag that the procedure before us already read.
 const OS: &str = "OS";
 
@@ -219,12 +223,19 @@ impl Tags {
         self.get(tags, ENABLED).and_then(read_bool)
     }
 
-    pub fn ami_parameter<'a>(&self, tags: &'a BTreeMap<String, String>) -> Option<&'a str> {
-        self.get(tags, AMI_PARAMETER)
-    }
-
-    pub fn os(tags: &BTreeMap<String, String>) -> Option<&str> {
-        tags.get(OS).map(String::as_str)
+    /// Where the group says that its image comes from; the error names the tag that cannot be read.
+    pub fn image_source(&self, tags: &BTreeMap<String, String>) -> Result<ImageSource, (String, BadSetting)> {
+        let ami_name = match self.get(tags, AMI_NAME) {
+            Some(text) => Some(image_pattern(text).map_err(|bad| (self.key(AMI_NAME), bad))?),
+            None => None,
+        };
+        let rejected = self.get(tags, REJECTED).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
+        Ok(ImageSource {
+            ami_parameter: self.get(tags, AMI_PARAMETER).map(ParameterName::from),
+            ami_name,
+            os: tags.get(OS).cloned(),
+            rejected: rejected.filter(|id| !id.is_empty()).map(AmiId::from).collect(),
+        })
     }
 
     /// The policy with a group's own settings over it; the error names the tag that cannot be read.
@@ -253,6 +264,12 @@ impl Tags {
             let bad = BadSetting { expected: "`true` or `false`", got: text.to_owned() };
             policy.allow_older = read_bool(text).ok_or((key, bad))?;
         }
+        if let Some((key, text)) = own("min-ami-age") {
+            policy.min_ami_age = parse_age(text).map_err(|bad| (key, bad))?;
+        }
+        if let Some((key, text)) = own("release-by") {
+            policy.release_by = text.parse().map_err(|bad| (key, bad))?;
+        }
         Ok(policy)
     }
 }
@@ -263,6 +280,24 @@ impl Tags {
     "the names of these groups do not fit into one tag of the cluster (256 characters, no odd signs): rotate fewer at a time"
 )]
 pub struct ScopeTooLong;
+
+/// `OWNER[,OWNER…]:NAME`: an image's name has no colon. Without an owner anybody could publish one by that name.
+fn image_pattern(text: &str) -> Result<ImagePattern, BadSetting> {
+    let bad = || BadSetting {
+        expected: "owners (`amazon`, `self` or account ids, separated by commas), a colon, and a name with `*`, \
+            as `self:web-host-*`",
+        got: text.to_owned(),
+    };
+    let (owners, name) = text.split_once(':').ok_or_else(bad)?;
+    let owners: Vec<String> = owners.split(',').map(|owner| owner.trim().to_owned()).collect();
+    let is_account = |owner: &str| owner.len() == 12 && owner.chars().all(|c| c.is_ascii_digit());
+    let known = |owner: &String| matches!(owner.as_str(), "amazon" | "self" | "aws-marketplace") || is_account(owner);
+    let name = name.trim();
+    if !owners.iter().all(known) || name.is_empty() || name.contains(':') || name.chars().all(|c| c == '*') {
+        return Err(bad());
+    }
+    Ok(ImagePattern { owners, name: name.to_owned() })
+}
 
 fn read_bool(text: &str) -> Option<bool> {
     text.trim().to_ascii_lowercase().parse().ok()
@@ -374,5 +409,25 @@ mod tests {
         assert_eq!(policy.max_in_flight.to_string(), "2");
         let bad = BTreeMap::from([("ecs-rotator:drain-timeout".to_owned(), "soon".to_owned())]);
         assert_eq!(tags().group_policy(&bad, &Policy::default()).unwrap_err().0, "ecs-rotator:drain-timeout");
+    }
+
+    #[test]
+    fn a_name_pattern_says_whose_images_it_means() {
+        let read = |text: &str| image_pattern(text).map(|pattern| pattern.to_string());
+        assert_eq!(read("self:web-*").unwrap(), "self:web-*");
+        assert_eq!(read(" amazon, 123456789012: al2023-*-{arch}").unwrap(), "amazon,123456789012:al2023-*-{arch}");
+        for text in
+            ["", "web-*", ":web-*", "self:", "self:*", "self:**", "everybody:web-*", "self,:web-*", "12345:web-*"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn images_are_rejected_by_a_list() {
+        let tags_of = |text: &str| BTreeMap::from([("ecs-rotator:rejected".to_owned(), text.to_owned())]);
+        let rejected = |text: &str| tags().image_source(&tags_of(text)).unwrap().rejected;
+        assert_eq!(rejected("ami-1 ami-2,ami-3"), BTreeSet::from(["ami-1".into(), "ami-2".into(), "ami-3".into()]));
+        assert_eq!(rejected(" "), BTreeSet::new());
     }
 }

@@ -352,6 +352,11 @@ impl Follows {
         }
     }
 
+    /// A public parameter, which is Amazon's.
+    pub fn is_public(self) -> bool {
+        self.parameter().starts_with("/aws/")
+    }
+
     /// The name of its image of a given date.
     pub fn image_name(self, date: &str) -> String {
         match self {

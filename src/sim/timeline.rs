@@ -54,6 +54,15 @@ pub enum Happening {
         version: u64,
         image: AmiId,
     },
+    /// A worker gave a parameter a new value.
+    ParameterWritten {
+        parameter: ParameterName,
+        image: AmiId,
+    },
+    VersionsPruned {
+        template: TemplateId,
+        versions: Vec<u64>,
+    },
     TemplateInUse {
         group: GroupName,
         template: TemplateId,

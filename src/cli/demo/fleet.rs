@@ -84,6 +84,8 @@ impl Fleet {
             | Happening::RotationClosed { .. }
             | Happening::HoldExplained { .. }
             | Happening::TemplateVersionMade { .. }
+            | Happening::ParameterWritten { .. }
+            | Happening::VersionsPruned { .. }
             | Happening::TemplateInUse { .. }
             | Happening::Detached { .. }
             | Happening::Registered { .. }

@@ -114,6 +114,9 @@ impl Teller<'_> {
             Happening::HoldExplained { reason, .. } => self.say(at, "", Phase::Held, reason.clone()),
             Happening::RotationClosed { id, .. } => self.closed(at, id),
             Happening::TemplateInUse { group, template, version } => self.template(at, group, template, *version),
+            Happening::ParameterWritten { parameter, image } => {
+                self.say(at, "", Phase::Release, format!("{parameter} is {image} now"));
+            }
             Happening::Detached { host, group } => self.step(at, &Step::Leaves { host, group }),
             Happening::Registered { host } => {
                 let group = self.fleet.group_of(host).cloned();
@@ -141,6 +144,7 @@ impl Teller<'_> {
             }
             // Told by what they are a part of, or too many to be told.
             Happening::TemplateVersionMade { .. }
+            | Happening::VersionsPruned { .. }
             | Happening::HostTagged { .. }
             | Happening::Launched { .. }
             | Happening::Drained { .. }

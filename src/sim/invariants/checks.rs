@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::effect::{InstanceState, Lifecycle, Request};
-use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, TemplateId};
+use crate::effect::{Group, InstanceState, Lifecycle, Request, VersionRule};
+use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TemplateId};
 use crate::plan::policy::{Budget, DrainWhen};
 use crate::sim::world::{HostNo, World};
 
@@ -47,6 +47,12 @@ impl World {
             Request::CreateLaunchTemplateVersion { template, .. } | Request::ModifyLaunchTemplate { template, .. } => {
                 self.uninvited_template(template, what)
             }
+            Request::DeleteLaunchTemplateVersions { template, versions } => {
+                let mut concerns = self.uninvited_template(template, what);
+                concerns.extend(versions.iter().filter_map(|version| self.needed(template, *version)));
+                concerns
+            }
+            Request::PutParameter { name, .. } => self.uninvited_parameter(name, what),
             Request::ReceiveMessage { .. }
             | Request::DeleteMessageBatch { .. }
             | Request::ChangeMessageVisibilityBatch { .. }
@@ -57,6 +63,9 @@ impl World {
             | Request::DescribeContainerInstances { .. }
             | Request::ListTasks { .. }
             | Request::DescribeTasks { .. }
+            | Request::ListServices { .. }
+            | Request::DescribeServices { .. }
+            | Request::GetTaskProtection { .. }
             | Request::DescribeAutoScalingGroups { .. }
             | Request::DescribeInstances { .. }
             | Request::DescribeLaunchTemplateVersions { .. }
@@ -115,12 +124,41 @@ impl World {
 
     fn uninvited_template(&self, template: &TemplateId, what: &str) -> Vec<(u8, String)> {
         let users = self.account.groups.values().filter(|group| {
-            group.template.as_ref().is_some_and(|spec| spec.template == *template) && self.group_opted_in(&group.name)
+            group.launch.templates().iter().any(|spec| spec.template == *template) && self.group_opted_in(&group.name)
         });
         if users.count() > 0 {
             return Vec::new();
         }
         vec![(5, format!("{what} of {template}, which no group uses that has opted in"))]
+    }
+
+    /// Promise 5: only the parameter that a group which has opted in reads, and that says so.
+    fn uninvited_parameter(&self, name: &ParameterName, what: &str) -> Vec<(u8, String)> {
+        let key = format!("{}release-by", self.scenario.settings.tag_prefix);
+        let reads = |group: &&Group| {
+            let written = format!("resolve:ssm:{name}");
+            group.launch.templates().iter().any(|spec| {
+                let version = self.account.templates.get(&spec.template).and_then(|of| of.resolve(spec.rule));
+                version.is_some_and(|version| version.image == written)
+            })
+        };
+        let invites = |group: &&Group| group.tags.get(&key).is_some_and(|by| by == "parameter");
+        let mut groups = self.account.groups.values().filter(|group| self.group_opted_in(&group.name));
+        if groups.any(|group| reads(&group) && invites(&group)) {
+            return Vec::new();
+        }
+        vec![(5, format!("{what} of {name}, which no group reads that says so"))]
+    }
+
+    /// Promise 5: a version that is pruned is one of ours, and nobody's.
+    fn needed(&self, id: &TemplateId, number: u64) -> Option<(u8, String)> {
+        let template = self.account.templates.get(id)?;
+        let version = template.resolve(VersionRule::Number(number))?;
+        let mut specs = self.account.groups.values().flat_map(|group| group.launch.templates());
+        let pinned = specs.any(|spec| spec.template == *id && spec.rule == VersionRule::Number(number));
+        let needed = pinned || number == template.default || number == template.latest();
+        let foreign = version.client_token.is_none();
+        (needed || foreign).then(|| (5, format!("version {number} of {id} is deleted, which is in use or not ours")))
     }
 
     /// Promise 7: a host on the release, not launched before `rotate-before`, is taken.
@@ -134,10 +172,11 @@ impl World {
 
     /// Every value that a group's parameter has had since then.
     pub(super) fn recent_releases(&self, group: &GroupName, since: Timestamp) -> impl Iterator<Item = AmiId> {
-        let parameter = self.ledger.follows.get(group);
-        let values = parameter.and_then(|name| self.ledger.releases.get(name)).map_or(&[][..], Vec::as_slice);
-        let first = values.partition_point(|(from, _)| *from <= since).saturating_sub(1);
-        values[first..].iter().map(|(_, image)| image.clone())
+        let parameters = self.ledger.follows.get(group).into_iter().flatten();
+        parameters.filter_map(|name| self.ledger.releases.get(name)).flat_map(move |values| {
+            let first = values.partition_point(|(from, _)| *from <= since).saturating_sub(1);
+            values[first..].iter().map(|(_, image)| image.clone())
+        })
     }
 
     pub(super) fn rotate_before(&self, cluster: &ClusterArn) -> Option<Timestamp> {
@@ -209,14 +248,14 @@ impl World {
 
     /// Promise 6.
     pub(super) fn check_versions(&mut self, request: &Request) {
-        let Request::CreateLaunchTemplateVersion { template, image, .. } = request else { return };
+        let Request::CreateLaunchTemplateVersion { template, image, source, .. } = request else { return };
         let Some(known) = self.account.templates.get(template) else { return };
-        let versions = known.versions.iter().filter(|version| version.client_token.is_some());
+        let versions = known.versions.iter().filter(|version| version.source == Some(*source));
         let made = versions.filter(|version| version.image == image.as_str()).count();
         let made = u32::try_from(made).unwrap_or(u32::MAX);
-        let counted = self.ledger.versions_made.insert((template.clone(), image.clone()), made);
+        let counted = self.ledger.versions_made.insert((template.clone(), *source, image.clone()), made);
         if made > 1 && counted != Some(made) {
-            self.violated(6, format!("{made} versions of {template} were made for {image}"));
+            self.violated(6, format!("{made} versions of {template} were made for {image} from version {source}"));
         }
     }
 

@@ -52,10 +52,10 @@ pub struct Ledger {
     pub losses: Vec<(Timestamp, HostNo)>,
     /// Desired capacities as they were until then.
     pub desired_changes: Vec<(Timestamp, GroupName, u32)>,
-    /// How many versions workers made.
-    pub versions_made: BTreeMap<(TemplateId, AmiId), u32>,
-    /// Which parameter each group follows, and the values each one had since when.
-    pub follows: BTreeMap<GroupName, ParameterName>,
+    /// How many versions workers made from which.
+    pub versions_made: BTreeMap<(TemplateId, u64, AmiId), u32>,
+    /// Which parameters each group follows, and the values each one had since when.
+    pub follows: BTreeMap<GroupName, BTreeSet<ParameterName>>,
     pub releases: BTreeMap<ParameterName, Vec<(Timestamp, AmiId)>>,
 }
 

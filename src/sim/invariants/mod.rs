@@ -32,14 +32,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::timeline::Happening;
 use super::world::{HostNo, World};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Request};
-use crate::id::{AmiId, GroupName};
+use crate::id::{GroupName, TemplateId};
 
 /// Stands around one effect.
 pub(super) struct Watch {
     /// What is broken if the effect succeeds.
     concerns: Vec<(u8, String)>,
     serving: BTreeMap<GroupName, usize>,
-    in_use: BTreeMap<GroupName, (u64, AmiId)>,
+    in_use: InUse,
     /// Hosts that were no members in detachment before.
     attached: BTreeSet<HostNo>,
 }
@@ -105,25 +105,24 @@ impl World {
         matches!(request, Request::DeregisterContainerInstance { .. } | Request::TerminateInstances { .. })
     }
 
-    /// What each group launches now: version and image as the template says.
-    fn templates_in_use(&self) -> BTreeMap<GroupName, (u64, AmiId)> {
-        let in_use = self.account.groups.values().filter_map(|group| {
-            let spec = group.template.as_ref()?;
-            let version = self.account.templates.get(&spec.template)?.resolve(spec.rule)?;
-            Some((group.name.clone(), (version.number, AmiId::from(version.image.as_str()))))
+    /// What each group launches now: the version in use of each template it names, with its image as the template says.
+    fn templates_in_use(&self) -> InUse {
+        let in_use = self.account.groups.values().flat_map(|group| {
+            group.launch.templates().into_iter().filter_map(|spec| {
+                let version = self.account.templates.get(&spec.template)?.resolve(spec.rule)?;
+                Some(((group.name.clone(), spec.template.clone()), (version.number, version.image.clone())))
+            })
         });
         in_use.collect()
     }
 
-    fn note_templates(&mut self, before: &BTreeMap<GroupName, (u64, AmiId)>) {
-        for (group, (version, image)) in self.templates_in_use() {
-            if before.get(&group) == Some(&(version, image)) {
-                continue;
-            }
-            let spec = self.account.groups.get(&group).and_then(|group| group.template.clone());
-            if let Some(spec) = spec {
-                self.note(Happening::TemplateInUse { group, template: spec.template, version });
+    fn note_templates(&mut self, before: &InUse) {
+        for ((group, template), (version, image)) in self.templates_in_use() {
+            if before.get(&(group.clone(), template.clone())) != Some(&(version, image)) {
+                self.note(Happening::TemplateInUse { group, template, version });
             }
         }
     }
 }
+
+type InUse = BTreeMap<(GroupName, TemplateId), (u64, String)>;

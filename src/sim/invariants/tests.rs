@@ -155,7 +155,8 @@ fn promise_5_a_cluster_that_has_not_opted_in_is_not_touched() {
     let tags = std::collections::BTreeMap::from([("a".to_owned(), "b".to_owned())]);
     world.ok(&Request::TagResource { cluster, tags });
     assert_eq!(world.ledger.violations.last().unwrap().promise, 5);
-    let template = world.account.groups[&GroupName::from("other-asg")].template.clone().unwrap().template;
+    let template =
+        world.account.groups[&GroupName::from("other-asg")].launch.templates().first().unwrap().template.clone();
     world.ok(&Request::ModifyLaunchTemplate { template, default_version: 1 });
     assert_eq!(world.promises_broken(), [5, 5, 5]);
 }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::effect::{
-    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, Instance,
-    InstanceState, Lifecycle, Member, TaskStatus, TemplateVersion, VersionRule,
+    BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image,
+    Instance, InstanceState, Launch, Lifecycle, Member, Override, Parameter, TaskStatus, TemplateSpec, TemplateVersion,
+    VersionRule,
 };
 use crate::id::{
     AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
@@ -43,7 +44,7 @@ pub struct Account {
     /// `members` is always empty here: who is a member is written on the hosts.
     pub groups: Arc<BTreeMap<GroupName, Group>>,
     pub templates: Arc<BTreeMap<TemplateId, Template>>,
-    pub parameters: Arc<BTreeMap<ParameterName, String>>,
+    pub parameters: Arc<BTreeMap<ParameterName, Parameter>>,
     pub images: Arc<BTreeMap<AmiId, Image>>,
     pub hosts: Arc<BTreeMap<HostNo, Host>>,
     pub tasks: Arc<BTreeMap<TaskNo, Task>>,
@@ -78,6 +79,9 @@ pub struct Version {
     pub description: String,
     pub created: Timestamp,
     pub client_token: Option<String>,
+    /// The version it was made from; none for one that a person wrote.
+    pub source: Option<u64>,
+    pub block_devices: Vec<BlockDevice>,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +96,8 @@ pub struct Host {
     pub state: InstanceState,
     pub launched: Timestamp,
     pub tags: BTreeMap<String, String>,
+    pub architecture: String,
+    pub windows: bool,
     pub agent: Option<Agent>,
 }
 
@@ -112,6 +118,8 @@ pub struct Task {
     pub course: u32,
     /// Stopped because its host drains.
     pub drained: bool,
+    /// From being stopped by its service.
+    pub protected: bool,
     pub created: Timestamp,
 }
 
@@ -211,6 +219,9 @@ impl Host {
             zone: self.zone.clone(),
             tags: self.tags.clone(),
             managed: false,
+            architecture: self.architecture.clone(),
+            windows: self.windows,
+            root_device: Some("/dev/xvda".to_owned()),
         }
     }
 }
@@ -238,6 +249,7 @@ impl Template {
             image: Some(version.image.clone()),
             description: Some(version.description.clone()),
             created: version.created,
+            block_devices: version.block_devices.clone(),
         }
     }
 }
@@ -303,15 +315,46 @@ impl Account {
         }
     }
 
-    /// The image that the next instance of a group gets: `None` where its template or its parameter is missing.
-    pub fn image_to_launch(&self, group: &Group) -> Option<AmiId> {
-        let spec = group.template.as_ref()?;
-        let version = self.templates.get(&spec.template)?.resolve(spec.rule)?;
-        match version.image.strip_prefix("resolve:ssm:") {
-            Some(parameter) => {
-                self.parameters.get(&ParameterName::from(parameter)).map(|value| AmiId::new(value.as_str()))
+    pub fn described_service(&self, index: usize, service: &Service) -> crate::effect::Service {
+        let of_it = |task: &&Task| task.owner == Owner::Service(index) && task.is_wanted();
+        let running = self.tasks.values().filter(of_it).filter(|task| task.last == TaskStatus::Running).count();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        crate::effect::Service {
+            name: service.name.clone(),
+            desired: number(if service.daemon { running } else { service.desired }),
+            running: number(running),
+            daemon: service.daemon,
+            minimum_healthy_percent: number(service.minimum_healthy_percent),
+            maximum_percent: number(service.maximum_percent),
+            fargate: false,
+        }
+    }
+
+    /// The image that an instance of a group gets now: `None` where its template or its parameter is missing. A policy with
+    /// overrides takes them in turn (`turn` counts the launches).
+    pub fn image_to_launch(&self, group: &Group, turn: usize) -> Option<AmiId> {
+        match &group.launch {
+            Launch::Configuration(_) | Launch::Unknown => None,
+            Launch::Template(spec) => self.resolve_image(&self.image_of(spec)?),
+            Launch::Mixed { base, overrides } => {
+                let own = overrides.get(turn.checked_rem(overrides.len()).unwrap_or(0));
+                let image = own.and_then(|own: &Override| own.image.clone());
+                let spec = own.and_then(|own| own.template.as_ref()).unwrap_or(base);
+                self.resolve_image(&image.or_else(|| self.image_of(spec))?)
             }
-            None => Some(AmiId::new(version.image.as_str())),
+        }
+    }
+
+    fn image_of(&self, spec: &TemplateSpec) -> Option<String> {
+        Some(self.templates.get(&spec.template)?.resolve(spec.rule)?.image.clone())
+    }
+
+    fn resolve_image(&self, written: &str) -> Option<AmiId> {
+        match written.strip_prefix("resolve:ssm:") {
+            Some(parameter) => {
+                self.parameters.get(&ParameterName::from(parameter)).map(|found| AmiId::new(found.value.as_str()))
+            }
+            None => Some(AmiId::new(written)),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The calls to Auto Scaling.
 
-use super::account::{Account, HostNo};
+use super::account::{Account, HostNo, Template};
 use super::requests::{Answer, Refusal, at_most, page};
 use super::{Physics, World};
-use crate::effect::{Lifecycle, Reply, VersionRule};
-use crate::id::{GroupName, InstanceId, PageToken, TemplateId};
+use crate::effect::{LaunchChange, Lifecycle, Reply, VersionRule};
+use crate::id::{GroupName, InstanceId, PageToken};
 use crate::sim::chance::Delay;
 use crate::sim::timeline::Happening;
 
@@ -61,19 +61,21 @@ impl World {
         self.look_at_group(group);
     }
 
-    pub(super) fn pin(&mut self, name: &GroupName, template: &TemplateId, version: u64, mixed: bool) -> Answer {
+    pub(super) fn change_launch(&mut self, name: &GroupName, mixed: bool, change: &LaunchChange) -> Answer {
         let Some(group) = self.account.groups.get(name) else {
             return Err(Refusal::validation(format!("AutoScalingGroup name not found: {name}")));
         };
-        if group.template.as_ref().is_none_or(|spec| spec.template != *template || spec.mixed != mixed) {
-            return Err(Refusal::validation("the group names its launch template in another way"));
+        if group.launch.is_mixed() != mixed {
+            return Err(Refusal::validation("the group says of its launches in another way"));
         }
-        let exists = |template: &super::account::Template| template.resolve(VersionRule::Number(version)).is_some();
-        if !self.account.templates.get(template).is_some_and(exists) {
-            return Err(Refusal::validation(format!("version {version} of {template} does not exist")));
+        if let LaunchChange::Version { template, to, .. } = change {
+            let exists = |template: &Template| template.resolve(VersionRule::Number(*to)).is_some();
+            if !self.account.templates.get(template).is_some_and(exists) {
+                return Err(Refusal::validation(format!("version {to} of {template} does not exist")));
+            }
         }
-        if let Some(spec) = self.group_mut(name).and_then(|group| group.template.as_mut()) {
-            spec.rule = VersionRule::Number(version);
+        if let Some(group) = self.group_mut(name) {
+            group.launch.apply(change);
         }
         Ok(Reply::Done)
     }

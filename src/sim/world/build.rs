@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::account::{Account, HostNo, Owner, Service, Template, Version, cluster_arn};
+use super::account::{ACCOUNT, Account, HostNo, Owner, Service, Template, Version, cluster_arn};
 use super::{History, Physics, Queue, World};
-use crate::effect::{CapacityProvider, Cluster, Group, Image, TaskStatus, TemplateSpec, VersionRule};
+use crate::effect::{
+    CapacityProvider, Cluster, Group, Image, Launch, Parameter, ParameterKind, TaskStatus, TemplateSpec, VersionRule,
+};
 use crate::id::{AmiId, CapacityProviderName, GroupName, ParameterName, TemplateId};
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
@@ -32,6 +34,7 @@ impl World {
             looking: BTreeSet::new(),
             bad_images: BTreeSet::new(),
             serial: 0,
+            launches: 0,
             physics: Chance::new(seed, Stream::Physics),
             names: Chance::new(seed, Stream::Names),
             events: Chance::new(seed, Stream::Events),
@@ -71,6 +74,11 @@ impl World {
                         self.now - SignedDuration::from_hours(24 * 30)
                             + SignedDuration::from_hours(i64::from(generation)),
                     ),
+                    deprecated: None,
+                    owner: ACCOUNT.to_owned(),
+                    owner_alias: follows.is_public().then(|| "amazon".to_owned()),
+                    virtualization: "hvm".to_owned(),
+                    root_device: Some("/dev/xvda".to_owned()),
                 };
                 Arc::make_mut(&mut self.account.images).insert(id, image);
             }
@@ -79,7 +87,13 @@ impl World {
     }
 
     pub(super) fn set_parameter(&mut self, name: &ParameterName, image: &AmiId) {
-        Arc::make_mut(&mut self.account.parameters).insert(name.clone(), image.to_string());
+        let parameter = Parameter {
+            value: image.to_string(),
+            kind: ParameterKind::String,
+            data_type: Some("text".to_owned()),
+            modified: Some(self.now),
+        };
+        Arc::make_mut(&mut self.account.parameters).insert(name.clone(), parameter);
         self.ledger.releases.entry(name.clone()).or_default().push((self.now, image.clone()));
     }
 
@@ -124,13 +138,17 @@ impl World {
             desired: shape.hosts,
             members: Vec::new(),
             suspended: BTreeSet::new(),
-            template: Some(TemplateSpec { template, rule, mixed, overridden: false }),
+            launch: if mixed {
+                Launch::Mixed { base: TemplateSpec { template, rule }, overrides: Vec::new() }
+            } else {
+                Launch::Template(TemplateSpec { template, rule })
+            },
             tags: self.group_tags(shape),
             managed: false,
         };
         self.build_provider(&name);
         Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());
-        self.ledger.follows.insert(name, ParameterName::from(shape.follows.parameter()));
+        self.ledger.follows.entry(name).or_default().insert(ParameterName::from(shape.follows.parameter()));
         for age in 0..shape.hosts {
             let no = self.add_host(&group, Self::image_of(shape.follows, 0));
             // A group grew over the last week.
@@ -141,7 +159,15 @@ impl World {
 
     fn build_template(&mut self, id: &TemplateId, image: String) {
         let created = self.now - SignedDuration::from_hours(24 * 20);
-        let version = Version { number: 1, image, description: "by hand".to_owned(), created, client_token: None };
+        let version = Version {
+            number: 1,
+            image,
+            description: "by hand".to_owned(),
+            created,
+            client_token: None,
+            source: None,
+            block_devices: Vec::new(),
+        };
         let template = Template { default: 1, versions: vec![version] };
         Arc::make_mut(&mut self.account.templates).insert(id.clone(), template);
     }

@@ -1,11 +1,14 @@
 //! The calls to EC2 and to SSM.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::World;
-use super::account::{Account, GROUP_NAME_TAG, Host, HostNo, Version};
+use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostNo, Version};
 use super::requests::{Answer, Refusal, at_most, page};
-use crate::effect::{InstanceFilter, Reply, VersionQuery, VersionRule};
+use crate::effect::{
+    BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, Parameter, Reply, VersionQuery, VersionRule,
+};
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId};
 use crate::sim::timeline::{By, Happening};
 
@@ -72,8 +75,11 @@ pub(super) fn describe_versions(
             Some(version) => Ok(Reply::TemplateVersions { versions: vec![described(version)], next: None }),
             None => Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", rule)),
         },
-        VersionQuery::WithImage(image) => {
-            let asked = template.versions.iter().filter(|version| version.image == image.as_str());
+        VersionQuery::WithImage(_) | VersionQuery::All => {
+            let asked = template.versions.iter().filter(|version| match query {
+                VersionQuery::WithImage(image) => version.image == image.as_str(),
+                VersionQuery::InUse(_) | VersionQuery::All => true,
+            });
             let keyed = asked.map(|version| (format!("{:020}", version.number), described(version)));
             let (versions, next) = page(keyed, token, size);
             Ok(Reply::TemplateVersions { versions, next })
@@ -81,13 +87,32 @@ pub(super) fn describe_versions(
     }
 }
 
-pub(super) fn describe_images(account: &Account, ids: &[AmiId]) -> Answer {
-    Ok(Reply::Images(ids.iter().filter_map(|id| account.images.get(id).cloned()).collect()))
+pub(super) fn describe_images(account: &Account, query: &ImageQuery, token: Option<&PageToken>, size: usize) -> Answer {
+    if let ImageQuery::Ids(ids) = query {
+        at_most(ids, FILTER_VALUES)?;
+    }
+    let asked = account.images.values().filter(|image| is_asked_for(query, image));
+    let (images, next) = page(asked.map(|image| (image.id.to_string(), image.clone())), token, size);
+    Ok(Reply::Images { images, next })
+}
+
+fn is_asked_for(query: &ImageQuery, image: &Image) -> bool {
+    match query {
+        ImageQuery::Ids(ids) => ids.contains(&image.id),
+        ImageQuery::Named(ImagePattern { owners, name }) => {
+            let owned = owners.iter().any(|owner| {
+                *owner == image.owner
+                    || owner == "self" && image.owner == ACCOUNT
+                    || image.owner_alias.as_ref() == Some(owner)
+            });
+            owned && matches_glob(name, &image.name)
+        }
+    }
 }
 
 pub(super) fn get_parameters(account: &Account, names: &[ParameterName]) -> Answer {
     at_most(names, 10)?;
-    let (mut values, mut invalid) = (BTreeMap::new(), Vec::new());
+    let (mut values, mut invalid): (BTreeMap<ParameterName, Parameter>, _) = (BTreeMap::new(), Vec::new());
     for name in names {
         match account.parameters.get(name) {
             Some(value) => {
@@ -143,6 +168,7 @@ impl World {
         id: &TemplateId,
         source: u64,
         image: &AmiId,
+        block_devices: &[BlockDevice],
         description: &str,
         client_token: &str,
     ) -> Answer {
@@ -156,8 +182,14 @@ impl World {
             }
             return Ok(Reply::TemplateVersion(template.described(id, made)));
         }
-        if template.resolve(VersionRule::Number(source)).is_none() {
+        let Some(like) = template.resolve(VersionRule::Number(source)) else {
             return Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", source));
+        };
+        let mut block_devices = block_devices.to_vec();
+        if block_devices.is_empty() {
+            // Inherited, all but the snapshots.
+            block_devices.clone_from(&like.block_devices);
+            block_devices.iter_mut().for_each(|device| device.snapshot = None);
         }
         let made = Version {
             number: template.latest() + 1,
@@ -165,6 +197,8 @@ impl World {
             description: description.to_owned(),
             created: now,
             client_token: Some(client_token.to_owned()),
+            source: Some(source),
+            block_devices,
         };
         let described = template.described(id, &made);
         template.versions.push(made);
@@ -184,6 +218,35 @@ impl World {
             return Err(Refusal::not_found("InvalidLaunchTemplateId.VersionNotFound", version));
         }
         template.default = version;
+        Ok(Reply::Done)
+    }
+
+    /// The default version is refused, and so is a call for too many; one that is gone is no error.
+    pub(super) fn delete_versions(&mut self, id: &TemplateId, versions: &[u64]) -> Answer {
+        at_most(versions, 200)?;
+        let Some(template) = self.template_mut(id) else {
+            return Err(Refusal::not_found("InvalidLaunchTemplateId.NotFound", id));
+        };
+        if versions.contains(&template.default) {
+            return Err(Refusal::refused("OperationNotPermitted", "the default version cannot be deleted"));
+        }
+        template.versions.retain(|version| !versions.contains(&version.number));
+        self.note(Happening::VersionsPruned { template: id.clone(), versions: versions.to_vec() });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn put_parameter(&mut self, name: &ParameterName, image: &AmiId, data_type: Option<&str>) -> Answer {
+        let now = self.now;
+        let Some(found) = Arc::make_mut(&mut self.account.parameters).get_mut(name) else {
+            return Err(Refusal::not_found("ParameterNotFound", name));
+        };
+        if found.data_type.as_deref() != data_type {
+            return Err(Refusal::refused("ValidationException", "the data type of a parameter does not change"));
+        }
+        found.value = image.to_string();
+        found.modified = Some(now);
+        self.note(Happening::ParameterWritten { parameter: name.clone(), image: image.clone() });
+        self.emit_parameter(name);
         Ok(Reply::Done)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{Account, HostNo, TaskNo};
+use super::account::{ACCOUNT, Account, HostNo, REGION, Service, TaskNo};
 use super::requests::{Answer, Refusal, at_most, missing, page};
 use super::{Physics, World};
 use crate::effect::{Cluster, ContainerInstanceStatus, DesiredStatus, ItemFailure, Reply, Task};
-use crate::id::{CapacityProviderName, ClusterArn, ContainerInstanceArn, InstanceId, PageToken, TaskArn};
+use crate::id::{CapacityProviderName, ClusterArn, ContainerInstanceArn, InstanceId, PageToken, ServiceArn, TaskArn};
 use crate::sim::timeline::{By, Happening};
 
 /// ECS's limit for the value of a tag.
@@ -84,19 +84,65 @@ pub(super) fn describe_container_instances(
 pub(super) fn list_tasks(
     account: &Account,
     cluster: &ClusterArn,
-    host: &ContainerInstanceArn,
+    host: Option<&ContainerInstanceArn>,
     desired: DesiredStatus,
     token: Option<&PageToken>,
     size: usize,
 ) -> Answer {
     known(account, cluster)?;
-    let Some((no, _, _)) = account.host_of_agent(cluster, host) else {
-        return Ok(Reply::TaskArns { arns: Vec::new(), next: None });
+    let key = |no: TaskNo| (format!("{:016x}{:016x}", no.host.0, no.serial), no.arn(cluster));
+    let (arns, next) = match host {
+        Some(host) => {
+            let Some((no, _, _)) = account.host_of_agent(cluster, host) else {
+                return Ok(Reply::TaskArns { arns: Vec::new(), next: None });
+            };
+            let listed = account.tasks_on(no).filter(|(_, task)| task.desired == desired);
+            page(listed.map(|(no, _)| key(no)), token, size)
+        }
+        None => {
+            let of_cluster = |no: &TaskNo| account.host(no.host).is_some_and(|host| host.cluster == *cluster);
+            let listed = account.tasks.iter().filter(|(no, task)| task.desired == desired && of_cluster(no));
+            page(listed.map(|(no, _)| key(*no)), token, size)
+        }
     };
-    let listed = account.tasks_on(no).filter(|(_, task)| task.desired == desired);
-    let keyed = listed.map(|(no, _)| (format!("{:016x}", no.serial), no.arn(cluster)));
-    let (arns, next) = page(keyed, token, size);
     Ok(Reply::TaskArns { arns, next })
+}
+
+pub(super) fn list_services(account: &Account, cluster: &ClusterArn, token: Option<&PageToken>, size: usize) -> Answer {
+    known(account, cluster)?;
+    let mut arns: Vec<ServiceArn> =
+        account.services.iter().filter(|service| service.cluster == *cluster).map(service_arn).collect();
+    arns.sort();
+    let (arns, next) = page(arns.into_iter().map(|arn| (arn.to_string(), arn)), token, size);
+    Ok(Reply::ServiceArns { arns, next })
+}
+
+fn service_arn(service: &Service) -> ServiceArn {
+    ServiceArn::new(format!("arn:aws:ecs:{REGION}:{ACCOUNT}:service/{}/{}", service.cluster.name(), service.name))
+}
+
+pub(super) fn describe_services(account: &Account, cluster: &ClusterArn, arns: &[ServiceArn]) -> Answer {
+    known(account, cluster)?;
+    at_most(arns, 10)?;
+    let (mut services, mut failures) = (Vec::new(), Vec::new());
+    for arn in arns {
+        let named = |(_, service): &(usize, &Service)| service_arn(service) == *arn;
+        match account.services.iter().enumerate().find(named) {
+            Some((index, service)) => services.push(account.described_service(index, service)),
+            None => failures.push(missing(arn)),
+        }
+    }
+    Ok(Reply::Services { services, failures })
+}
+
+pub(super) fn task_protection(account: &Account, cluster: &ClusterArn, arns: &[TaskArn]) -> Answer {
+    known(account, cluster)?;
+    at_most(arns, 100)?;
+    let protected = arns.iter().filter(|arn| {
+        let task = TaskNo::of(arn).and_then(|no| account.tasks.get(&no));
+        task.is_some_and(|task| task.protected)
+    });
+    Ok(Reply::ProtectedTasks(protected.cloned().collect()))
 }
 
 pub(super) fn describe_tasks(account: &Account, cluster: &ClusterArn, arns: &[TaskArn]) -> Answer {

@@ -55,7 +55,8 @@ impl World {
 
     /// False: it failed, and the group tries again later.
     fn launch(&mut self, group: &Group) -> bool {
-        let image = self.account.image_to_launch(group);
+        self.launches += 1;
+        let image = self.account.image_to_launch(group, self.launches);
         let fails =
             |image: &AmiId| self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
         match image.filter(|image| self.account.images.contains_key(image) && !fails(image)) {
@@ -83,7 +84,10 @@ impl World {
             *zones.entry(host.zone.clone()).or_default() += 1;
         }
         let zone = zones.into_iter().min_by_key(|(zone, count)| (*count, zone.clone())).map(|(zone, _)| zone);
+        let made_from = self.account.images.get(&image);
         let host = Host {
+            architecture: made_from.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
+            windows: made_from.is_some_and(|image| image.windows),
             cluster: super::cluster_arn(if group.name.as_str().starts_with(OTHER) { OTHER } else { CLUSTER }),
             origin: group.name.clone(),
             member: Some(Lifecycle::Pending),

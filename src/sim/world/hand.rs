@@ -64,11 +64,12 @@ impl World {
 
     /// A new version with the release's image, like version 1.
     pub fn new_version(&mut self, image: &AmiId, token: &str) -> Result<Reply, Failure> {
-        let template = self.group_now().template.unwrap().template;
+        let template = self.group_now().launch.templates().first().unwrap().template.clone();
         self.perform(&Request::CreateLaunchTemplateVersion {
             template,
             source: 1,
             image: image.clone(),
+            block_devices: Vec::new(),
             description: "by test".to_owned(),
             client_token: token.to_owned(),
         })

@@ -60,6 +60,8 @@ pub struct World {
     /// The images that do not work.
     bad_images: BTreeSet<AmiId>,
     serial: u64,
+    /// How many instances groups have tried to launch.
+    launches: usize,
     physics: Chance,
     names: Chance,
     events: Chance,

@@ -72,9 +72,14 @@ impl World {
                 ecs::describe_container_instances(&self.seen(age), cluster, arns)
             }
             Request::ListTasks { cluster, container_instance, desired, page } => {
-                ecs::list_tasks(&self.seen(age), cluster, container_instance, *desired, page.as_ref(), size)
+                ecs::list_tasks(&self.seen(age), cluster, container_instance.as_ref(), *desired, page.as_ref(), size)
             }
             Request::DescribeTasks { cluster, arns } => ecs::describe_tasks(&self.seen(age), cluster, arns),
+            Request::ListServices { cluster, page } => {
+                ecs::list_services(&self.seen(age), cluster, page.as_ref(), size)
+            }
+            Request::DescribeServices { cluster, arns } => ecs::describe_services(&self.seen(age), cluster, arns),
+            Request::GetTaskProtection { cluster, arns } => ecs::task_protection(&self.seen(age), cluster, arns),
             Request::TagResource { cluster, tags } => self.tag_cluster(cluster, tags),
             Request::UpdateContainerInstancesState { cluster, arns, status } => {
                 self.update_state(cluster, arns, *status)
@@ -85,9 +90,7 @@ impl World {
                 autoscaling::describe_groups(&self.seen(age), names, page.as_ref(), size)
             }
             Request::DetachInstances { group, instances } => self.detach(group, instances),
-            Request::UpdateAutoScalingGroup { group, template, version, mixed } => {
-                self.pin(group, template, *version, *mixed)
-            }
+            Request::UpdateAutoScalingGroup { group, mixed, change } => self.change_launch(group, *mixed, change),
 
             Request::DescribeInstances { filter, page } => {
                 ec2::describe_instances(&self.seen(age), filter, page.as_ref(), size)
@@ -97,13 +100,22 @@ impl World {
             Request::DescribeLaunchTemplateVersions { template, query, page } => {
                 ec2::describe_versions(&self.seen(age), template, query, page.as_ref(), size)
             }
-            Request::CreateLaunchTemplateVersion { template, source, image, description, client_token } => {
-                self.create_version(template, *source, image, description, client_token)
-            }
+            Request::CreateLaunchTemplateVersion {
+                template,
+                source,
+                image,
+                block_devices,
+                description,
+                client_token,
+            } => self.create_version(template, *source, image, block_devices, description, client_token),
             Request::ModifyLaunchTemplate { template, default_version } => self.set_default(template, *default_version),
-            Request::DescribeImages { ids } => ec2::describe_images(&self.seen(age), ids),
+            Request::DeleteLaunchTemplateVersions { template, versions } => self.delete_versions(template, versions),
+            Request::DescribeImages { query, page } => {
+                ec2::describe_images(&self.seen(age), query, page.as_ref(), size)
+            }
 
             Request::GetParameters { names } => ec2::get_parameters(&self.seen(age), names),
+            Request::PutParameter { name, image, data_type } => self.put_parameter(name, image, data_type.as_deref()),
 
             Request::LocateSelf => Ok(Reply::SelfLocation(self.self_location())),
         }

@@ -28,7 +28,15 @@ impl World {
         self.serial += 1;
         // Ids that do not sort by age, as AWS's do not.
         let no = TaskNo { host, serial: self.serial.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
-        let task = Task { owner, last, desired: DesiredStatus::Running, course: 0, drained: false, created: self.now };
+        let task = Task {
+            owner,
+            last,
+            desired: DesiredStatus::Running,
+            course: 0,
+            drained: false,
+            protected: false,
+            created: self.now,
+        };
         Arc::make_mut(&mut self.account.tasks).insert(no, task);
         no
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::hand::{GROUP, release_image, released, secs};
 use super::{Owner, World, cluster_arn};
 use crate::effect::{
-    ContainerInstanceStatus, DesiredStatus, FailureKind, InstanceFilter, InstanceState, Lifecycle, Reply, Request,
-    TaskStatus, VersionRule,
+    ContainerInstanceStatus, DesiredStatus, FailureKind, InstanceFilter, InstanceState, LaunchChange, Lifecycle, Reply,
+    Request, TaskStatus, VersionRule,
 };
 use crate::id::{GroupName, InstanceId};
 use crate::sim::chance::Delay;
@@ -44,7 +44,7 @@ fn a_launch_follows_the_rule_of_its_group() {
         let shape = GroupShape::new(GROUP, 2).template(TemplateShape::Rule { rule, mixed: false });
         let mut world = released(quiet().groups(vec![shape]));
         let Ok(Reply::TemplateVersion(made)) = world.new_version(&release_image(), "token") else { panic!() };
-        let image = |world: &World| world.account.image_to_launch(&world.account.groups[&GroupName::from(GROUP)]);
+        let image = |world: &World| world.account.image_to_launch(&world.account.groups[&GroupName::from(GROUP)], 0);
         assert_eq!(image(&world) == Some(release_image()), in_use_at_once, "{rule}");
         match rule {
             VersionRule::Latest => {}
@@ -54,7 +54,8 @@ fn a_launch_follows_the_rule_of_its_group() {
             }
             VersionRule::Number(_) => {
                 let (group, template) = (GroupName::from(GROUP), made.template);
-                let pin = Request::UpdateAutoScalingGroup { group, template, version: made.number, mixed: false };
+                let change = LaunchChange::Version { template, from: 1, to: made.number };
+                let pin = Request::UpdateAutoScalingGroup { group, mixed: false, change };
                 world.ok(&pin);
             }
         }
@@ -63,7 +64,7 @@ fn a_launch_follows_the_rule_of_its_group() {
     let shape = GroupShape::new(GROUP, 2).template(TemplateShape::Resolves);
     let world = released(quiet().groups(vec![shape]));
     let group = &world.account.groups[&GroupName::from(GROUP)];
-    assert_eq!(world.account.image_to_launch(group), Some(release_image()), "nothing to write");
+    assert_eq!(world.account.image_to_launch(group, 0), Some(release_image()), "nothing to write");
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn the_running_count_is_zero_while_tasks_are_still_deactivating() {
     let cluster = cluster_arn(CLUSTER);
     let stopped = Request::ListTasks {
         cluster: cluster.clone(),
-        container_instance: host.agent(&cluster),
+        container_instance: Some(host.agent(&cluster)),
         desired: DesiredStatus::Stopped,
         page: None,
     };
