@@ -31,13 +31,13 @@ pub struct QueueArgs {
 pub struct RotationArgs {
     /// A cluster to look after, by name or ARN; repeat it for more. Without any: every cluster with the tag `enabled` = `true`
     #[arg(
-        long = "cluster",
+        long,
         env = "ECS_ROTATOR_CLUSTERS",
         value_name = "CLUSTER",
         value_delimiter = ',',
         value_parser = cluster_or_nothing
     )]
-    clusters: Vec<ClusterOrNothing>,
+    cluster: Vec<ClusterOrNothing>,
 
     /// In front of every tag that is read or written
     #[arg(
@@ -137,7 +137,11 @@ pub struct RotationArgs {
     /// Image families besides Amazon's, or in place of them: a JSON array, or `@FILE`
     #[arg(long, env = "ECS_ROTATOR_FAMILIES", value_name = "JSON", default_value = "", value_parser = families)]
     families: FamiliesOrNothing,
+}
 
+/// How often the worker looks, and how long it keeps a message.
+#[derive(Args, Debug)]
+pub struct PaceArgs {
     /// How often every rotation under way is looked at wholly
     #[arg(
         long,
@@ -179,13 +183,18 @@ impl RotationArgs {
             groups.entry(cluster).or_default().insert(group);
         }
         Settings {
-            clusters: self.clusters.into_iter().filter_map(|cluster| cluster.0).collect(),
+            clusters: self.cluster.into_iter().filter_map(|cluster| cluster.0).collect(),
             groups,
             tag_prefix: self.tag_prefix,
             policy,
-            sweep_interval: self.sweep_interval,
-            visibility: self.visibility_timeout,
+            ..Settings::default()
         }
+    }
+}
+
+impl PaceArgs {
+    pub fn apply(self, settings: Settings) -> Settings {
+        Settings { sweep_interval: self.sweep_interval, visibility: self.visibility_timeout, ..settings }
     }
 }
 
@@ -284,11 +293,15 @@ mod tests {
     struct Line {
         #[command(flatten)]
         rotation: RotationArgs,
+        #[command(flatten)]
+        pace: PaceArgs,
     }
 
     fn settings(flags: &[&str]) -> Settings {
         let line = [&["x"], flags].concat();
-        Line::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).rotation.into_settings()
+        Line::try_parse_from(line)
+            .map(|line| line.pace.apply(line.rotation.into_settings()))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]

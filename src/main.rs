@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use ecs_rotator::cli::{self, Cli};
+use ecs_rotator::cli;
 
 fn main() -> ExitCode {
-    match cli::execute(Cli::parse()) {
+    let parsed = match cli::parse() {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
+    };
+    match cli::execute(parsed) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", cli::one_line(&error));

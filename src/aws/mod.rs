@@ -20,9 +20,11 @@ mod images;
 mod locate;
 mod preflight;
 mod queue;
+mod survey;
 mod worker;
 
 pub use preflight::NotUsable;
+pub use survey::survey;
 pub use worker::{now, run};
 
 use crate::effect::{Failure, Reply, Request};

@@ -24,7 +24,7 @@ pub struct BadFilter {
 /// # Errors
 /// When the filter in the environment cannot be read.
 pub fn init(format: LogFormat) -> Result<(), BadFilter> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter()?).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter_or(DEFAULT_FILTER)?).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
@@ -32,8 +32,18 @@ pub fn init(format: LogFormat) -> Result<(), BadFilter> {
     Ok(())
 }
 
+/// For a command that has its own things to say: only what a person should see, unless the environment asks for more.
+///
+/// # Errors
+/// When the filter in the environment cannot be read.
+pub fn init_quiet() -> Result<(), BadFilter> {
+    let filter = filter_or("error")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    Ok(())
+}
+
 /// `ECS_ROTATOR_LOG` goes before `RUST_LOG`; an empty one is none.
-fn filter() -> Result<EnvFilter, BadFilter> {
+fn filter_or(default: &str) -> Result<EnvFilter, BadFilter> {
     for variable in ["ECS_ROTATOR_LOG", "RUST_LOG"] {
         let text = std::env::var(variable).unwrap_or_default();
         if !text.is_empty() {
@@ -44,5 +54,5 @@ fn filter() -> Result<EnvFilter, BadFilter> {
             });
         }
     }
-    Ok(EnvFilter::new(DEFAULT_FILTER))
+    Ok(EnvFilter::new(default))
 }

@@ -3,6 +3,7 @@
 mod demo;
 #[cfg(feature = "aws")]
 mod log;
+mod plan;
 #[cfg(feature = "aws")]
 mod rotate;
 #[cfg(feature = "aws")]
@@ -12,11 +13,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Every exit code there is. 2 is clap's, for bad usage.
+/// Every exit code there is. 2 is clap's, for bad usage; `plan` has it for something else (see [`usage_code`]).
 pub mod exit {
     pub const OK: u8 = 0;
     pub const FAILED: u8 = 1;
     pub const BAD_USAGE: u8 = 2;
+    /// `plan`: a rotation would have something to do.
+    pub const DUE: u8 = 2;
     pub const HELD: u8 = 3;
     pub const NOT_USABLE: u8 = 4;
 }
@@ -28,6 +31,9 @@ Examples:
   Look after every cluster with the tag ecs-rotator:enabled = true
     ecs-rotator run
 
+  What a rotation of the cluster `prod` would do; nothing is changed
+    ecs-rotator plan --cluster prod
+
   Bring every host of the cluster `prod` to its newest image, now
     ecs-rotator rotate --cluster prod
 
@@ -37,7 +43,7 @@ Examples:
 Exit codes:
   0  done
   1  something failed
-  2  bad usage
+  2  bad usage (`plan`: something to do, and bad usage is 1)
   3  the rotation is held, and a person should look (`demo`)
   4  the queue or the credentials cannot be used";
 
@@ -54,7 +60,28 @@ enum Command {
     Run(run::RunArgs),
     #[cfg(feature = "aws")]
     Rotate(rotate::RotateArgs),
+    #[cfg(feature = "aws")]
+    Plan(plan::PlanArgs),
     Demo(demo::DemoArgs),
+}
+
+/// The arguments, or the exit code after what is to be said about them has been said. To a pipeline that asks `plan` whether
+/// there is something to do (2), a slip in the arguments must not look like a yes.
+///
+/// # Errors
+/// With the exit code: of help, of a version, or of bad usage.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let for_plan = std::env::args_os().nth(1).is_some_and(|command| command == "plan");
+        let code = if error.exit_code() != 0 && for_plan { exit::FAILED } else { usage_code(&error) };
+        // Nobody is left to be told that it cannot be told.
+        let _closed = error.print();
+        ExitCode::from(code)
+    })
+}
+
+fn usage_code(error: &clap::Error) -> u8 {
+    if error.exit_code() == 0 { exit::OK } else { exit::BAD_USAGE }
 }
 
 /// # Errors
@@ -65,6 +92,8 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args),
         #[cfg(feature = "aws")]
         Command::Rotate(args) => rotate::rotate(args),
+        #[cfg(feature = "aws")]
+        Command::Plan(args) => plan::plan(args),
         Command::Demo(args) => demo::demo(args),
     }
 }

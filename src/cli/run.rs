@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::log::{self, LogFormat};
 use crate::aws::{self, Aws};
-use crate::config::{QueueArgs, RotationArgs};
+use crate::config::{PaceArgs, QueueArgs, RotationArgs};
 use crate::engine::{Engine, Settings};
 
 const EXAMPLES: &str = "\
@@ -41,6 +41,8 @@ pub struct RunArgs {
     queue: QueueArgs,
     #[command(flatten)]
     rotation: RotationArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
     /// Form of the log, on stderr
     #[arg(long, env = "ECS_ROTATOR_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -48,7 +50,7 @@ pub struct RunArgs {
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     log::init(args.log_format)?;
-    let settings = args.rotation.into_settings();
+    let settings = args.pace.apply(args.rotation.into_settings());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let ended = runtime.block_on(work(&args.queue.queue_url, settings));
     // A call that is still under way is of no more use; its thread is not waited for.

@@ -337,6 +337,17 @@ impl Request {
         )
     }
 
+    /// Does this call ask who lives on the hosts of a cluster? That is good to know, and nothing is planned on it.
+    pub const fn is_about_tenants(&self) -> bool {
+        matches!(
+            self,
+            Request::ListServices { .. }
+                | Request::DescribeServices { .. }
+                | Request::GetTaskProtection { .. }
+                | Request::ListTasks { container_instance: None, .. }
+        )
+    }
+
     /// Does this call change anything in the fleet (and not only look)?
     pub const fn is_effect(&self) -> bool {
         matches!(

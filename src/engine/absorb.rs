@@ -34,6 +34,7 @@ pub struct FollowUp {
 pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags: &Tags, now: Timestamp) {
     let ours = tags.read_cluster(&facts.tags);
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
+    view.enabled = ours.enabled;
     view.providers = facts.capacity_providers;
     view.belonging.extend(settings.groups.get(&facts.arn.name()).into_iter().flatten().cloned());
     // What was written a moment ago is not taken back by a read that lags behind.

@@ -96,6 +96,12 @@ impl Pass {
         state: &mut ClusterState,
         context: &mut Context<'_>,
     ) {
+        if request.is_about_tenants() {
+            if let Some(view) = self.target(state) {
+                view.tenants.unread.push(failure.to_string());
+            }
+            return;
+        }
         match (failure.kind, purpose) {
             (FailureKind::Throttled | FailureKind::Transient | FailureKind::Credentials, _) => {
                 self.failed = Some(failure)
@@ -182,8 +188,6 @@ impl Pass {
                     view.unprunable.insert(template.clone());
                 }
             }
-        } else if is_about_tenants(request) {
-            view.tenants.unread.push(failure.to_string());
         } else if let Request::GetParameters { names } = request {
             if let [name] = names.as_slice() {
                 view.parameters.insert(name.clone(), Err(failure.message));
@@ -200,17 +204,6 @@ impl Pass {
             self.failed = Some(failure);
         }
     }
-}
-
-/// Who lives on the hosts: good to know, and nothing is planned on it.
-fn is_about_tenants(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::ListServices { .. }
-            | Request::DescribeServices { .. }
-            | Request::GetTaskProtection { .. }
-            | Request::ListTasks { container_instance: None, .. }
-    )
 }
 
 /// How a failed call is told in a hold.

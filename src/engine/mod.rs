@@ -23,6 +23,7 @@ mod pass;
 mod patience;
 mod relevance;
 mod route;
+pub mod survey;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
-use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
+use crate::effect::{Failure, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
@@ -41,16 +42,13 @@ use cluster::ClusterState;
 use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
-use wire::{Call, Owner, Purpose, Wire};
+use wire::{Call, Owner, Wire, is_worth_another_try};
 
 /// Passes under way at once.
 const MOST_PASSES: usize = 16;
 
 /// After so many failures in a row a cluster's messages go back to the queue.
 const MOST_FAILURES: u32 = 6;
-
-/// A look is asked for again this often before its pass fails.
-const MOST_TRIES: u32 = 4;
 
 /// What a worker is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +173,8 @@ impl Engine {
             warn!(id = id.0, "an answer that nobody waits for");
             return;
         };
-        if let Some(failure) = reply.as_ref().err().filter(|failure| self.is_worth_another_try(&call, failure)) {
+        let passing = |failure: &&Failure| !self.stopping && is_worth_another_try(&call, failure);
+        if let Some(failure) = reply.as_ref().err().filter(passing) {
             let delay = patience::between_tries(call.failures, &mut self.rng);
             debug!(%failure, again_in = ?delay, "asked again");
             self.wire.send_again(call, now + delay);
@@ -248,14 +247,6 @@ impl Engine {
 
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// A look that was throttled or got no answer is asked for again, so that a pass need not begin anew. Acts are not: what
-    /// they rest on must be fresh.
-    fn is_worth_another_try(&self, call: &Call, failure: &Failure) -> bool {
-        let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
-        let look = matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate);
-        passing && look && call.failures < MOST_TRIES && !self.stopping
     }
 
     /// Starts whatever is due.

@@ -16,6 +16,7 @@ use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
 use crate::effect::{Failure, Request};
 use crate::id::Receipt;
+use crate::plan::forecast::as_if_open;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::release::{Resolution, resolve};
@@ -65,6 +66,8 @@ pub struct Pass {
     settled: bool,
     steps: u32,
     pub ended: bool,
+    /// Nothing is changed: it ends where the first act would come. What it asks besides.
+    survey: Option<BTreeSet<Look>>,
 }
 
 impl Pass {
@@ -80,7 +83,13 @@ impl Pass {
             settled: false,
             steps: 0,
             ended: false,
+            survey: None,
         }
+    }
+
+    /// A pass that only looks: at everything, and at these besides.
+    pub fn survey(looks: BTreeSet<Look>) -> Self {
+        Self { survey: Some(looks), ..Self::new(Errand { whole: true, ..Errand::default() }) }
     }
 
     /// Goes on as far as possible without an answer.
@@ -91,7 +100,8 @@ impl Pass {
                 error!(cluster = %state.arn.name(), "a pass did not come to an end: this is a defect of ecs-rotator");
                 self.ended = true;
             }
-            if let Some(wanted) = self.blind.take().and_then(|problem| self.hold_blindly(state, problem, context)) {
+            let blind = if self.survey.is_some() { None } else { self.blind.take() };
+            if let Some(wanted) = blind.and_then(|problem| self.hold_blindly(state, problem, context)) {
                 self.write(wanted, state, context);
                 continue;
             }
@@ -128,9 +138,22 @@ impl Pass {
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
+        } else if self.survey.is_some() {
+            self.look_on(state, context);
         } else {
             self.plan(state, context);
         }
+    }
+
+    /// Asks what a worker would ask if the rotation were open, and what the survey asks besides.
+    fn look_on(&mut self, state: &ClusterState, context: &Context<'_>) {
+        let Some(view) = &state.view else { return };
+        let plan = plan(&as_if_open(view, context.now), &context.settings.policy, context.now);
+        let mut looks = plan.looks;
+        looks.extend(self.survey.iter().flatten().cloned());
+        looks.retain(|look| !view.has_looked(look));
+        self.ended = looks.is_empty();
+        self.errand.looks = looks;
     }
 
     pub(super) fn send(&mut self, purpose: Purpose, request: Request, state: &ClusterState, context: &mut Context<'_>) {

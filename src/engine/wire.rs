@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::commands::Wanted;
 use super::inbox::Receipts;
-use crate::effect::{Request, RequestId};
+use crate::effect::{Failure, FailureKind, Request, RequestId};
 use crate::id::{ClusterArn, InstanceId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
@@ -54,6 +54,17 @@ pub struct Call {
     pub owner: Owner,
     pub request: Request,
     pub failures: u32,
+}
+
+/// A look is asked for again this often before its pass fails.
+const MOST_TRIES: u32 = 4;
+
+/// A look that was throttled or got no answer is asked for again, so that a pass need not begin anew. Acts are not: what they
+/// rest on must be fresh.
+pub fn is_worth_another_try(call: &Call, failure: &Failure) -> bool {
+    let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
+    let look = matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate);
+    passing && look && call.failures < if call.request.is_about_tenants() { 1 } else { MOST_TRIES }
 }
 
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@
 pub mod admission;
 pub mod family;
 mod flight;
+pub mod forecast;
 mod groups;
 pub mod hold;
 pub mod host;

@@ -97,6 +97,8 @@ pub struct ClusterView {
     pub arn: ClusterArn,
     /// By its tag, or by configuration.
     pub opted_in: bool,
+    /// What its tag `enabled` says.
+    pub enabled: Option<bool>,
     pub rotation: Option<Rotation>,
     /// Why the rotation is held.
     pub hold: Option<String>,
@@ -235,6 +237,7 @@ impl ClusterView {
         Self {
             arn,
             opted_in: false,
+            enabled: None,
             rotation: None,
             hold: None,
             rotate_before: None,

@@ -61,6 +61,8 @@ pub struct Launching<'a> {
     /// A newer image that is not taken now, and why.
     pub refused: Option<String>,
     pub windows: bool,
+    /// The template it launches from; None where an override names the image.
+    pub spec: Option<&'a TemplateSpec>,
     root_device: Option<String>,
 }
 
@@ -283,10 +285,11 @@ impl<'a> Finder<'a, '_> {
                 (image, Some((spec, version)))
             }
         };
+        let spec = version.map(|(spec, _)| spec);
         let by_parameter = self.group.policy.release_by == ReleaseBy::Parameter;
         match written.strip_prefix(RESOLVE) {
-            Some(parameter) if by_parameter => self.written_to(ParameterName::from(parameter), read),
-            Some(parameter) => self.followed(ParameterName::from(parameter), read),
+            Some(parameter) if by_parameter => self.written_to(ParameterName::from(parameter), spec, read),
+            Some(parameter) => self.followed(ParameterName::from(parameter), spec, read),
             None if by_parameter => Err(unresolved(format!(
                 "`release-by` is `parameter`, and its template names {written} itself: let it say `{RESOLVE}` and the name of a \
                  parameter of yours"
@@ -300,7 +303,7 @@ impl<'a> Finder<'a, '_> {
                     Some((spec, in_use)) => Way::Version { spec, in_use },
                     None => Way::Override { written },
                 };
-                self.written(present, in_use, origin, way, read)
+                self.written(present, in_use, origin, way, spec, read)
             }
         }
     }
@@ -312,6 +315,7 @@ impl<'a> Finder<'a, '_> {
         in_use: AmiId,
         origin: Origin,
         way: Way<'a>,
+        spec: Option<&'a TemplateSpec>,
         read: &mut BTreeSet<ParameterName>,
     ) -> Result<Launching<'a>, Stop> {
         let rejected = |image: &AmiId| self.group.source.rejected.contains(image);
@@ -328,11 +332,16 @@ impl<'a> Finder<'a, '_> {
             return Err(unresolved(format!("{image}, which it launches with, is rejected{more}")));
         }
         let (windows, root_device) = (present.windows, present.root_device);
-        Ok(Launching { image, in_use, origin, way, refused, windows, root_device })
+        Ok(Launching { image, in_use, origin, way, refused, windows, spec, root_device })
     }
 
     /// The template reads a parameter: nothing is written, and what the parameter says is what is launched.
-    fn followed(&self, parameter: ParameterName, read: &mut BTreeSet<ParameterName>) -> Result<Launching<'a>, Stop> {
+    fn followed(
+        &self,
+        parameter: ParameterName,
+        spec: Option<&'a TemplateSpec>,
+        read: &mut BTreeSet<ParameterName>,
+    ) -> Result<Launching<'a>, Stop> {
         read.insert(parameter.clone());
         self.agrees_with_tags(&parameter)?;
         let found = self.parameter(&parameter)?;
@@ -354,7 +363,16 @@ impl<'a> Finder<'a, '_> {
         let way = Way::Follows { parameter: parameter.clone(), since: found.modified };
         let origin = Origin::Template(parameter);
         let in_use = image.clone();
-        Ok(Launching { image, in_use, origin, way, refused: None, windows: new.windows, root_device: new.root_device })
+        Ok(Launching {
+            image,
+            in_use,
+            origin,
+            way,
+            refused: None,
+            windows: new.windows,
+            spec,
+            root_device: new.root_device,
+        })
     }
 
     /// A tag that names another source would have us write an id where its owner has put a parameter.
@@ -372,7 +390,12 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// The template reads a parameter, and it is ours to write.
-    fn written_to(&self, target: ParameterName, read: &mut BTreeSet<ParameterName>) -> Result<Launching<'a>, Stop> {
+    fn written_to(
+        &self,
+        target: ParameterName,
+        spec: Option<&'a TemplateSpec>,
+        read: &mut BTreeSet<ParameterName>,
+    ) -> Result<Launching<'a>, Stop> {
         read.insert(target.clone());
         if target.as_str().starts_with(PUBLIC) || target.as_str().contains(':') {
             return Err(unresolved(format!(
@@ -385,7 +408,7 @@ impl<'a> Finder<'a, '_> {
         let present = self.present(&in_use)?;
         let origin = self.origin(&present, Some(&target))?;
         let way = Way::Parameter { parameter: target, data_type: found.data_type.clone(), since: found.modified };
-        self.written(present, in_use, origin, way, read)
+        self.written(present, in_use, origin, way, spec, read)
     }
 
     /// Where the release comes from: the first that is said. `target`: the parameter that we write.

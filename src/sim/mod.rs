@@ -29,6 +29,7 @@ pub mod logs;
 mod report;
 mod scenario;
 mod simulation;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -44,6 +45,7 @@ pub use scenario::{
     Act, BadRelease, CLUSTER, Follows, GroupShape, OTHER, OWN_PARAMETER, Scenario, ServiceShape, TemplateShape, Trigger,
 };
 pub use simulation::Simulation;
+pub use survey::survey;
 pub use timeline::{By, Happening, Moment};
 
 /// When every simulation begins: 2026-01-14T03:00:00Z.

@@ -22,9 +22,14 @@ use anyhow::Context as _;
 use clap::{Args, Parser};
 use tracing_subscriber::EnvFilter;
 
+use super::plan;
+use crate::engine::Settings;
+use crate::engine::survey::Depth;
+use crate::plan::forecast::Assumptions;
 use crate::plan::policy::{Budget, Policy};
 use crate::sim::clock::SimulatedTime;
-use crate::sim::{Outcome, Report};
+use crate::sim::world::World;
+use crate::sim::{CLUSTER, Outcome, Report, survey};
 use figures::Figures;
 use fleet::Fleet;
 use scene::Scene;
@@ -42,6 +47,9 @@ Examples:
   A large cluster, a quarter of each group at a time
     ecs-rotator demo --hosts 500 --groups 5 --max-in-flight 25%
 
+  What `plan` would say of it before
+    ecs-rotator demo --hosts 12 --plan
+
   The figures of a run, for a script
     ecs-rotator demo --json | jq .requests_per_host
 
@@ -51,7 +59,8 @@ and `requests_per_host` is their number per replaced host. Calls to the queue (r
 are counted apart, in `queue_requests`.
 RUST_LOG=info shows the log of the worker, on stderr, in simulated time.
 
-Exit codes: 0 closed and no promise broken, 1 something else, 2 bad usage, 3 the rotation is held.";
+Exit codes: 0 closed and no promise broken, 1 something else, 2 bad usage, 3 the rotation is held;
+with --plan those of `plan`: 0 nothing to do, 2 something to do, 1 could not tell.";
 
 #[derive(Args, Debug)]
 #[command(about = ABOUT, after_help = EXAMPLES)]
@@ -79,6 +88,10 @@ pub struct DemoArgs {
     /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
     #[arg(long, value_name = "HOSTS", default_value_t = Policy::default().max_in_flight)]
     max_in_flight: Budget,
+
+    /// Print what `plan` would say of this cluster when the image has been released, and nothing else
+    #[arg(long)]
+    plan: bool,
 
     /// Print one JSON object with the figures and nothing else
     #[arg(long)]
@@ -124,7 +137,12 @@ pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     }
     show_logs_if_asked();
     let scene = Scene::new(&args);
-    match if args.json { print_figures(&scene) } else { tell(&scene) } {
+    let done = match (args.plan, args.json) {
+        (true, json) => foretell(&scene, json),
+        (false, true) => print_figures(&scene),
+        (false, false) => tell(&scene),
+    };
+    match done {
         Ok(code) => Ok(ExitCode::from(code)),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::from(super::exit::OK)),
         Err(error) => Err(error).context("write to stdout"),
@@ -165,6 +183,24 @@ fn show_logs_if_asked() {
     }
 }
 
+/// What `plan` says just after the release, before any worker has seen it.
+fn foretell(scene: &Scene, json: bool) -> io::Result<u8> {
+    let mut world = World::new(&scene.scenario);
+    world.advance(scene.scenario.release_after);
+    let settings = Settings { clusters: vec![CLUSTER.into()], ..scene.scenario.settings.clone() };
+    let (findings, took) = timed(|| survey(&mut world, settings.clone(), Depth::Tenants));
+    let report = plan::report::Report::of(findings, &settings, &Assumptions::default(), world.now());
+    plan::print(&report, json)?;
+    if !json {
+        writeln!(
+            io::stderr(),
+            "planned in {:.2} s on a simulated account; nothing here reaches AWS",
+            took.as_secs_f64()
+        )?;
+    }
+    Ok(report.exit_code())
+}
+
 fn print_figures(scene: &Scene) -> io::Result<u8> {
     let simulation = scene.simulation();
     let fleet = Fleet::of(simulation.world());
@@ -189,7 +225,7 @@ fn tell(scene: &Scene) -> io::Result<u8> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a person waited, which no simulation depends on")]
-fn timed(run: impl FnOnce() -> Report) -> (Report, Duration) {
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let begun = Instant::now();
     let report = run();
     (report, begun.elapsed())

@@ -1,0 +1,110 @@
+//! What a survey has found, as a forecast of every cluster: for `--json`, and for the table.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cli::exit;
+use crate::engine::Settings;
+use crate::engine::survey::Findings;
+use crate::id::ClusterName;
+use crate::plan::forecast::{Assumptions, Forecast, forecast};
+
+/// What `plan` prints. Times are in seconds, ages in days.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub verdict: Verdict,
+    pub clusters: Vec<Forecast>,
+    /// Clusters that could not be looked at, and why.
+    pub failed: BTreeMap<ClusterName, String>,
+    /// Clusters that were named and do not exist here.
+    pub missing: Vec<String>,
+    /// Why the clusters could not be listed.
+    pub error: Option<String>,
+    pub assuming: Assuming,
+    /// The calls that this look took, by AWS's operation name.
+    pub requests: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    NothingToDo,
+    SomethingToDo,
+    /// Some cluster or some group could not be told about, and nothing is known to be due.
+    CouldNotTell,
+}
+
+/// What the times are reckoned by.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Assuming {
+    pub replacement_seconds: i64,
+    pub replacement_windows_seconds: i64,
+    pub drain_seconds: i64,
+}
+
+impl Report {
+    pub fn of(findings: Findings, settings: &Settings, assumptions: &Assumptions, now: Timestamp) -> Self {
+        let (mut clusters, mut failed) = (Vec::new(), BTreeMap::new());
+        let looked_in = looked_in(&findings.requests, findings.clusters.len());
+        for (arn, surveyed) in findings.clusters {
+            match (surveyed.failed, surveyed.view) {
+                (None, Some(view)) => {
+                    clusters.push(forecast(&view, &settings.policy, assumptions, looked_in, now));
+                }
+                (Some(why), _) => {
+                    failed.insert(arn.name(), why);
+                }
+                (None, None) => {
+                    failed.insert(arn.name(), "it was not looked at".to_owned());
+                }
+            }
+        }
+        let mut report = Self {
+            verdict: Verdict::CouldNotTell,
+            clusters,
+            failed,
+            missing: findings.missing,
+            error: findings.failed.map(|failure| failure.to_string()),
+            assuming: Assuming {
+                replacement_seconds: assumptions.replacement.as_secs(),
+                replacement_windows_seconds: assumptions.replacement_windows.as_secs(),
+                drain_seconds: assumptions.drain.as_secs(),
+            },
+            requests: findings.requests,
+        };
+        report.verdict = report.judge();
+        report
+    }
+
+    fn judge(&self) -> Verdict {
+        let blind = !self.failed.is_empty() || !self.missing.is_empty() || self.error.is_some();
+        if blind {
+            Verdict::CouldNotTell
+        } else if self.clusters.iter().any(Forecast::is_due) {
+            Verdict::SomethingToDo
+        } else if self.clusters.iter().any(Forecast::is_unresolved) {
+            Verdict::CouldNotTell
+        } else {
+            Verdict::NothingToDo
+        }
+    }
+
+    /// As `terraform plan -detailed-exitcode`.
+    pub fn exit_code(&self) -> u8 {
+        match self.verdict {
+            Verdict::NothingToDo => exit::OK,
+            Verdict::SomethingToDo => exit::DUE,
+            Verdict::CouldNotTell => exit::FAILED,
+        }
+    }
+}
+
+/// The calls of one worker's look at one cluster, by what this look took: without who lives there, which a worker does not ask.
+fn looked_in(requests: &BTreeMap<&'static str, u64>, clusters: usize) -> u64 {
+    const OF_TENANTS: [&str; 5] =
+        ["ListServices", "DescribeServices", "ListTasks", "DescribeTasks", "GetTaskProtection"];
+    let all: u64 = requests.iter().filter(|(operation, _)| !OF_TENANTS.contains(operation)).map(|(_, n)| n).sum();
+    all.div_ceil(u64::try_from(clusters.max(1)).unwrap_or(1))
+}

@@ -1,0 +1,217 @@
+//! A look at clusters that changes nothing: what the command `plan` knows.
+//!
+//! The same census, the same passes and the same questions as a worker's, driven in the same way (`poll_request`,
+//! `handle_reply`), without a queue and without an act: a pass of a survey asks whatever a worker would ask before it opened a
+//! rotation, plans as if it were open, and ends where the first change would be made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::census::Census;
+use super::cluster::ClusterState;
+use super::pass::Pass;
+use super::wire::{Call, Owner, Wire, is_worth_another_try};
+use super::{Context, Settings, patience};
+use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::id::{ClusterArn, ContainerInstanceArn};
+use crate::plan::hold::Problem;
+use crate::plan::model::{ClusterView, Look};
+use crate::plan::tags::Tags;
+
+/// Clusters that are looked at side by side.
+const AT_ONCE: usize = 8;
+
+/// What is to be known beside what a worker asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Nothing.
+    Hosts,
+    /// The services of each cluster and the tasks on its hosts: what could get stuck.
+    Tenants,
+}
+
+/// What was found of one cluster.
+#[derive(Debug)]
+pub struct Surveyed {
+    pub view: Option<ClusterView>,
+    /// Why it could not be looked at wholly.
+    pub failed: Option<String>,
+}
+
+pub struct Survey {
+    settings: Settings,
+    tags: Tags,
+    depth: Depth,
+    rng: ChaCha8Rng,
+    wire: Wire,
+    census: Option<Census>,
+    /// Where this runs has been asked: its own host goes last.
+    located: bool,
+    worker: Option<ContainerInstanceArn>,
+    waiting: BTreeSet<ClusterArn>,
+    under_way: BTreeMap<ClusterArn, (ClusterState, Pass)>,
+    found: BTreeMap<ClusterArn, Surveyed>,
+    /// Names of the configuration that do not exist.
+    missing: Vec<String>,
+    /// Why the clusters could not be counted.
+    failed: Option<Failure>,
+    requests: BTreeMap<&'static str, u64>,
+}
+
+/// The end of a survey.
+#[derive(Debug)]
+pub struct Findings {
+    pub clusters: BTreeMap<ClusterArn, Surveyed>,
+    pub missing: Vec<String>,
+    /// Without it there are no clusters.
+    pub failed: Option<Failure>,
+    /// Calls made, by AWS's operation name.
+    pub requests: BTreeMap<&'static str, u64>,
+}
+
+impl Survey {
+    /// Of the clusters that the settings name; of every one that has opted in, where they name none.
+    pub fn new(settings: Settings, depth: Depth, seed: u64) -> Self {
+        let tags = Tags::new(settings.tag_prefix.clone());
+        let mut wire = Wire::default();
+        wire.send(Owner::Locate, Request::LocateSelf);
+        let census = Some(Census::start(&settings, &tags, &mut wire));
+        Self {
+            settings,
+            tags,
+            depth,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            wire,
+            census,
+            located: false,
+            worker: None,
+            waiting: BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            found: BTreeMap::new(),
+            missing: Vec::new(),
+            failed: None,
+            requests: BTreeMap::new(),
+        }
+    }
+
+    pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
+        let Some(call) = self.wire.take(id) else { return };
+        if reply.as_ref().err().is_some_and(|failure| is_worth_another_try(&call, failure)) {
+            let delay = patience::between_tries(call.failures, &mut self.rng);
+            self.wire.send_again(call, now + delay);
+            return;
+        }
+        let Call { owner, request, .. } = call;
+        match owner {
+            Owner::Locate => {
+                self.located = true;
+                if let Ok(Reply::SelfLocation(location)) = reply {
+                    self.worker = location;
+                }
+            }
+            Owner::Census => self.count(reply, &request),
+            Owner::Pass(arn, purpose) => {
+                if let Some((mut state, mut pass)) = self.under_way.remove(&arn) {
+                    let mut context = context(&self.settings, &self.tags, &self.worker, &mut self.wire, now);
+                    pass.take(purpose, &request, reply, &mut state, &mut context);
+                    self.go_on(arn, state, pass, now);
+                }
+            }
+            // No survey has a queue.
+            Owner::Receive | Owner::Delete(_) | Owner::Extend => {}
+        }
+        self.turn(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.wire.turn(now);
+        self.turn(now);
+    }
+
+    /// The next call to make. None of them changes anything: one that would is not handed out.
+    pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
+        let (id, request) = self.wire.poll().filter(|(_, request)| !request.is_effect())?;
+        *self.requests.entry(request.operation()).or_default() += 1;
+        Some((id, request))
+    }
+
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.wire.poll_timeout()
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        self.requests.values().sum()
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.census.is_none() && self.waiting.is_empty() && self.under_way.is_empty()
+    }
+
+    pub fn findings(self) -> Findings {
+        Findings { clusters: self.found, missing: self.missing, failed: self.failed, requests: self.requests }
+    }
+
+    fn count(&mut self, reply: Result<Reply, Failure>, request: &Request) {
+        let Some(mut census) = self.census.take() else { return };
+        let reply = match reply {
+            Ok(reply) => Some(reply),
+            Err(failure) => {
+                self.failed = Some(failure);
+                None
+            }
+        };
+        if !census.take(reply, request, &self.settings, &self.tags, &mut self.wire) {
+            self.census = Some(census);
+            return;
+        }
+        let failed = census.failed;
+        let result = census.result();
+        self.missing = result.missing;
+        if !failed {
+            let named = !self.settings.clusters.is_empty();
+            let wanted = result.clusters.into_iter().filter(|(_, found)| named || found.opted_in);
+            self.waiting = wanted.map(|(arn, _)| arn).collect();
+        }
+    }
+
+    fn turn(&mut self, now: Timestamp) {
+        while self.located
+            && self.under_way.len() < AT_ONCE
+            && let Some(arn) = self.waiting.pop_first()
+        {
+            self.go_on(arn.clone(), ClusterState::new(arn), Pass::survey(self.looks()), now);
+        }
+    }
+
+    fn looks(&self) -> BTreeSet<Look> {
+        match self.depth {
+            Depth::Hosts => BTreeSet::new(),
+            Depth::Tenants => BTreeSet::from([Look::Services, Look::AllTasks]),
+        }
+    }
+
+    fn go_on(&mut self, arn: ClusterArn, mut state: ClusterState, mut pass: Pass, now: Timestamp) {
+        let mut context = context(&self.settings, &self.tags, &self.worker, &mut self.wire, now);
+        pass.advance(&mut state, &mut context);
+        if !pass.ended {
+            self.under_way.insert(arn, (state, pass));
+            return;
+        }
+        let failed = pass.failed.map(|failure| failure.to_string()).or(pass.blind.as_ref().map(Problem::to_string));
+        self.found.insert(arn, Surveyed { view: state.view, failed });
+    }
+}
+
+fn context<'a>(
+    settings: &'a Settings,
+    tags: &'a Tags,
+    worker: &'a Option<ContainerInstanceArn>,
+    wire: &'a mut Wire,
+    now: Timestamp,
+) -> Context<'a> {
+    Context { settings, tags, worker, wire, now }
+}

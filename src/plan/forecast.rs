@@ -1,0 +1,402 @@
+//! What a rotation would do if it were opened now: the same functions as the worker's, on the same view, and nothing done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::admission::order;
+use super::host::{Phase, memberships};
+use super::model::{ClusterView, GroupView, Host, Seen};
+use super::policy::{DrainWhen, Policy};
+use super::release::{Launching, Release, Resolution, Way};
+use super::tags::{Rotation, RotationId, RotationState};
+use super::{Plan, is_in_flight, plan, resolutions};
+use crate::effect::{Service, Task, VersionRule};
+use crate::id::{AmiId, ClusterName, GroupName, InstanceId, TemplateId};
+
+/// What the time of a rotation is reckoned by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assumptions {
+    /// From a detach to a replacement that takes tasks.
+    pub replacement: SignedDuration,
+    pub replacement_windows: SignedDuration,
+    /// From the drain to the last task that has stopped.
+    pub drain: SignedDuration,
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Self {
+            replacement: SignedDuration::from_mins(3),
+            replacement_windows: SignedDuration::from_mins(12),
+            drain: SignedDuration::from_mins(5),
+        }
+    }
+}
+
+/// One cluster.
+#[derive(Clone, Debug, Serialize)]
+pub struct Forecast {
+    pub cluster: ClusterName,
+    /// None: no tag says so, and a worker takes it only if it is named in its configuration.
+    pub enabled: Option<bool>,
+    /// `<id> <state> <since>`, as the tag says.
+    pub rotation: Option<String>,
+    pub hold: Option<String>,
+    pub groups: Vec<GroupForecast>,
+    /// Hosts that no group of the cluster has: they are never touched.
+    pub of_no_group: Vec<InstanceId>,
+    /// Services that a drain of their hosts would never end for, and why.
+    pub stuck: Vec<Stuck>,
+    /// What could not be read, and why: nothing hangs on it but the list above.
+    pub unread: Vec<String>,
+    pub due: usize,
+    pub in_flight: usize,
+    pub takes_seconds: i64,
+    pub calls: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupForecast {
+    pub group: GroupName,
+    pub desired: u32,
+    pub status: Status,
+    /// Why it is left alone.
+    pub reason: Option<String>,
+    pub launches: Vec<LaunchForecast>,
+    pub hosts: BTreeMap<Phase, usize>,
+    /// Those to be replaced, the first to go first.
+    pub order: Vec<InstanceId>,
+    /// What would be written before the first host goes.
+    pub writes: Vec<String>,
+    /// What would keep it waiting.
+    pub stuck: Vec<String>,
+    /// Hosts in flight at a time.
+    pub at_a_time: u32,
+    pub takes_seconds: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    UpToDate,
+    /// Something is to be done.
+    Due,
+    /// It has opted out, or is managed by AWS.
+    LeftAlone,
+    /// Its release cannot be found.
+    Unresolved,
+}
+
+/// One way in which a group launches.
+#[derive(Clone, Debug, Serialize)]
+pub struct LaunchForecast {
+    /// The template; None for an image that an override of the group names itself.
+    pub template: Option<TemplateId>,
+    /// `$Default (7)`: the rule and the version; `override`; or the parameter that the template reads.
+    pub rule: String,
+    pub in_use: ImageForecast,
+    pub release: ImageForecast,
+    /// Where the release comes from.
+    pub from: String,
+    /// A newer image that is not taken now, and why.
+    pub refused: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageForecast {
+    pub id: AmiId,
+    pub name: Option<String>,
+    pub age_days: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stuck {
+    /// `service web`, `standalone tasks`, …
+    pub what: String,
+    pub why: String,
+}
+
+impl Forecast {
+    /// Would a rotation change anything, or is one at it?
+    pub fn is_due(&self) -> bool {
+        self.in_flight > 0 || self.groups.iter().any(|group| group.status == Status::Due)
+    }
+
+    pub fn is_unresolved(&self) -> bool {
+        self.groups.iter().any(|group| group.status == Status::Unresolved)
+    }
+}
+
+/// The same cluster with an open rotation over all its groups.
+pub fn as_if_open(view: &ClusterView, now: Timestamp) -> ClusterView {
+    let id = RotationId::new(&view.arn.name(), now);
+    let rotation = Some(Rotation { id, state: RotationState::Open, since: now });
+    ClusterView { rotation, hold: None, scope: BTreeSet::new(), ..view.clone() }
+}
+
+/// `looked_in`: the calls that a look at everything takes.
+pub fn forecast(
+    view: &ClusterView,
+    policy: &Policy,
+    assumptions: &Assumptions,
+    looked_in: u64,
+    now: Timestamp,
+) -> Forecast {
+    let open = as_if_open(view, now);
+    let plan = plan(&open, policy, now);
+    let resolutions = resolutions(&open, now);
+    let teller = Teller { view: &open, plan: &plan, resolutions: &resolutions, assumptions, now };
+    let groups: Vec<GroupForecast> = open.groups.iter().map(|(name, group)| teller.group(name, group)).collect();
+    let due = groups.iter().map(|group| group.order.len()).sum();
+    let in_flight = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
+    let takes = teller.takes(&groups, policy, due);
+    Forecast {
+        cluster: view.arn.name(),
+        enabled: view.enabled,
+        rotation: view.rotation.as_ref().map(ToString::to_string),
+        hold: view.hold.clone(),
+        of_no_group: teller.of_no_group(),
+        stuck: teller.tenants(&groups),
+        unread: view.tenants.unread.clone(),
+        groups,
+        due,
+        in_flight,
+        takes_seconds: takes.as_secs(),
+        calls: calls(due + in_flight, looked_in, takes),
+    }
+}
+
+/// A look at everything opens and closes a rotation, and one comes with each sweep; beside that, what a host takes on its way.
+fn calls(hosts: usize, looked_in: u64, takes: SignedDuration) -> u64 {
+    /// Claim, detach, mark, drain, deregister, terminate; and looks before each: counted in simulated rotations.
+    const PER_HOST: u64 = 14;
+    const SWEEP_MINUTES: u64 = 5;
+    if hosts == 0 {
+        return 0;
+    }
+    let sweeps = u64::try_from(takes.as_mins()).unwrap_or(0) / SWEEP_MINUTES;
+    PER_HOST * hosts as u64 + looked_in * (2 + sweeps)
+}
+
+struct Teller<'a> {
+    view: &'a ClusterView,
+    plan: &'a Plan,
+    resolutions: &'a BTreeMap<&'a GroupName, Resolution<'a>>,
+    assumptions: &'a Assumptions,
+    now: Timestamp,
+}
+
+impl Teller<'_> {
+    fn group(&self, name: &GroupName, group: &GroupView) -> GroupForecast {
+        let members = group.facts.members.iter().filter_map(|member| self.view.hosts.get_key_value(&member.id));
+        let order = order(self.view, members.filter(|(id, _)| self.plan.phases.get(*id) == Some(&Phase::Outdated)));
+        let release = match self.resolutions.get(name) {
+            Some(Resolution::Resolved(release)) => Some(release),
+            Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
+        };
+        let (status, reason) = self.status(name, group, release, &order);
+        let windows = release.is_some_and(Release::windows);
+        let at_a_time = group.policy.max_in_flight.hosts(group.facts.desired);
+        GroupForecast {
+            group: name.clone(),
+            desired: group.facts.desired,
+            status,
+            reason,
+            launches: release
+                .map_or_else(Vec::new, |release| release.launches.iter().map(|of| self.launch(of)).collect()),
+            hosts: self.hosts(name, group),
+            writes: release.map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
+            stuck: self.stuck(name, group, &order),
+            at_a_time,
+            takes_seconds: self.waves(order.len(), at_a_time, windows).as_secs(),
+            order,
+        }
+    }
+
+    fn status(
+        &self,
+        name: &GroupName,
+        group: &GroupView,
+        release: Option<&Release<'_>>,
+        order: &[InstanceId],
+    ) -> (Status, Option<String>) {
+        if group.facts.managed {
+            return (Status::LeftAlone, Some("it is managed by AWS (an Operator is set)".to_owned()));
+        }
+        if group.opted_out {
+            return (Status::LeftAlone, Some("it has opted out, or no longer belongs to the cluster".to_owned()));
+        }
+        if let Some(why) = self.plan.unresolved.get(name) {
+            return (Status::Unresolved, Some(why.clone()));
+        }
+        match release {
+            None => (Status::Unresolved, Some("its release could not be looked up".to_owned())),
+            Some(release) if order.is_empty() && release.is_in_use() => (Status::UpToDate, None),
+            Some(_) => (Status::Due, None),
+        }
+    }
+
+    fn launch(&self, launch: &Launching<'_>) -> LaunchForecast {
+        LaunchForecast {
+            template: launch.spec.map(|spec| spec.template.clone()),
+            rule: match &launch.way {
+                Way::Version { spec, in_use } => match spec.rule {
+                    VersionRule::Number(number) => format!("{number} (pinned)"),
+                    VersionRule::Default | VersionRule::Latest => format!("{} ({})", spec.rule, in_use.number),
+                },
+                Way::Override { .. } => "override".to_owned(),
+                Way::Follows { .. } | Way::Parameter { .. } => {
+                    launch.spec.map_or_else(String::new, |spec| format!("{}, by parameter", spec.rule))
+                }
+            },
+            in_use: self.image(&launch.in_use),
+            release: self.image(&launch.image),
+            from: launch.origin.to_string(),
+            refused: launch.refused.clone(),
+        }
+    }
+
+    fn image(&self, id: &AmiId) -> ImageForecast {
+        let image = self.view.images.get(id).and_then(Seen::here);
+        let age = image.and_then(|image| image.created).map(|created| self.now.duration_since(created).as_hours() / 24);
+        ImageForecast { id: id.clone(), name: image.map(|image| image.name.clone()), age_days: age }
+    }
+
+    fn hosts(&self, name: &GroupName, group: &GroupView) -> BTreeMap<Phase, usize> {
+        let members: BTreeSet<&InstanceId> = group.facts.members.iter().map(|member| &member.id).collect();
+        let left = |host: &Host| host.ours.as_ref().is_some_and(|ours| ours.group == *name);
+        let mut hosts = BTreeMap::new();
+        for (id, phase) in &self.plan.phases {
+            let of_it = members.contains(id) || self.view.hosts.get(id).is_some_and(left);
+            if of_it && *phase != Phase::Gone {
+                *hosts.entry(*phase).or_default() += 1;
+            }
+        }
+        hosts
+    }
+
+    fn stuck(&self, name: &GroupName, group: &GroupView, order: &[InstanceId]) -> Vec<String> {
+        if order.is_empty() {
+            return Vec::new();
+        }
+        let mut stuck = Vec::new();
+        if group.launches_suspended() {
+            stuck.push("launches are suspended: no replacement would come".to_owned());
+        }
+        let strength = group.strength(&self.view.hosts, self.now);
+        let desired = group.facts.desired;
+        if strength.ready < desired && group.policy.drain == DrainWhen::AfterReplacement {
+            stuck.push(format!(
+                "{} of {desired} members are registered here, ACTIVE and connected: nobody goes before all are",
+                strength.ready
+            ));
+        }
+        if let Some(problem) = self.plan.blocked.get(name).filter(|_| stuck.is_empty()) {
+            stuck.push(problem.clone());
+        }
+        stuck
+    }
+
+    fn of_no_group(&self) -> Vec<InstanceId> {
+        let memberships = memberships(self.view);
+        let foreign = self.plan.phases.iter().filter(|(_, phase)| matches!(phase, Phase::Foreign | Phase::SetAside));
+        let of_none = foreign.filter(|(id, _)| !memberships.contains_key(*id));
+        let registered = |id: &InstanceId| self.view.hosts.get(id).is_some_and(|host| host.container.here().is_some());
+        of_none.map(|(id, _)| id.clone()).filter(registered).collect()
+    }
+
+    /// So many at a time, each a replacement and a drain long.
+    fn waves(&self, due: usize, at_a_time: u32, windows: bool) -> SignedDuration {
+        let waves = due.div_ceil(usize::try_from(at_a_time.max(1)).unwrap_or(usize::MAX));
+        let Assumptions { replacement, replacement_windows, drain } = *self.assumptions;
+        let each = drain + if windows { replacement_windows } else { replacement };
+        each * i32::try_from(waves).unwrap_or(i32::MAX)
+    }
+
+    /// Groups go side by side, as far as the cluster's own limit lets them.
+    fn takes(&self, groups: &[GroupForecast], policy: &Policy, due: usize) -> SignedDuration {
+        let longest = groups.iter().map(|group| group.takes_seconds).max().unwrap_or(0);
+        let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, false).as_secs());
+        SignedDuration::from_secs(longest.max(together.unwrap_or(0)))
+    }
+
+    /// What lives on the hosts that are to go, and cannot leave.
+    fn tenants(&self, groups: &[GroupForecast]) -> Vec<Stuck> {
+        let due: BTreeSet<&InstanceId> = groups.iter().flat_map(|group| &group.order).collect();
+        let there: BTreeMap<&str, &InstanceId> =
+            due.iter().filter_map(|id| Some((self.view.hosts.get(*id)?.container.here()?.arn.id(), *id))).collect();
+        let tenants = &self.view.tenants;
+        let host_of = |task: &Task| Some(*there.get(task.container_instance.as_ref()?.id())?);
+        let concerned: Vec<(&Task, &InstanceId)> =
+            tenants.tasks.iter().filter_map(|task| Some((task, host_of(task)?))).collect();
+        let services: BTreeSet<&str> =
+            concerned.iter().filter_map(|(task, _)| task.group.strip_prefix("service:")).collect();
+        let mut stuck: Vec<Stuck> = tenants
+            .services
+            .iter()
+            .filter(|service| services.contains(service.name.as_str()))
+            .filter_map(|service| Some(Stuck { what: format!("service {}", service.name), why: no_room(service)? }))
+            .collect();
+        let on = |tasks: &[(&Task, &InstanceId)]| list(tasks.iter().map(|(_, host)| *host).collect());
+        let standalone: Vec<_> = concerned.iter().filter(|(task, _)| !task.is_of_service()).copied().collect();
+        if !standalone.is_empty() {
+            let why =
+                format!("{} on {}: a drain waits until they end by themselves", standalone.len(), on(&standalone));
+            stuck.push(Stuck { what: "standalone tasks".to_owned(), why });
+        }
+        let is_protected = |(task, _): &&(&Task, &InstanceId)| tenants.protected.contains(&task.arn);
+        let protected: Vec<_> = concerned.iter().filter(is_protected).copied().collect();
+        if !protected.is_empty() {
+            let why =
+                format!("{} on {}: a drain may wait until their protection ends", protected.len(), on(&protected));
+            stuck.push(Stuck { what: "protected tasks".to_owned(), why });
+        }
+        stuck
+    }
+}
+
+/// Minimum rounded up, maximum rounded down: with neither room to start one more nor to stop one, a drain never moves a task.
+fn no_room(service: &Service) -> Option<String> {
+    let Service { desired, minimum_healthy_percent: minimum, maximum_percent: maximum, daemon, fargate, .. } = service;
+    let (least, most) =
+        ((u64::from(*desired) * u64::from(*minimum)).div_ceil(100), u64::from(*desired) * u64::from(*maximum) / 100);
+    let desired = u64::from(*desired);
+    let stuck = !daemon && !fargate && desired > 0 && least >= desired && most <= desired;
+    stuck.then(|| {
+        format!(
+            "with {desired} desired, a minimum of {minimum} % and a maximum of {maximum} % it may neither start a task more nor \
+             stop one: a drain of its hosts never ends"
+        )
+    })
+}
+
+/// What would be written for a launch before its first host goes.
+fn writes(launch: &Launching<'_>) -> Option<String> {
+    if launch.is_in_use() {
+        return None;
+    }
+    let image = &launch.image;
+    Some(match &launch.way {
+        Way::Version { spec, in_use } => {
+            let made = format!("a version of {} like {} with {image}", spec.template, in_use.number);
+            match spec.rule {
+                VersionRule::Default => format!("{made}, as its default"),
+                VersionRule::Latest => made,
+                VersionRule::Number(_) => format!("{made}, and the group's pin on it"),
+            }
+        }
+        Way::Override { .. } => format!("{image} in the group's override"),
+        Way::Parameter { parameter, .. } => format!("{image} in the parameter {parameter}"),
+        Way::Follows { .. } => return None,
+    })
+}
+
+/// The first few, and how many more.
+fn list(hosts: BTreeSet<&InstanceId>) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = hosts.iter().take(SHOWN).map(|id| id.as_str()).collect();
+    let more = hosts.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(" ") } else { format!("{} and {more} more", shown.join(" ")) }
+}

@@ -1,0 +1,25 @@
+//! A survey of the simulated account, as it stands: no worker, no latency, no faults.
+
+use super::world::World;
+use crate::engine::Settings;
+use crate::engine::survey::{Depth, Findings, Survey};
+
+/// # Panics
+/// When the survey asks for a change: it must not.
+pub fn survey(world: &mut World, settings: Settings, depth: Depth) -> Findings {
+    let mut survey = Survey::new(settings, depth, 1);
+    loop {
+        while let Some((id, request)) = survey.poll_request() {
+            assert!(!request.is_effect(), "a survey changes nothing: {request:?}");
+            let reply = world.perform(&request);
+            survey.handle_reply(id, reply, world.now());
+        }
+        match survey.poll_timeout() {
+            Some(at) if !survey.is_done() => {
+                world.advance_to(at);
+                survey.handle_timeout(at);
+            }
+            Some(_) | None => return survey.findings(),
+        }
+    }
+}
