@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::Settings;
+use super::{Owners, Settings};
 use crate::effect::{
     Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
     ItemFailure, Parameter, Request, Task, TemplateVersion, VersionQuery,
 };
-use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
+use crate::id::{AmiId, ClusterName, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
 use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::Tags;
@@ -47,7 +47,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     }
 }
 
-pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags) {
+pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags, owners: &Owners) {
     let name = facts.name.clone();
     for member in &facts.members {
         view.hosts.entry(member.id.clone()).or_default();
@@ -55,6 +55,17 @@ pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &T
     let mut group = GroupView::new(facts, tags, &settings.policy);
     // A group that a host in flight has left, and that has left the cluster since: read, but not to be touched.
     group.opted_out |= !view.belonging.contains(&name);
+    let cluster = view.arn.name();
+    let others: Vec<&str> =
+        owners.get(&name).into_iter().flatten().filter(|of| **of != cluster).map(ClusterName::as_str).collect();
+    if !others.is_empty() {
+        group.problem.get_or_insert_with(|| {
+            format!(
+                "it belongs to the cluster {} as well: its instances register in either, and none can tell when it is whole",
+                others.join(" ")
+            )
+        });
+    }
     group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
     view.groups.insert(name, group);
 }

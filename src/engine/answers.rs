@@ -8,8 +8,8 @@ use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::Purpose;
 use super::{Context, acts};
-use crate::effect::{Failure, FailureKind, Reply, Request, VersionQuery};
-use crate::id::{InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::effect::{Failure, FailureKind, Group, Reply, Request, VersionQuery};
+use crate::id::{InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
@@ -229,11 +229,10 @@ fn absorb_reply(
     follow_up: &mut FollowUp,
     context: &Context<'_>,
 ) -> Option<Request> {
-    let (settings, tags, now) = (context.settings, context.tags, context.now);
-    match reply {
+    let next = match reply {
         Reply::Clusters { clusters, .. } => {
             for facts in clusters {
-                absorb::cluster(view, facts, settings, tags, now);
+                absorb::cluster(view, facts, context.settings, context.tags, context.now);
             }
             None
         }
@@ -243,19 +242,81 @@ fn absorb_reply(
         }
         Reply::ContainerInstanceArns { arns, next } => {
             if arns.is_empty() && next.is_none() {
-                absorb::container_instances(view, Vec::new(), &[], asked, now, follow_up);
+                absorb::container_instances(view, Vec::new(), &[], asked, context.now, follow_up);
             }
             follow_up.asked.extend(asked.iter().cloned());
             follow_up.hosts.extend(arns);
-            next.map(|page| request.for_page(page))
+            next
         }
         Reply::ContainerInstances { instances, failures } => {
-            absorb::container_instances(view, instances, &failures, asked, now, follow_up);
+            absorb::container_instances(view, instances, &failures, asked, context.now, follow_up);
             None
         }
+        Reply::Groups { groups, next } => {
+            absorb_groups(view, groups, request, context);
+            next
+        }
+        Reply::Instances { instances, next } => {
+            let all_here = next.is_none() && matches!(request, Request::DescribeInstances { page: None, .. });
+            absorb::instances(view, instances, if all_here { asked } else { &[] }, context.tags);
+            next
+        }
+        Reply::TemplateVersions { versions, next } => {
+            if let Request::DescribeLaunchTemplateVersions { template, query, page } = request {
+                absorb::template_versions(view, query, template, versions, page.is_none());
+            }
+            next
+        }
+        Reply::Images { images, next } => {
+            absorb::images(view, request, images);
+            next
+        }
+        Reply::Parameters { values, invalid } => {
+            absorb::parameters(view, request, values, invalid);
+            None
+        }
+        of_tenants @ (Reply::TaskArns { .. }
+        | Reply::Tasks { .. }
+        | Reply::ServiceArns { .. }
+        | Reply::Services { .. }
+        | Reply::ProtectedTasks(_)) => absorb_tenants(view, of_tenants, request, follow_up, context.now),
+        Reply::Messages(_)
+        | Reply::ClusterArns { .. }
+        | Reply::TemplateVersion(_)
+        | Reply::SelfLocation(_)
+        | Reply::QueueBatch { .. }
+        | Reply::Done => {
+            error!(operation = request.operation(), "an answer of the wrong kind: this is a defect of ecs-rotator");
+            None
+        }
+    };
+    next.map(|page| request.for_page(page))
+}
+
+fn absorb_groups(view: &mut ClusterView, groups: Vec<Group>, request: &Request, context: &Context<'_>) {
+    let everybody = matches!(request, Request::DescribeAutoScalingGroups { names, .. } if names.is_empty());
+    for facts in groups {
+        if everybody {
+            absorb::anybody(view, &facts);
+        } else {
+            absorb::group(view, facts, context.settings, context.tags, context.owners);
+        }
+    }
+}
+
+/// Answers about tasks and services.
+#[expect(clippy::wildcard_enum_match_arm, reason = "its caller names every other kind")]
+fn absorb_tenants(
+    view: &mut ClusterView,
+    reply: Reply,
+    request: &Request,
+    follow_up: &mut FollowUp,
+    now: Timestamp,
+) -> Option<PageToken> {
+    match reply {
         Reply::TaskArns { arns, next } => {
             task_page(view, request, arns, next.is_none(), follow_up, now);
-            next.map(|page| request.for_page(page))
+            next
         }
         Reply::Tasks { tasks, failures } => {
             absorb::tasks(view, &tasks, &failures);
@@ -266,7 +327,7 @@ fn absorb_reply(
         }
         Reply::ServiceArns { arns, next } => {
             follow_up.services.extend(arns);
-            next.map(|page| request.for_page(page))
+            next
         }
         Reply::Services { services, .. } => {
             view.tenants.services.extend(services);
@@ -276,45 +337,7 @@ fn absorb_reply(
             view.tenants.protected.extend(arns);
             None
         }
-        Reply::Groups { groups, next } => {
-            let everybody = matches!(request, Request::DescribeAutoScalingGroups { names, .. } if names.is_empty());
-            for facts in groups {
-                if everybody {
-                    absorb::anybody(view, &facts);
-                } else {
-                    absorb::group(view, facts, settings, tags);
-                }
-            }
-            next.map(|page| request.for_page(page))
-        }
-        Reply::Instances { instances, next } => {
-            let all_here = next.is_none() && matches!(request, Request::DescribeInstances { page: None, .. });
-            absorb::instances(view, instances, if all_here { asked } else { &[] }, tags);
-            next.map(|page| request.for_page(page))
-        }
-        Reply::TemplateVersions { versions, next } => {
-            if let Request::DescribeLaunchTemplateVersions { template, query, page } = request {
-                absorb::template_versions(view, query, template, versions, page.is_none());
-            }
-            next.map(|page| request.for_page(page))
-        }
-        Reply::Images { images, next } => {
-            absorb::images(view, request, images);
-            next.map(|page| request.for_page(page))
-        }
-        Reply::Parameters { values, invalid } => {
-            absorb::parameters(view, request, values, invalid);
-            None
-        }
-        Reply::Messages(_)
-        | Reply::ClusterArns { .. }
-        | Reply::TemplateVersion(_)
-        | Reply::SelfLocation(_)
-        | Reply::QueueBatch { .. }
-        | Reply::Done => {
-            error!(operation = request.operation(), "an answer of the wrong kind: this is a defect of ecs-rotator");
-            None
-        }
+        _ => None,
     }
 }
 

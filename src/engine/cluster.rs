@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use super::commands::{Wanted, followed};
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
+use super::releases::Settled;
 use super::wire::TagChange;
 use crate::id::{ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
@@ -32,6 +33,8 @@ pub struct ClusterState {
     pub patience: Patience,
     /// The parameters that its groups follow, as far as the last whole look knew.
     pub follows: BTreeSet<ParameterName>,
+    /// What the last whole look found, where nothing was to be done.
+    pub settled: Option<Settled>,
     /// The newest version of each container instance that an event spoke of.
     versions: BTreeMap<String, u64>,
     /// The phases of hosts in flight at the last look, for the log.
@@ -55,6 +58,7 @@ impl ClusterState {
             missed_events: false,
             patience: Patience::default(),
             follows: BTreeSet::new(),
+            settled: None,
             versions: BTreeMap::new(),
             phases: BTreeMap::new(),
             set_aside: BTreeSet::new(),
@@ -94,6 +98,7 @@ impl ClusterState {
     /// A new whole view.
     pub fn take_view(&mut self, view: ClusterView, now: Timestamp) {
         self.follows = followed(&view, now).into_values().flatten().map(|parameter| parameter.plain()).collect();
+        self.settled = Settled::of(&view, now);
         self.view = Some(view);
     }
 

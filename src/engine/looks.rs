@@ -19,7 +19,7 @@ const FILTER_VALUES: usize = 200;
 /// The filter expression of `ListContainerInstances` is short.
 const LISTED_HOSTS: usize = 50;
 const IMAGES: usize = 100;
-const PARAMETERS: usize = 10;
+pub const PARAMETERS: usize = 10;
 /// More come in pages.
 const PROVIDERS: usize = 10;
 

@@ -21,6 +21,7 @@ mod inbox;
 mod looks;
 mod pass;
 mod patience;
+mod releases;
 mod relevance;
 mod route;
 pub mod survey;
@@ -42,6 +43,7 @@ use cluster::ClusterState;
 use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
+use releases::ReleaseCheck;
 use wire::{Call, Owner, Wire, is_worth_another_try};
 
 /// Passes under way at once.
@@ -103,8 +105,12 @@ pub struct Counters {
     pub requests: BTreeMap<&'static str, u64>,
 }
 
+/// To which clusters each group belongs.
+pub(crate) type Owners = BTreeMap<GroupName, BTreeSet<ClusterName>>;
+
 /// What a pass may use of the engine.
 pub(crate) struct Context<'a> {
+    owners: &'a Owners,
     settings: &'a Settings,
     tags: &'a Tags,
     worker: &'a Option<ContainerInstanceArn>,
@@ -130,6 +136,11 @@ pub struct Engine {
     /// is weighed against those that were there after it came.
     commands: Vec<Order>,
     after_census: Vec<Order>,
+    release_check: Option<ReleaseCheck>,
+    /// Checks that were asked for while one was under way.
+    later_checks: Vec<Receipt>,
+    /// To which clusters each group belongs, as far as it is known.
+    owners: Owners,
     receive_patience: Patience,
     /// No receive before the clusters are known: their events could not be weighed.
     knows_clusters: bool,
@@ -155,6 +166,9 @@ impl Engine {
             next_census: now,
             commands: Vec::new(),
             after_census: Vec::new(),
+            release_check: None,
+            later_checks: Vec::new(),
+            owners: Owners::new(),
             receive_patience: Patience::default(),
             knows_clusters: false,
             worker: None,
@@ -191,6 +205,7 @@ impl Engine {
                 }
             }
             Owner::Locate => self.take_location(reply),
+            Owner::Releases => self.take_parameters(reply, now),
             Owner::Census => self.take_census(reply, &request, now),
             Owner::Pass(..) if self.stopping => {}
             Owner::Pass(arn, purpose) => {
@@ -295,8 +310,8 @@ impl Engine {
         deed: impl FnOnce(&mut Pass, &mut ClusterState, &mut Context<'_>),
     ) {
         let (Some(mut pass), Some(state)) = (self.passes.remove(arn), self.clusters.get_mut(arn)) else { return };
-        let (settings, tags, worker) = (&self.settings, &self.tags, &self.worker);
-        let mut context = Context { settings, tags, worker, wire: &mut self.wire, now };
+        let (settings, tags, worker, owners) = (&self.settings, &self.tags, &self.worker, &self.owners);
+        let mut context = Context { owners, settings, tags, worker, wire: &mut self.wire, now };
         deed(&mut pass, state, &mut context);
         if !self.stopping {
             pass.advance(state, &mut context);
@@ -333,6 +348,7 @@ impl Engine {
             return;
         }
         state.patience.succeeded();
+        note_owners(&mut self.owners, state);
         let missed_events = std::mem::take(&mut state.missed_events);
         state.rest();
         // What came while everything was looked at for the first time may be newer than what was read.
@@ -463,5 +479,18 @@ impl Engine {
         if !self.commands.is_empty() {
             self.next_census = now;
         }
+    }
+}
+
+/// A group that belongs to two clusters is nobody's to rotate: its instances register in either.
+fn note_owners(owners: &mut Owners, state: &ClusterState) {
+    let Some(view) = &state.view else { return };
+    for (group, clusters) in owners.iter_mut().filter(|(group, _)| !view.belonging.contains(*group)) {
+        if clusters.remove(&state.name) {
+            debug!(cluster = %state.name, %group, "no longer a group of this cluster");
+        }
+    }
+    for group in &view.belonging {
+        owners.entry(group.clone()).or_default().insert(state.name.clone());
     }
 }

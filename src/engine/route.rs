@@ -1,7 +1,5 @@
 //! What becomes of a message: a wake, a command, nothing to us, or a dead letter.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
@@ -135,7 +133,7 @@ impl Engine {
     }
 
     /// Gives a cluster an errand, for which this message waits.
-    fn give(&mut self, arn: &ClusterArn, mut errand: Errand, receipt: &Receipt, now: Timestamp) {
+    pub(super) fn give(&mut self, arn: &ClusterArn, mut errand: Errand, receipt: &Receipt, now: Timestamp) {
         let Some(state) = self.clusters.get_mut(arn) else { return };
         self.inbox.hold(receipt, now);
         errand.receipts.push(receipt.clone());
@@ -145,7 +143,6 @@ impl Engine {
     /// A command, now that the clusters are known as they are.
     pub(super) fn obey(&mut self, (command, sent, receipt): Order, now: Timestamp) {
         let receipt = &receipt;
-        let all: BTreeSet<ClusterArn> = self.clusters.keys().cloned().collect();
         match command {
             Command::Rotate { cluster, force, groups } => {
                 self.ask(&cluster, "rotate", Ask::Rotate { sent, force, groups }, receipt, now);
@@ -153,12 +150,7 @@ impl Engine {
             Command::Pause { cluster } => self.ask(&cluster, "pause", Ask::Pause, receipt, now),
             Command::Resume { cluster } => self.ask(&cluster, "resume", Ask::Resume, receipt, now),
             Command::Abort { cluster } => self.ask(&cluster, "abort", Ask::Abort, receipt, now),
-            Command::CheckReleases {} => {
-                for arn in all {
-                    let errand = Errand { whole: true, asks: vec![Ask::CheckReleases], ..Errand::default() };
-                    self.give(&arn, errand, receipt, now);
-                }
-            }
+            Command::CheckReleases {} => self.check_releases(receipt, now),
             // The census has been it.
             Command::Sweep {} => {}
         }

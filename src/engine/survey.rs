@@ -14,7 +14,7 @@ use super::census::Census;
 use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::{Call, Owner, Wire, is_worth_another_try};
-use super::{Context, Settings, patience};
+use super::{Context, Owners, Settings, patience};
 use crate::effect::{Failure, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
@@ -120,8 +120,8 @@ impl Survey {
                     self.go_on(arn, state, pass, now);
                 }
             }
-            // No survey has a queue.
-            Owner::Receive | Owner::Delete(_) | Owner::Extend => {}
+            // No survey has a queue, or a memory.
+            Owner::Receive | Owner::Delete(_) | Owner::Extend | Owner::Releases => {}
         }
         self.turn(now);
     }
@@ -213,5 +213,6 @@ fn context<'a>(
     wire: &'a mut Wire,
     now: Timestamp,
 ) -> Context<'a> {
-    Context { settings, tags, worker, wire, now }
+    static NOBODY: Owners = Owners::new();
+    Context { owners: &NOBODY, settings, tags, worker, wire, now }
 }

@@ -23,6 +23,8 @@ pub enum Owner {
     Extend,
     Census,
     Locate,
+    /// The parameters that settled clusters follow.
+    Releases,
     Pass(ClusterArn, Purpose),
 }
 
@@ -63,7 +65,8 @@ const MOST_TRIES: u32 = 4;
 /// rest on must be fresh.
 pub fn is_worth_another_try(call: &Call, failure: &Failure) -> bool {
     let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
-    let look = matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate);
+    let look =
+        matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate | Owner::Releases);
     passing && look && call.failures < if call.request.is_about_tenants() { 1 } else { MOST_TRIES }
 }
 

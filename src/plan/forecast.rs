@@ -171,7 +171,7 @@ pub fn forecast(
 /// A look at everything opens and closes a rotation, and one comes with each sweep; beside that, what a host takes on its way.
 fn calls(hosts: usize, looked_in: u64, takes: SignedDuration) -> u64 {
     /// Claim, detach, mark, drain, deregister, terminate; and looks before each: counted in simulated rotations.
-    const PER_HOST: u64 = 14;
+    const PER_HOST: u64 = 17;
     const SWEEP_MINUTES: u64 = 5;
     if hosts == 0 {
         return 0;

@@ -1,0 +1,151 @@
+//! Is there a new release? The scheduled question, with the fewest calls.
+//!
+//! A cluster that its last look found settled (every group follows a parameter, and nothing was due) need not be looked at to
+//! know that it still is: the parameters of all such clusters are read together, ten names a call, and only where one says
+//! something new the cluster is looked at wholly. Whatever parameters do not tell (an image by name, a refusal that ends with
+//! time, a template that somebody has changed) is looked at as before: at each check where it is known to matter, and in
+//! every cluster once a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{debug, info};
+
+use super::commands::{Ask, followed};
+use super::pass::Errand;
+use super::wire::Owner;
+use super::{Engine, looks};
+use crate::effect::{Failure, Reply, Request};
+use crate::id::{ClusterArn, ParameterName, Receipt};
+use crate::plan::model::ClusterView;
+use crate::plan::release::{Origin, Resolution};
+use crate::plan::tags::RotationState;
+use crate::plan::{is_due, resolutions};
+
+/// A cluster is looked at wholly at least this often, whatever its parameters say.
+const LOOKED_AT: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a whole look found, of a cluster in which nothing was to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    at: Timestamp,
+    values: BTreeMap<ParameterName, String>,
+}
+
+impl Settled {
+    /// None: parameters alone do not tell whether something is to be done here.
+    pub fn of(view: &ClusterView, now: Timestamp) -> Option<Self> {
+        let closed = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
+        let told = resolutions(view, now).values().all(|resolution| match resolution {
+            Resolution::Resolved(release) => release
+                .launches
+                .iter()
+                .all(|launch| launch.refused.is_none() && !matches!(launch.origin, Origin::Named(_))),
+            Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
+        });
+        if !closed || !told || is_due(view, now) {
+            return None;
+        }
+        let names: BTreeSet<ParameterName> = followed(view, now).into_values().flatten().collect();
+        let value = |name: ParameterName| {
+            let value = view.parameters.get(&name)?.as_ref().ok()?.value.clone();
+            Some((name, value))
+        };
+        let values: BTreeMap<ParameterName, String> = names.iter().cloned().filter_map(value).collect();
+        (values.len() == names.len()).then_some(Self { at: now, values })
+    }
+}
+
+/// One check under way.
+#[derive(Debug, Default)]
+pub struct ReleaseCheck {
+    outstanding: usize,
+    /// Values that could be read.
+    values: BTreeMap<ParameterName, String>,
+    receipts: Vec<Receipt>,
+    clusters: BTreeSet<ClusterArn>,
+}
+
+impl Engine {
+    /// Looks at every cluster, as far as it must.
+    pub(super) fn check_releases(&mut self, receipt: &Receipt, now: Timestamp) {
+        if self.release_check.is_some() {
+            // What is being read may be older than this question.
+            self.inbox.hold(receipt, now);
+            self.later_checks.push(receipt.clone());
+            return;
+        }
+        let mut check = ReleaseCheck::default();
+        let mut names = BTreeSet::new();
+        let all: Vec<ClusterArn> = self.clusters.keys().cloned().collect();
+        for arn in all {
+            let state = self.clusters.get(&arn);
+            let settled = state.and_then(|state| state.settled.as_ref()).filter(|settled| now < settled.at + LOOKED_AT);
+            match settled {
+                Some(settled) => {
+                    names.extend(settled.values.keys().cloned());
+                    check.clusters.insert(arn);
+                }
+                None => self.look_for_releases(&arn, receipt, now),
+            }
+        }
+        let names: Vec<ParameterName> = names.into_iter().collect();
+        for names in names.chunks(looks::PARAMETERS) {
+            check.outstanding += 1;
+            self.wire.send(Owner::Releases, Request::GetParameters { names: names.to_vec() });
+        }
+        if check.outstanding > 0 {
+            self.inbox.hold(receipt, now);
+            check.receipts.push(receipt.clone());
+            self.release_check = Some(check);
+        }
+    }
+
+    fn look_for_releases(&mut self, arn: &ClusterArn, receipt: &Receipt, now: Timestamp) {
+        let errand = Errand { whole: true, asks: vec![Ask::CheckReleases], ..Errand::default() };
+        self.give(arn, errand, receipt, now);
+    }
+
+    pub(super) fn take_parameters(&mut self, reply: Result<Reply, Failure>, now: Timestamp) {
+        let Some(mut check) = self.release_check.take() else { return };
+        check.outstanding = check.outstanding.saturating_sub(1);
+        match reply {
+            Ok(Reply::Parameters { values, .. }) => {
+                check.values.extend(values.into_iter().map(|(name, parameter)| (name, parameter.value)));
+            }
+            Ok(_) => {}
+            // Its clusters are looked at, and there it comes out which name is to blame.
+            Err(failure) => debug!(%failure, "some parameters could not be read together"),
+        }
+        if check.outstanding > 0 {
+            self.release_check = Some(check);
+            return;
+        }
+        self.conclude_check(&check, now);
+        for receipt in std::mem::take(&mut self.later_checks) {
+            self.check_releases(&receipt, now);
+            self.inbox.release(&receipt, now);
+        }
+    }
+
+    fn conclude_check(&mut self, check: &ReleaseCheck, now: Timestamp) {
+        let says_something_new = |arn: &&ClusterArn| {
+            let settled = self.clusters.get(*arn).and_then(|state| state.settled.as_ref());
+            settled
+                .is_none_or(|settled| settled.values.iter().any(|(name, value)| check.values.get(name) != Some(value)))
+        };
+        let moved: Vec<ClusterArn> = check.clusters.iter().filter(says_something_new).cloned().collect();
+        info!(
+            parameters = check.values.len(),
+            clusters = check.clusters.len(),
+            moved = moved.len(),
+            "releases checked"
+        );
+        for receipt in &check.receipts {
+            for arn in &moved {
+                self.look_for_releases(arn, receipt, now);
+            }
+            self.inbox.release(receipt, now);
+        }
+    }
+}
