@@ -3,7 +3,7 @@
 mod demo;
 #[cfg(feature = "aws")]
 mod log;
-mod plan;
+pub mod plan;
 #[cfg(feature = "aws")]
 mod rotate;
 #[cfg(feature = "aws")]

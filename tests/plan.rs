@@ -1,0 +1,251 @@
+//! What `plan` tells beforehand, held against what a rotation then does. No look of a survey may be a change: the driver of
+//! the simulated survey fails on any.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each test is about a few of the things that happen")]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+mod common;
+
+use std::process::Command;
+
+use common::run;
+use ecs_rotator::cli::plan::report::{Report, Verdict};
+use ecs_rotator::cli::plan::text::text;
+use ecs_rotator::effect::VersionRule;
+use ecs_rotator::engine::Settings;
+use ecs_rotator::engine::survey::Depth;
+use ecs_rotator::id::InstanceId;
+use ecs_rotator::plan::forecast::{Assumptions, Forecast, Status};
+use ecs_rotator::plan::host::Phase;
+use ecs_rotator::plan::policy::Budget;
+use ecs_rotator::sim::world::World;
+use ecs_rotator::sim::{
+    Act, CLUSTER, Faults, Follows, GroupShape, Happening, Outcome, Scenario, ServiceShape, TemplateShape, Trigger,
+    survey,
+};
+use jiff::SignedDuration;
+
+fn named(scenario: &Scenario) -> Settings {
+    Settings { clusters: vec![CLUSTER.into()], ..scenario.settings.clone() }
+}
+
+/// As `plan` sees the account so long after the start.
+fn seen_after(scenario: &Scenario, after: SignedDuration, depth: Depth) -> Report {
+    let mut world = World::new(scenario);
+    world.advance(after);
+    let settings = named(scenario);
+    let findings = survey(&mut world, settings.clone(), depth);
+    Report::of(findings, &settings, &Assumptions::default(), world.now())
+}
+
+/// Just after the release, which no worker has seen.
+fn seen(scenario: &Scenario) -> Report {
+    seen_after(scenario, scenario.release_after, Depth::Tenants)
+}
+
+fn only(report: &Report) -> &Forecast {
+    let [forecast] = report.clusters.as_slice() else { panic!("{report:?}") };
+    forecast
+}
+
+fn pinned(name: &str, hosts: u32) -> GroupShape {
+    GroupShape::new(name, hosts).template(TemplateShape::Rule { rule: VersionRule::Number(1), mixed: false })
+}
+
+#[test]
+fn before_a_release_there_is_nothing_to_do_and_after_it_there_is() {
+    let scenario = Scenario::new(1);
+    let before = seen_after(&scenario, SignedDuration::from_mins(5), Depth::Tenants);
+    assert_eq!((before.verdict, before.exit_code()), (Verdict::NothingToDo, 0));
+    assert_eq!(only(&before).groups[0].hosts[&Phase::Current], 6);
+    let after = seen(&scenario);
+    assert_eq!((after.verdict, after.exit_code()), (Verdict::SomethingToDo, 2));
+    assert_eq!((only(&after).due, only(&after).groups[0].hosts[&Phase::Outdated]), (6, 6));
+}
+
+#[test]
+fn hosts_go_in_the_order_that_it_tells() {
+    for seed in 1..6 {
+        let scenario =
+            Scenario { faults: Faults { agent_drops_per_hour: 0.0, ..Faults::none() }, ..Scenario::new(seed) };
+        let told = seen(&scenario);
+        let report = run(scenario);
+        let left: Vec<InstanceId> = report
+            .timeline
+            .iter()
+            .filter_map(|moment| match &moment.what {
+                Happening::Detached { host, .. } => Some(host.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(only(&told).groups[0].order, left, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_it_tells_of_writes_images_and_hosts_is_what_happens() {
+    let groups = vec![pinned("api-asg", 2), GroupShape::new("web-asg", 3).follows(Follows::Os("bottlerocket"))];
+    let scenario = Scenario::new(2).groups(groups).trigger(Trigger::Message);
+    let told = seen(&scenario);
+    let report = run(scenario);
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 5));
+    for group in &only(&told).groups {
+        let [launch] = group.launches.as_slice() else { panic!("{group:?}") };
+        let launched = report.timeline.iter().filter_map(|moment| match &moment.what {
+            Happening::Launched { group: of, image, .. } if *of == group.group => Some(image.clone()),
+            _ => None,
+        });
+        assert!(launched.clone().count() > 0 && launched.clone().all(|image| image == launch.release.id), "{group:?}");
+        assert_eq!(group.writes.len(), 1, "{group:?}");
+        assert!(group.writes[0].contains(launch.release.id.as_str()), "{group:?}");
+        assert_eq!(group.status, Status::Due);
+    }
+    assert!(only(&told).groups[0].writes[0].contains("the group's pin on it"));
+    assert!(
+        only(&told).groups[1].launches[0].from.contains("/aws/service/bottlerocket/aws-ecs-2/x86_64/latest/image_id")
+    );
+}
+
+/// The sums are reckoned from assumptions; with assumptions like the simulation's own they come near the truth.
+#[test]
+fn its_sums_are_of_the_right_size() {
+    for (hosts, budget) in [(6, Budget::Percent(10)), (24, Budget::Percent(25)), (60, Budget::Percent(10))] {
+        let mut scenario = Scenario::new(3).hosts(hosts);
+        (scenario.settings.policy.max_in_flight, scenario.standalone_tasks) = (budget, 0);
+        let mut world = World::new(&scenario);
+        world.advance(scenario.release_after);
+        let settings = named(&scenario);
+        let findings = survey(&mut world, settings.clone(), Depth::Hosts);
+        let assumptions = Assumptions {
+            replacement: SignedDuration::from_secs(85),
+            drain: SignedDuration::from_secs(115),
+            ..Assumptions::default()
+        };
+        let told = Report::of(findings, &settings, &assumptions, world.now());
+        let report = run(scenario);
+        let calls: u64 = report.requests.values().sum();
+        let (told_calls, told_seconds) = (only(&told).calls, only(&told).takes_seconds);
+        let near = |told: f64, true_: f64| (0.6..1.6).contains(&(told / true_));
+        assert!(near(told_calls as f64, calls as f64), "{hosts} hosts: {told_calls} calls told, {calls} made");
+        let seconds = report.simulated_seconds;
+        assert!(near(told_seconds as f64, seconds as f64), "{hosts} hosts: {told_seconds} s told, {seconds} s taken");
+    }
+}
+
+#[test]
+fn it_names_what_would_get_stuck() {
+    let mut scenario = Scenario::new(1).services(vec![
+        ServiceShape::new("stiff", 6, 100, 100),
+        ServiceShape::new("rounded", 1, 50, 150),
+        ServiceShape::new("supple", 6, 100, 200),
+    ]);
+    scenario.slots_per_host = 10;
+    scenario.stuck_task = true;
+    let told = seen(&scenario);
+    let what: Vec<&str> = only(&told).stuck.iter().map(|stuck| stuck.what.as_str()).collect();
+    assert_eq!(what, ["service rounded", "service stiff", "standalone tasks"]);
+    let quick = seen_after(&scenario, scenario.release_after, Depth::Hosts);
+    assert!(only(&quick).stuck.is_empty() && !quick.requests.contains_key("ListServices"));
+}
+
+#[test]
+fn it_names_what_would_keep_a_group_waiting() {
+    let suspended = Act::SuspendLaunches { group: "demo-asg".to_owned() };
+    let scenario = Scenario::new(1).act(SignedDuration::from_secs(-60), suspended);
+    let told = seen(&scenario);
+    assert_eq!(only(&told).groups[0].stuck, ["launches are suspended: no replacement would come"]);
+    let scenario = Scenario::new(1).act(SignedDuration::from_secs(-60), Act::Drain(0));
+    let told = seen(&scenario);
+    assert!(only(&told).groups[0].stuck[0].starts_with("5 of 6 members are"), "{:?}", only(&told).groups[0].stuck);
+    assert_eq!(only(&told).groups[0].hosts[&Phase::SetAside], 1);
+}
+
+#[test]
+fn a_thousand_hosts_in_twelve_groups_take_less_than_a_second() {
+    let groups = (0..12).map(|n| GroupShape::new(&format!("group-{n:02}-asg"), 83 + u32::from(n < 4))).collect();
+    let scenario = Scenario::new(1).groups(groups);
+    assert_eq!(scenario.host_count(), 1000);
+    let mut world = World::new(&scenario);
+    world.advance(scenario.release_after);
+    let settings = named(&scenario);
+    let mut look = || {
+        let findings = survey(&mut world, settings.clone(), Depth::Tenants);
+        Report::of(findings, &settings, &Assumptions::default(), world.now())
+    };
+    // The best of some: a machine that does other things as well is no slower program.
+    let took = (0..5).map(|_| timed(&mut look).1).fold(f64::INFINITY, f64::min);
+    assert!(took < 1.0, "{took} s");
+    let report = look();
+    assert_eq!(only(&report).due, 1000);
+    let calls: u64 = report.requests.values().sum();
+    let text = text(&report);
+    assert!(text.contains(&format!("{calls} calls, none of which changes anything")), "{text}");
+    // One call for a hundred hosts or tasks, and what hangs on the number of groups.
+    assert!(calls < 10 + 10 + 2 * 12 + 10 + 3 * 130 + 20, "{calls}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a person waits")]
+fn timed<T>(run: impl FnOnce() -> T) -> (T, f64) {
+    let begun = std::time::Instant::now();
+    let result = run();
+    (result, begun.elapsed().as_secs_f64())
+}
+
+#[test]
+fn it_fits_in_a_hundred_columns() {
+    for hosts in [1, 7, 300] {
+        let mut scenario = Scenario::new(1).groups(vec![
+            pinned("a-group-with-a-name-that-is-quite-long-because-a-tool-has-made-it-asg", hosts),
+            GroupShape::new("out-asg", 1).disabled(),
+            GroupShape::new("web-asg", hosts).template(TemplateShape::Resolves),
+        ]);
+        scenario.stuck_task = true;
+        let text = text(&seen(&scenario));
+        assert!(text.contains("out-asg") && text.contains("left alone"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+        }
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_there_or_cannot_be_looked_at_is_not_told_about() {
+    let scenario = Scenario::new(1);
+    let mut world = World::new(&scenario);
+    let settings = Settings { clusters: vec![CLUSTER.into(), "nowhere".into()], ..scenario.settings.clone() };
+    let findings = survey(&mut world, settings.clone(), Depth::Hosts);
+    let report = Report::of(findings, &settings, &Assumptions::default(), world.now());
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::CouldNotTell, 1));
+    assert_eq!(report.missing, ["nowhere"]);
+    assert_eq!(report.clusters.len(), 1, "the other one is told about");
+    assert!(text(&report).contains("it does not exist here"));
+}
+
+#[test]
+fn without_names_it_tells_about_every_cluster_that_has_opted_in() {
+    let scenario = Scenario::new(1);
+    let mut world = World::new(&scenario);
+    let findings = survey(&mut world, Settings::default(), Depth::Hosts);
+    let names: Vec<String> = findings.clusters.keys().map(|arn| arn.name().to_string()).collect();
+    assert_eq!(names, [CLUSTER]);
+}
+
+#[test]
+fn demo_shows_it_and_a_script_can_read_it() {
+    let demo = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_ecs-rotator"))
+            .arg("demo")
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap()
+    };
+    let output = demo(&["--hosts", "5", "--plan", "--json"]);
+    assert_eq!(output.status.code(), Some(2), "something to do");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "something-to-do");
+    assert_eq!(report["clusters"][0]["due"], 5);
+    assert_eq!(report["clusters"][0]["groups"][0]["hosts"]["outdated"], 2);
+    let text = String::from_utf8(demo(&["--hosts", "5", "--plan"]).stdout).unwrap();
+    assert!(text.starts_with("cluster demo: 5 hosts in 2 groups, 5 to replace, 0 in flight\n"), "{text}");
+}
