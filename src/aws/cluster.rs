@@ -1,4 +1,4 @@
-//! ECS: clusters, their capacity providers, container instances and tasks.
+//! ECS: clusters, their capacity providers, container instances and tasks. (Services are in `services`.)
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::effect::{ContainerInstanceStatus, DesiredStatus, Failure, FailureKind
 use crate::id::{CapacityProviderName, ClusterArn, ContainerInstanceArn, InstanceId, PageToken, TaskArn};
 
 /// What ECS gives per page of a list, at most.
-const PAGE: i32 = 100;
+pub(super) const PAGE: i32 = 100;
 
 impl Aws {
     pub(super) async fn list_clusters(&self, page: Option<PageToken>) -> Result<Reply, Failure> {
@@ -73,7 +73,7 @@ impl Aws {
     pub(super) async fn list_tasks(
         &self,
         cluster: ClusterArn,
-        container_instance: ContainerInstanceArn,
+        container_instance: Option<ContainerInstanceArn>,
         desired: DesiredStatus,
         page: Option<PageToken>,
     ) -> Result<Reply, Failure> {
@@ -85,7 +85,7 @@ impl Aws {
             .ecs
             .list_tasks()
             .cluster(cluster.as_str())
-            .container_instance(container_instance.as_str())
+            .set_container_instance(container_instance.map(|arn| arn.to_string()))
             .desired_status(desired)
             .max_results(PAGE)
             .set_next_token(token(page.as_ref()))
@@ -185,7 +185,7 @@ fn container_instances(
     Ok(Reply::ContainerInstances { instances: found.collect::<Result<_, _>>()?, failures: failures(failed) })
 }
 
-fn failures(failures: Option<Vec<ecs::Failure>>) -> Vec<crate::effect::ItemFailure> {
+pub(super) fn failures(failures: Option<Vec<ecs::Failure>>) -> Vec<crate::effect::ItemFailure> {
     failures.unwrap_or_default().into_iter().map(convert::item_failure).collect()
 }
 

@@ -34,6 +34,10 @@ const MESSAGES: &[(&str, &str, FailureKind)] = &[
     // Auto Scaling has one code for all that it refuses.
     ("ValidationError", "AutoScalingGroup name not found", FailureKind::NotFound),
     ("ValidationError", "is not part of Auto Scaling group", FailureKind::NotFound),
+    // Of a launch template whose parts the caller may not use (`ec2:RunInstances`, `iam:PassRole`).
+    ("ValidationError", "You are not authorized to", FailureKind::AccessDenied),
+    // SSM is told the type of a new parameter only, and we make none.
+    ("ValidationException", "type is required when you create", FailureKind::NotFound),
     // ECS's word for a deleted cluster.
     ("InvalidParameterException", "cluster is inactive", FailureKind::NotFound),
     ("ClientException", "cluster is inactive", FailureKind::NotFound),
@@ -118,7 +122,13 @@ const CODES: &[(FailureKind, &[&str])] = &[
     ),
     (
         FailureKind::NotFound,
-        &["AWS.SimpleQueueService.NonExistentQueue", "InvalidLaunchTemplateId.VersionNotFound", "QueueDoesNotExist"],
+        &[
+            "AWS.SimpleQueueService.NonExistentQueue",
+            // Deregistered.
+            "InvalidAMIID.Unavailable",
+            "InvalidLaunchTemplateId.VersionNotFound",
+            "QueueDoesNotExist",
+        ],
     ),
 ];
 
@@ -134,12 +144,14 @@ mod tests {
             ("Throttling", K::Throttled),
             ("RequestLimitExceeded", K::Throttled),
             ("TooManyRequestsException", K::Throttled),
+            ("TooManyUpdates", K::Throttled),
             ("RequestThrottled", K::Throttled),
             ("ResourceContention", K::Transient),
             ("ResourceContentionFault", K::Transient),
             ("ScalingActivityInProgress", K::Transient),
             ("ScalingActivityInProgressFault", K::Transient),
             ("InternalError", K::Transient),
+            ("InternalServerError", K::Transient),
             ("ServerException", K::Transient),
             ("AccessDenied", K::AccessDenied),
             ("AccessDeniedException", K::AccessDenied),
@@ -157,10 +169,23 @@ mod tests {
             ("InvalidLaunchTemplateId.NotFound", K::NotFound),
             ("InvalidLaunchTemplateName.NotFoundException", K::NotFound),
             ("InvalidLaunchTemplateId.VersionNotFound", K::NotFound),
+            ("InvalidAMIID.NotFound", K::NotFound),
+            ("InvalidAMIID.Unavailable", K::NotFound),
+            ("ParameterNotFound", K::NotFound),
+            ("ParameterVersionNotFound", K::NotFound),
+            ("ServiceNotFoundException", K::NotFound),
             ("QueueDoesNotExist", K::NotFound),
             ("AWS.SimpleQueueService.NonExistentQueue", K::NotFound),
             ("InvalidParameterException", K::Refused),
+            ("InvalidAMIID.Malformed", K::Refused),
+            ("InvalidAMIName.Malformed", K::Refused),
             ("OperationNotPermitted", K::Refused),
+            ("ParameterMaxVersionLimitExceeded", K::Refused),
+            ("ParameterPatternMismatchException", K::Refused),
+            ("UnsupportedFeatureException", K::Refused),
+            ("UnsupportedOperation", K::Refused),
+            ("launchTemplateIdMalformed", K::Refused),
+            ("unexpectedError", K::Refused),
             ("ValidationError", K::Refused),
             ("SomethingNew", K::Refused),
         ] {
@@ -178,6 +203,9 @@ mod tests {
             ),
             ("ValidationError", "The instance i-1 is not part of Auto Scaling group web.", FailureKind::NotFound),
             ("ValidationError", "The instance i-1 is not in InService or Standby.", FailureKind::Refused),
+            ("ValidationError", "You are not authorized to use launch template: lt-1", FailureKind::AccessDenied),
+            ("ValidationException", "A parameter type is required when you create a parameter.", FailureKind::NotFound),
+            ("ValidationException", "The following data type is not supported: x", FailureKind::Refused),
             (
                 "InvalidParameterException",
                 "The specified cluster is inactive. Specify an active one.",

@@ -42,6 +42,13 @@ pub(super) fn incomplete(operation: &'static str, lacks: &'static str) -> Failur
     }
 }
 
+/// What was refused in an answer that says success as a whole.
+pub(super) fn refused(operation: &'static str, code: &str, message: String) -> Failure {
+    const BAD_REQUEST: u16 = 400;
+    let kind = classify(code, &message, BAD_REQUEST);
+    Failure { kind, operation, code: code.to_owned(), message, request_id: None }
+}
+
 fn judge<E>(error: &SdkError<E>) -> (FailureKind, String)
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -6,9 +6,9 @@ use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::types::{Filter, Tag};
 
 use super::convert::{fleet as convert, id_or_name, next_page, texts, token};
-use super::error::failed;
-use super::{Aws, already_so};
-use crate::effect::{Failure, FailureKind, InstanceFilter, Reply};
+use super::error::{failed, refused};
+use super::{Aws, already_so, policy};
+use crate::effect::{Failure, FailureKind, InstanceFilter, LaunchChange, Reply};
 use crate::id::{GroupName, InstanceId, PageToken, TemplateId};
 
 impl Aws {
@@ -52,20 +52,36 @@ impl Aws {
     pub(super) async fn update_auto_scaling_group(
         &self,
         group: GroupName,
-        template: TemplateId,
-        version: u64,
         mixed: bool,
+        change: LaunchChange,
     ) -> Result<Reply, Failure> {
-        let (id, name) = id_or_name(&template);
-        let pinned = asg::LaunchTemplateSpecification::builder()
-            .set_launch_template_id(id)
-            .set_launch_template_name(name)
-            .version(version.to_string())
-            .build();
         let call = self.autoscaling.update_auto_scaling_group().auto_scaling_group_name(group.as_str());
-        let call = if mixed { call.mixed_instances_policy(with_base(pinned)) } else { call.launch_template(pinned) };
+        let call = match (mixed, &change) {
+            (true, _) => {
+                let template = self.launch_template_of_policy(&group).await?;
+                let Some(template) = policy::changed(template, &change) else { return Ok(says_so(&group, &change)) };
+                call.mixed_instances_policy(asg::MixedInstancesPolicy::builder().launch_template(template).build())
+            }
+            (false, LaunchChange::Version { template, to, .. }) => call.launch_template(pinned(template, *to)),
+            // Only an override brings an image.
+            (false, LaunchChange::Image { .. }) => return Ok(says_so(&group, &change)),
+        };
         call.send().await.map_err(failed("UpdateAutoScalingGroup"))?;
         Ok(Reply::Done)
+    }
+
+    /// The second call in one request: what is sent takes the place of the whole policy, so it is read right before.
+    async fn launch_template_of_policy(&self, name: &GroupName) -> Result<asg::LaunchTemplate, Failure> {
+        const OPERATION: &str = "UpdateAutoScalingGroup";
+        let call = self.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
+        let output = call.send().await.map_err(failed("DescribeAutoScalingGroups"))?;
+        let Some(group) = output.auto_scaling_groups.unwrap_or_default().into_iter().next() else {
+            // What Auto Scaling itself says to an update of it.
+            let why = format!("AutoScalingGroup name not found - no such group: {name}");
+            return Err(refused(OPERATION, "ValidationError", why));
+        };
+        let template = group.mixed_instances_policy.and_then(|policy| policy.launch_template);
+        template.ok_or_else(|| refused(OPERATION, "NotMixed", format!("{name} has no mixed-instances policy any more")))
     }
 
     pub(super) async fn describe_instances(
@@ -111,10 +127,15 @@ fn is_no_member(failure: &Failure) -> bool {
     failure.kind == FailureKind::NotFound && failure.message.contains("is not part of Auto Scaling group")
 }
 
-/// Only the base: what the policy says beside it (overrides, distribution) stays as it is.
-fn with_base(pinned: asg::LaunchTemplateSpecification) -> asg::MixedInstancesPolicy {
-    let template = asg::LaunchTemplate::builder().launch_template_specification(pinned).build();
-    asg::MixedInstancesPolicy::builder().launch_template(template).build()
+fn pinned(template: &TemplateId, version: u64) -> asg::LaunchTemplateSpecification {
+    let (id, name) = id_or_name(template);
+    let spec = asg::LaunchTemplateSpecification::builder().set_launch_template_id(id).set_launch_template_name(name);
+    spec.version(version.to_string()).build()
+}
+
+fn says_so(group: &GroupName, change: &LaunchChange) -> Reply {
+    tracing::debug!(operation = "UpdateAutoScalingGroup", %group, ?change, "already so: nothing says what is to be changed");
+    Reply::Done
 }
 
 fn instance_filter(filter: InstanceFilter) -> Filter {

@@ -6,9 +6,9 @@
 //! until the engine says that nothing is left, or until the grace is over; a long poll still under way is dropped.
 //!
 //! [`Aws::perform`] is one exhaustive match from `Request` to the function that makes the call: `queue` (SQS), `cluster`
-//! (ECS), `fleet` (Auto Scaling and EC2 instances), `images` (launch templates, images, parameters), `locate` (this worker).
-//! `convert` turns AWS's types into ours, `error` and `codes` AWS's errors. `client` says how calls are made, `preflight` looks once at
-//! the queue before the start.
+//! and `services` (ECS), `fleet` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images` (launch
+//! templates and images), `parameters` (SSM), `locate` (this worker). `convert` turns AWS's types into ours, `error` and `codes`
+//! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start.
 
 mod client;
 mod cluster;
@@ -18,8 +18,11 @@ mod error;
 mod fleet;
 mod images;
 mod locate;
+mod parameters;
+mod policy;
 mod preflight;
 mod queue;
+mod services;
 mod survey;
 mod worker;
 
@@ -72,6 +75,9 @@ impl Aws {
                 self.list_tasks(cluster, container_instance, desired, page).await
             }
             R::DescribeTasks { cluster, arns } => self.describe_tasks(cluster, arns).await,
+            R::ListServices { cluster, page } => self.list_services(cluster, page).await,
+            R::DescribeServices { cluster, arns } => self.describe_services(cluster, arns).await,
+            R::GetTaskProtection { cluster, arns } => self.get_task_protection(cluster, arns).await,
             R::TagResource { cluster, tags } => self.tag_resource(cluster, tags).await,
             R::UpdateContainerInstancesState { cluster, arns, status } => {
                 self.update_container_instances_state(cluster, arns, status).await
@@ -79,8 +85,8 @@ impl Aws {
             R::DeregisterContainerInstance { cluster, arn } => self.deregister_container_instance(cluster, arn).await,
             R::DescribeAutoScalingGroups { names, page } => self.describe_auto_scaling_groups(names, page).await,
             R::DetachInstances { group, instances } => self.detach_instances(group, instances).await,
-            R::UpdateAutoScalingGroup { group, template, version, mixed } => {
-                self.update_auto_scaling_group(group, template, version, mixed).await
+            R::UpdateAutoScalingGroup { group, mixed, change } => {
+                self.update_auto_scaling_group(group, mixed, change).await
             }
             R::DescribeInstances { filter, page } => self.describe_instances(filter, page).await,
             R::CreateTags { instances, tags } => self.create_tags(instances, tags).await,
@@ -88,14 +94,19 @@ impl Aws {
             R::DescribeLaunchTemplateVersions { template, query, page } => {
                 self.describe_launch_template_versions(template, query, page).await
             }
-            R::CreateLaunchTemplateVersion { template, source, image, description, client_token } => {
-                self.create_launch_template_version(template, source, image, description, client_token).await
+            R::CreateLaunchTemplateVersion { template, source, image, block_devices, description, client_token } => {
+                self.create_launch_template_version(template, source, image, block_devices, description, client_token)
+                    .await
             }
             R::ModifyLaunchTemplate { template, default_version } => {
                 self.modify_launch_template(template, default_version).await
             }
-            R::DescribeImages { ids } => self.describe_images(ids).await,
+            R::DeleteLaunchTemplateVersions { template, versions } => {
+                self.delete_launch_template_versions(template, versions).await
+            }
+            R::DescribeImages { query, page } => self.describe_images(query, page).await,
             R::GetParameters { names } => self.get_parameters(names).await,
+            R::PutParameter { name, image, data_type } => self.put_parameter(name, image, data_type).await,
             R::LocateSelf => self.locate_self().await,
         }
     }

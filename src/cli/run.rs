@@ -1,5 +1,6 @@
 //! `run`: the worker.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use super::log::{self, LogFormat};
 use crate::aws::{self, Aws};
 use crate::config::{PaceArgs, QueueArgs, RotationArgs};
 use crate::engine::{Engine, Settings};
+use crate::id::{ClusterName, GroupName};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +75,11 @@ async fn work(queue_url: &str, settings: Settings) -> anyhow::Result<()> {
 
 /// The one line that says what this worker is going to do.
 fn announce(settings: &Settings, queue: &str, region: &str) {
-    let Settings { clusters, tag_prefix, policy, sweep_interval, visibility: _ } = settings;
+    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _ } = settings;
+    let named = |(cluster, groups): (&ClusterName, &BTreeSet<GroupName>)| {
+        groups.iter().map(|group| format!("{cluster}={group}")).collect::<Vec<_>>()
+    };
+    let groups = (!groups.is_empty()).then(|| groups.iter().flat_map(named).collect::<Vec<_>>().join(", "));
     let clusters = if clusters.is_empty() {
         format!("every cluster with the tag {tag_prefix}enabled = true")
     } else {
@@ -84,6 +90,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         region,
         queue,
         clusters,
+        groups,
         max_in_flight = %policy.max_in_flight,
         max_in_flight_cluster = policy.max_in_flight_cluster,
         drain = %policy.drain,
@@ -91,6 +98,9 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         replacement_timeout = format_args!("{:#}", policy.replacement_timeout),
         replacement_timeout_windows = format_args!("{:#}", policy.replacement_timeout_windows),
         allow_older = policy.allow_older,
+        min_ami_age = format_args!("{:#}", policy.min_ami_age),
+        release_by = %policy.release_by,
+        keep_versions = policy.keep_versions,
         sweep_interval = format_args!("{sweep_interval:#}"),
         "replaces the hosts of these clusters when their image is released"
     );

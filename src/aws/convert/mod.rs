@@ -7,7 +7,11 @@
 pub(super) mod cluster;
 pub(super) mod fleet;
 pub(super) mod images;
+mod launch;
+pub(super) mod parameters;
+pub(super) mod services;
 
+use aws_sdk_ec2::types as ec2;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
@@ -43,6 +47,11 @@ pub(super) fn id_or_name(template: &TemplateId) -> (Option<String>, Option<Strin
     if text.starts_with("lt-") { (Some(text), None) } else { (None, Some(text)) }
 }
 
+/// EC2 writes `windows`, and its model `Windows`.
+fn is_windows(platform: Option<&ec2::PlatformValues>) -> bool {
+    platform.is_some_and(|platform| platform.as_str().eq_ignore_ascii_case("windows"))
+}
+
 fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
@@ -55,6 +64,13 @@ mod tests {
     fn a_template_is_sent_by_id_or_by_name() {
         assert_eq!(id_or_name(&"lt-1".into()), (Some("lt-1".to_owned()), None));
         assert_eq!(id_or_name(&"web".into()), (None, Some("web".to_owned())));
+    }
+
+    #[test]
+    fn windows_is_windows_however_it_is_written() {
+        for (platform, windows) in [(None, false), (Some("windows"), true), (Some("Windows"), true)] {
+            assert_eq!(is_windows(platform.map(ec2::PlatformValues::from).as_ref()), windows, "{platform:?}");
+        }
     }
 
     #[test]
