@@ -419,7 +419,7 @@ fn two_workers_on_one_queue_keep_the_budget() {
 fn regression_a_worker_sees_what_another_has_tagged_since_its_last_look_at_everything() {
     // Its kept view did not have the other's tags: once the other's replacement was there, the group looked whole and idle.
     for seed in [10, 12, 30, 36, 37, 39, 77, 85, 96, 151] {
-        let report = run(Scenario::random(seed).workers(2).faults(Faults::light()));
+        let report = run(Scenario::plain(seed).workers(2).faults(Faults::light()));
         assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
     }
 }
@@ -428,7 +428,7 @@ fn regression_a_worker_sees_what_another_has_tagged_since_its_last_look_at_every
 fn regression_a_worker_that_has_not_heard_of_the_newest_release_takes_no_host_that_runs_it() {
     // It had read the parameter before the second release, and held hosts on the newest image for outdated.
     for seed in (0..60).chain([529]) {
-        let mut scenario = Scenario::random(seed).workers(2);
+        let mut scenario = Scenario::plain(seed).workers(2);
         scenario.second_release_after = Some(SignedDuration::from_mins(3));
         let report = run(scenario);
         assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");

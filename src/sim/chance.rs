@@ -19,6 +19,7 @@ pub enum Stream {
     Faults,
     Others,
     Workers,
+    OddShapes,
 }
 
 /// A delay that is drawn anew each time, evenly between two bounds.

@@ -2,13 +2,18 @@
 //!
 //! The account has one opted-in cluster, `demo`, and one that is not, `other`, whose events arrive in the same queue.
 
+mod shape;
+
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
+
+pub use shape::{Follows, GroupShape, ImageKind, Membership, TemplateShape};
 
 use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
-use crate::effect::VersionRule;
 use crate::engine::Settings;
-use crate::id::GroupName;
+use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::Budget;
 
 /// The opted-in cluster's name.
@@ -23,6 +28,8 @@ pub struct Scenario {
     pub seed: u64,
     pub settings: Settings,
     pub groups: Vec<GroupShape>,
+    /// What else is in the account.
+    pub neighbours: Neighbours,
     /// Replica services; their tasks are spread over all hosts of the cluster.
     pub services: Vec<ServiceShape>,
     /// Where the services are made to measure of the hosts.
@@ -42,6 +49,10 @@ pub struct Scenario {
     /// A second release, this long after the first.
     pub second_release_after: Option<SignedDuration>,
     pub bad_release: BadRelease,
+    /// The images in use are deprecated when the first release comes.
+    pub deprecates: bool,
+    /// How long SSM takes to check a value of the data type `aws:ec2:image`.
+    pub parameter_check: Delay,
     /// What people do, each at a time after the release.
     pub acts: Vec<(SignedDuration, Act)>,
     pub faults: Faults,
@@ -57,35 +68,6 @@ pub struct Scenario {
     pub max_receives: u32,
     /// The worker says it runs on a host of the cluster.
     pub self_hosted: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupShape {
-    pub name: String,
-    pub hosts: u32,
-    pub template: TemplateShape,
-    pub follows: Follows,
-    /// Not opted out by its tag.
-    pub enabled: bool,
-    /// Further tags, keys without the prefix.
-    pub tags: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TemplateShape {
-    /// The version rule in the group itself, or in its mixed-instances policy.
-    Rule { rule: VersionRule, mixed: bool },
-    /// `$Default`, and the image in the template is `resolve:ssm:` and the parameter.
-    Resolves,
-}
-
-/// Where a group's release comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Follows {
-    /// The tag `ami-parameter` names [`OWN_PARAMETER`].
-    Own,
-    /// The tag `OS`: a public parameter.
-    Os(&'static str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +102,21 @@ pub enum BadRelease {
     LaunchFails,
 }
 
+/// Things of a real account that are in a cluster's way, and none of a worker's business.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Neighbours {
+    /// Container instances without EC2 (`mi-…`).
+    pub external: u32,
+    /// Instances that ECS manages itself, with their capacity provider, which has no group.
+    pub managed: u32,
+    /// Hosts of no group.
+    pub strays: u32,
+    /// Further capacity providers of the cluster.
+    pub providers: u32,
+    /// Groups of no cluster, each with a template and no instances.
+    pub groups: u32,
+}
+
 /// Something a person (or nature) does. Hosts are counted in the order of their launch among those that still run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -145,6 +142,10 @@ pub enum Act {
         host: usize,
         for_: SignedDuration,
     },
+    /// Releases the images of this generation (0: those that everything ran at the start).
+    Release(u32),
+    /// The image of this kind and generation is no more.
+    Deregister(ImageKind, u32),
 }
 
 impl Default for Scenario {
@@ -172,6 +173,9 @@ impl Scenario {
             release_after: SignedDuration::from_mins(10),
             second_release_after: None,
             bad_release: BadRelease::No,
+            neighbours: Neighbours::default(),
+            deprecates: false,
+            parameter_check: Delay::secs(2, 20),
             acts: Vec::new(),
             faults: Faults::none(),
             latency: Delay::millis(10, 200),
@@ -253,23 +257,40 @@ impl Scenario {
         self
     }
 
-    /// A group whose release workers cannot find: they report it and leave it as it is.
-    pub(super) fn is_beyond_workers(&self, group: &GroupName) -> bool {
-        let resolves = |shape: &GroupShape| shape.template == TemplateShape::Resolves;
-        self.groups.iter().any(|shape| shape.name == group.as_str() && resolves(shape))
+    /// The kinds of images that groups follow.
+    pub(super) fn kinds(&self) -> BTreeSet<ImageKind> {
+        let followed = self.groups.iter().flat_map(GroupShape::kinds);
+        followed.chain([ImageKind::from(Follows::Own)]).collect()
+    }
+
+    /// As workers and the world are told it: the settings name the groups that no capacity provider names.
+    pub(super) fn complete(mut self) -> Self {
+        let configured = self.groups.iter().filter(|group| group.membership == Membership::Configured);
+        let names: BTreeSet<GroupName> = configured.map(|group| GroupName::from(group.name.as_str())).collect();
+        if !names.is_empty() {
+            self.settings.groups.entry(ClusterName::from(CLUSTER)).or_default().extend(names);
+        }
+        self
     }
 
     pub fn host_count(&self) -> u32 {
         self.groups.iter().map(|group| group.hosts).sum()
     }
 
-    /// A shape that is drawn from the seed: a few hosts, one to three groups (perhaps one of them opted out), services that can
-    /// all be rolled, one worker or two, one release or two. Nothing in it stands in the way of a close; the faults are the
-    /// caller's.
+    /// A shape that is drawn from the seed: a few hosts, one to three groups of any shape and source (perhaps one of them
+    /// opted out), neighbours, services that can all be rolled, one worker or two, one release or two. Nothing in it stands in
+    /// the way of a close; the faults are the caller's.
     pub fn random(seed: u64) -> Self {
+        let mut scenario = Self::plain(seed);
+        scenario.make_odd(&mut Chance::new(seed, Stream::OddShapes));
+        scenario
+    }
+
+    /// The same with plain templates, and without neighbours.
+    pub fn plain(seed: u64) -> Self {
         let mut chance = Chance::new(seed, Stream::Shape);
         let count = 1 + chance.below(3);
-        let groups = (0..count).map(|n| GroupShape::random(&format!("demo-{n}-asg"), &mut chance)).collect();
+        let groups = (0..count).map(|n| GroupShape::plain(&format!("demo-{n}-asg"), &mut chance)).collect();
         let mut scenario = Self::new(seed).groups(groups);
         scenario = scenario.tasks_per_host(u32::try_from(4 + chance.below(10)).unwrap_or(4));
         scenario.trigger = [Trigger::Event, Trigger::Event, Trigger::Schedule, Trigger::Message][chance.below(4)];
@@ -289,45 +310,28 @@ impl Scenario {
         }
         scenario
     }
-}
 
-impl GroupShape {
-    pub fn new(name: &str, hosts: u32) -> Self {
-        Self {
-            name: name.to_owned(),
-            hosts,
-            template: TemplateShape::Rule { rule: VersionRule::Latest, mixed: false },
-            follows: Follows::Own,
-            enabled: true,
-            tags: Vec::new(),
+    fn make_odd(&mut self, chance: &mut Chance) {
+        let mut shaped: Vec<GroupShape> = Vec::new();
+        for group in self.groups.drain(..) {
+            // A template that somebody shares who has opted out is not written.
+            let before = shaped.last().filter(|_| group.enabled);
+            let odd = if chance.hit(0.75) { group.odd(before, chance) } else { group };
+            shaped.push(odd);
         }
-    }
-
-    pub fn template(mut self, template: TemplateShape) -> Self {
-        self.template = template;
-        self
-    }
-
-    pub fn follows(mut self, follows: Follows) -> Self {
-        self.follows = follows;
-        self
-    }
-
-    pub fn disabled(mut self) -> Self {
-        self.enabled = false;
-        self
-    }
-
-    pub fn tag(mut self, key: &str, value: &str) -> Self {
-        self.tags.push((key.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn random(name: &str, chance: &mut Chance) -> Self {
-        let rule = [VersionRule::Latest, VersionRule::Default, VersionRule::Number(1)][chance.below(3)];
-        let template = TemplateShape::Rule { rule, mixed: chance.hit(0.25) };
-        let follows = [Follows::Own, Follows::Own, Follows::Os("al2023"), Follows::Os("bottlerocket")][chance.below(4)];
-        Self { template, follows, ..Self::new(name, u32::try_from(1 + chance.below(4)).unwrap_or(1)) }
+        self.groups = shaped;
+        if chance.hit(0.3) {
+            let mut some = || u32::try_from(chance.below(3)).unwrap_or(0);
+            let (external, managed, strays, groups) = (some(), some(), some(), some());
+            self.neighbours = Neighbours { external, managed, strays, providers: groups * 6, groups };
+        }
+        if chance.hit(0.1) {
+            self.groups.push(GroupShape::new("legacy-asg", 1).template(TemplateShape::Configuration));
+        }
+        self.deprecates = chance.hit(0.2);
+        if chance.hit(0.2) {
+            self.settings.policy.keep_versions = 1;
+        }
     }
 }
 
@@ -335,36 +339,5 @@ impl ServiceShape {
     pub fn new(name: &str, tasks: u32, minimum_healthy_percent: u32, maximum_percent: u32) -> Self {
         let deregistration = Delay::secs(5, 60);
         Self { name: name.to_owned(), tasks, minimum_healthy_percent, maximum_percent, deregistration }
-    }
-}
-
-impl Follows {
-    /// The parameter whose value is the release.
-    pub fn parameter(self) -> &'static str {
-        match self {
-            Follows::Own => OWN_PARAMETER,
-            Follows::Os("al2") => "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended/image_id",
-            Follows::Os("bottlerocket") => "/aws/service/bottlerocket/aws-ecs-2/x86_64/latest/image_id",
-            Follows::Os("windows") => {
-                "/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id"
-            }
-            Follows::Os(_) => "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
-        }
-    }
-
-    /// A public parameter, which is Amazon's.
-    pub fn is_public(self) -> bool {
-        self.parameter().starts_with("/aws/")
-    }
-
-    /// The name of its image of a given date.
-    pub fn image_name(self, date: &str) -> String {
-        match self {
-            Follows::Own => format!("ecs-host-{date}"),
-            Follows::Os("al2") => format!("amzn2-ami-ecs-hvm-2.0.{date}-x86_64-ebs"),
-            Follows::Os("bottlerocket") => format!("bottlerocket-aws-ecs-2-x86_64-v1.{date}-deadbeef"),
-            Follows::Os("windows") => format!("Windows_Server-2022-English-Full-ECS_Optimized-{date}"),
-            Follows::Os(_) => format!("al2023-ami-ecs-hvm-2023.0.{date}-kernel-6.1-x86_64"),
-        }
     }
 }

@@ -72,6 +72,7 @@ enum Event {
 
 impl Simulation {
     pub fn new(scenario: Scenario) -> Self {
+        let scenario = scenario.complete();
         let seed = scenario.seed;
         let mut simulation = Self {
             world: World::new(&scenario),

@@ -138,9 +138,13 @@ fn version_rule(group: &GroupShape) -> String {
         TemplateShape::Rule { rule: VersionRule::Default, mixed: true } => {
             "$Default (mixed-instances policy)".to_owned()
         }
-        TemplateShape::Rule { rule: VersionRule::Default, mixed: false } | TemplateShape::Resolves => {
-            "$Default".to_owned()
-        }
+        TemplateShape::Rule { rule: VersionRule::Default, mixed: false }
+        | TemplateShape::Resolves
+        | TemplateShape::ReleaseByParameter { .. }
+        | TemplateShape::OwnTemplate { .. }
+        | TemplateShape::OwnImage { .. }
+        | TemplateShape::Attributes { .. }
+        | TemplateShape::Configuration => "$Default".to_owned(),
         TemplateShape::Rule { rule: VersionRule::Latest, .. } => "$Latest".to_owned(),
         TemplateShape::Rule { rule: VersionRule::Number(version), .. } => format!("version {version}, pinned"),
     }
@@ -149,7 +153,13 @@ fn version_rule(group: &GroupShape) -> String {
 /// How this group came to launch the new version.
 pub fn moved_on(group: &GroupShape) -> &'static str {
     match group.template {
-        TemplateShape::Rule { rule: VersionRule::Default, .. } | TemplateShape::Resolves => "$Default moved to it",
+        TemplateShape::Rule { rule: VersionRule::Default, .. }
+        | TemplateShape::Resolves
+        | TemplateShape::ReleaseByParameter { .. }
+        | TemplateShape::OwnTemplate { .. }
+        | TemplateShape::OwnImage { .. }
+        | TemplateShape::Attributes { .. }
+        | TemplateShape::Configuration => "$Default moved to it",
         TemplateShape::Rule { rule: VersionRule::Latest, .. } => "$Latest is it",
         TemplateShape::Rule { rule: VersionRule::Number(_), .. } => "the group is pinned to it now",
     }

@@ -1,5 +1,7 @@
 //! The checks around single effects.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Group, InstanceState, Lifecycle, Request, VersionRule};
@@ -28,6 +30,7 @@ impl World {
                 let mut concerns = self.uninvited(hosts(instances), what);
                 concerns.extend(self.uninvited_group(group, what));
                 concerns.extend(hosts(instances).flat_map(|no| self.untagged(no)));
+                concerns.extend(self.launches_rejected(group));
                 concerns
             }
             Request::UpdateAutoScalingGroup { group, .. } => self.uninvited_group(group, what),
@@ -44,9 +47,12 @@ impl World {
                 concerns.extend(hosts(instances).flat_map(|no| self.interrupted(no, what)));
                 concerns
             }
-            Request::CreateLaunchTemplateVersion { template, .. } | Request::ModifyLaunchTemplate { template, .. } => {
-                self.uninvited_template(template, what)
+            Request::CreateLaunchTemplateVersion { template, image, .. } => {
+                let mut concerns = self.uninvited_template(template, what);
+                concerns.extend(self.writes_rejected(template, image));
+                concerns
             }
+            Request::ModifyLaunchTemplate { template, .. } => self.uninvited_template(template, what),
             Request::DeleteLaunchTemplateVersions { template, versions } => {
                 let mut concerns = self.uninvited_template(template, what);
                 concerns.extend(versions.iter().filter_map(|version| self.needed(template, *version)));
@@ -164,19 +170,11 @@ impl World {
     /// Promise 7: a host on the release, not launched before `rotate-before`, is taken.
     fn current(&self, no: HostNo) -> Option<(u8, String)> {
         let host = self.account.host(no)?;
-        let mut recent = self.recent_releases(&host.origin, self.now() - self.grace());
+        let recent = self.recent_releases(&host.origin, self.now() - self.grace());
         let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
-        let current = !forced && recent.all(|image| image == host.image);
+        let only = BTreeSet::from([host.image.clone()]);
+        let current = !forced && recent.contains(&only);
         current.then(|| (7, format!("{} is taken although it is current ({})", no.instance(), host.image)))
-    }
-
-    /// Every value that a group's parameter has had since then.
-    pub(super) fn recent_releases(&self, group: &GroupName, since: Timestamp) -> impl Iterator<Item = AmiId> {
-        let parameters = self.ledger.follows.get(group).into_iter().flatten();
-        parameters.filter_map(|name| self.ledger.releases.get(name)).flat_map(move |values| {
-            let first = values.partition_point(|(from, _)| *from <= since).saturating_sub(1);
-            values[first..].iter().map(|(_, image)| image.clone())
-        })
     }
 
     pub(super) fn rotate_before(&self, cluster: &ClusterArn) -> Option<Timestamp> {
@@ -246,7 +244,7 @@ impl World {
         }
     }
 
-    /// Promise 6.
+    /// Promise 6: one version, which differs from its source in the image only.
     pub(super) fn check_versions(&mut self, request: &Request) {
         let Request::CreateLaunchTemplateVersion { template, image, source, .. } = request else { return };
         let Some(known) = self.account.templates.get(template) else { return };
@@ -257,6 +255,27 @@ impl World {
         if made > 1 && counted != Some(made) {
             self.violated(6, format!("{made} versions of {template} were made for {image} from version {source}"));
         }
+        if let Some(what) = self.differs_from_source(template, *source, image) {
+            self.violated(6, what);
+        }
+    }
+
+    /// But for the snapshot of the root device, which is the old image's.
+    fn differs_from_source(&self, id: &TemplateId, source: u64, image: &AmiId) -> Option<String> {
+        let template = self.account.templates.get(id)?;
+        let made = template.versions.iter().rev().find(|version| version.source == Some(source))?;
+        let root = self.account.images.get(image).and_then(|image| image.root_device.clone());
+        let mut expected = template.resolve(VersionRule::Number(source))?.block_devices.clone();
+        for device in expected.iter_mut().filter(|device| device.device == root) {
+            device.snapshot = None;
+        }
+        let differs = made.block_devices != expected;
+        differs.then(|| {
+            format!(
+                "version {} of {id} has the block devices {:?} and not {expected:?}",
+                made.number, made.block_devices
+            )
+        })
     }
 
     pub(super) fn note_detached(&mut self, no: HostNo) {

@@ -1,5 +1,7 @@
 //! The checks at a close and at the end of a run.
 
+use std::collections::BTreeSet;
+
 use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,13 +36,13 @@ impl World {
     fn outdated_since(&self, since: Timestamp) -> Vec<(HostNo, AmiId)> {
         let outdated = |no: &HostNo, host: &Host| {
             let counts = self.group_opted_in(&host.origin)
-                && !self.scenario.is_beyond_workers(&host.origin)
+                && !self.ledger.beyond_workers.contains(&host.origin)
                 && host.is_up()
                 && host.member == Some(Lifecycle::InService)
                 && host
                     .agent
                     .is_some_and(|agent| agent.status == ContainerInstanceStatus::Active && agent.registered <= since);
-            let good = self.recent_releases(&host.origin, since).any(|image| image == host.image);
+            let good = self.recent_releases(&host.origin, since).iter().any(|images| images.contains(&host.image));
             let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
             (counts && (!good || forced)).then(|| (*no, host.image.clone()))
         };
@@ -87,10 +89,11 @@ impl World {
         Some(format!("{} was detached and is still there ({status}), and no hold names it", no.instance()))
     }
 
-    /// Which cluster the hosts of a group register in.
+    /// Which cluster the hosts of a group register in; the opted-in one, if it is one of several.
     pub(super) fn cluster_of(&self, group: &crate::id::GroupName) -> ClusterArn {
-        let of =
-            |no: &HostNo| self.account.host(*no).filter(|host| host.origin == *group).map(|host| host.cluster.clone());
-        self.account.hosts.keys().find_map(of).unwrap_or_else(|| cluster_arn(CLUSTER))
+        let hosts = self.account.hosts.values().filter(|host| host.origin == *group);
+        let of: BTreeSet<&ClusterArn> = hosts.map(|host| &host.cluster).collect();
+        let ours = cluster_arn(CLUSTER);
+        if of.contains(&ours) { ours } else { of.first().map_or(ours, |cluster| (*cluster).clone()) }
     }
 }

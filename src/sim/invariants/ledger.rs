@@ -54,9 +54,13 @@ pub struct Ledger {
     pub desired_changes: Vec<(Timestamp, GroupName, u32)>,
     /// How many versions workers made from which.
     pub versions_made: BTreeMap<(TemplateId, u64, AmiId), u32>,
-    /// Which parameters each group follows, and the values each one had since when.
+    /// Which parameters each group follows (for names: a word for each), and the values each one had since when.
     pub follows: BTreeMap<GroupName, BTreeSet<ParameterName>>,
     pub releases: BTreeMap<ParameterName, Vec<(Timestamp, AmiId)>>,
+    /// Images that nobody shall take.
+    pub spoiled: BTreeSet<AmiId>,
+    /// Groups whose release workers cannot find: they report it and leave them as they are.
+    pub beyond_workers: BTreeSet<GroupName>,
 }
 
 impl World {

@@ -11,8 +11,9 @@
 //! | 3 capacity | after each effect that took an ACTIVE host out of service: those that are left, and those that others took within the grace, are as many as desired |
 //! | 4 no orphans | tag before detach; at the end: every detached host is gone, a member again, or named by a hold |
 //! | 5 hands off | at each effect: nothing that has not opted in, and no host that a person set aside |
-//! | 6 one version | after each new template version: it is the first one for this image |
+//! | 6 one version | after each new template version: it is the first one for this image, and differs in it only |
 //! | 7 it ends | no current host is taken; nothing outdated is left at a close; closed or held at the end |
+//! | 10 rejected | at each write, and each detach: no group shall launch what it has rejected |
 //!
 //! A worker learns late of what others do, and cannot be blamed for it: the *grace* ([`super::faults::Faults::grace`]) is how
 //! long it may be in error. Promise 3 counts the hosts that died or were taken by people within the grace as if they still
@@ -22,6 +23,7 @@
 mod checks;
 mod ending;
 mod ledger;
+mod releases;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::timeline::Happening;
 use super::world::{HostNo, World};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Request};
-use crate::id::{GroupName, TemplateId};
+use crate::id::{AmiId, GroupName, TemplateId};
 
 /// Stands around one effect.
 pub(super) struct Watch {
@@ -40,6 +42,8 @@ pub(super) struct Watch {
     concerns: Vec<(u8, String)>,
     serving: BTreeMap<GroupName, usize>,
     in_use: InUse,
+    /// What each group launches.
+    launches: Launches,
     /// Hosts that were no members in detachment before.
     attached: BTreeSet<HostNo>,
 }
@@ -50,6 +54,7 @@ impl Watch {
             concerns: world.concerns(request),
             serving: if world.takes_hosts(request) { world.serving_by_group() } else { BTreeMap::new() },
             in_use: if changes_templates(request) { world.templates_in_use() } else { BTreeMap::new() },
+            launches: if changes_launches(request) { world.launches() } else { BTreeMap::new() },
             attached: if let Request::DetachInstances { instances, .. } = request {
                 instances.iter().filter_map(HostNo::of_instance).filter(|no| !world.is_detaching(*no)).collect()
             } else {
@@ -72,6 +77,9 @@ impl Watch {
         for (group, before) in self.serving {
             world.check_capacity(&group, before);
         }
+        if changes_launches(request) {
+            world.check_launches(&self.launches);
+        }
         if changes_templates(request) {
             world.check_versions(request);
             world.note_templates(&self.in_use);
@@ -86,6 +94,10 @@ fn changes_templates(request: &Request) -> bool {
             | Request::ModifyLaunchTemplate { .. }
             | Request::UpdateAutoScalingGroup { .. }
     )
+}
+
+fn changes_launches(request: &Request) -> bool {
+    changes_templates(request) || matches!(request, Request::PutParameter { .. })
 }
 
 impl World {
@@ -125,4 +137,5 @@ impl World {
     }
 }
 
+type Launches = BTreeMap<GroupName, BTreeSet<AmiId>>;
 type InUse = BTreeMap<(GroupName, TemplateId), (u64, String)>;

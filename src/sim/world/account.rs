@@ -46,6 +46,8 @@ pub struct Account {
     pub templates: Arc<BTreeMap<TemplateId, Template>>,
     pub parameters: Arc<BTreeMap<ParameterName, Parameter>>,
     pub images: Arc<BTreeMap<AmiId, Image>>,
+    /// The images of launch configurations.
+    pub configurations: Arc<BTreeMap<String, AmiId>>,
     pub hosts: Arc<BTreeMap<HostNo, Host>>,
     pub tasks: Arc<BTreeMap<TaskNo, Task>>,
     pub services: Arc<Vec<Service>>,
@@ -84,10 +86,24 @@ pub struct Version {
     pub block_devices: Vec<BlockDevice>,
 }
 
+/// What a container instance runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// An EC2 instance that a group has launched.
+    OfGroup,
+    /// One that somebody has launched by hand.
+    Stray,
+    /// One that ECS manages.
+    Managed,
+    /// No EC2 instance at all (`mi-…`). Takes no tasks of ours.
+    External,
+}
+
 #[derive(Clone, Debug)]
 pub struct Host {
+    pub kind: HostKind,
     pub cluster: ClusterArn,
-    /// The group it was launched by.
+    /// The group it was launched by; a name of no group, where there is none.
     pub origin: GroupName,
     /// How it is a member of that group; `None`: no longer.
     pub member: Option<Lifecycle>,
@@ -98,6 +114,7 @@ pub struct Host {
     pub tags: BTreeMap<String, String>,
     pub architecture: String,
     pub windows: bool,
+    pub root_device: Option<String>,
     pub agent: Option<Agent>,
 }
 
@@ -133,6 +150,14 @@ pub enum Owner {
 impl HostNo {
     pub fn instance(self) -> InstanceId {
         InstanceId::new(format!("i-0{:016x}", self.0))
+    }
+
+    /// What ECS says of it.
+    pub fn instance_of(self, kind: HostKind) -> InstanceId {
+        match kind {
+            HostKind::OfGroup | HostKind::Stray | HostKind::Managed => self.instance(),
+            HostKind::External => InstanceId::new(format!("mi-0{:016x}", self.0)),
+        }
     }
 
     pub fn agent(self, cluster: &ClusterArn) -> ContainerInstanceArn {
@@ -201,7 +226,8 @@ impl Host {
 
     /// Takes new tasks.
     pub fn is_placeable(&self) -> bool {
-        self.state == InstanceState::Running
+        self.kind != HostKind::External
+            && self.state == InstanceState::Running
             && self.agent.is_some_and(|agent| agent.connected && agent.status == ContainerInstanceStatus::Active)
     }
 
@@ -218,10 +244,10 @@ impl Host {
             launched: self.launched,
             zone: self.zone.clone(),
             tags: self.tags.clone(),
-            managed: false,
+            managed: self.kind == HostKind::Managed,
             architecture: self.architecture.clone(),
             windows: self.windows,
-            root_device: Some("/dev/xvda".to_owned()),
+            root_device: self.root_device.clone(),
         }
     }
 }
@@ -304,7 +330,7 @@ impl Account {
         let present = agent.status != ContainerInstanceStatus::Inactive;
         ContainerInstance {
             arn: no.agent(&host.cluster),
-            instance: Some(no.instance()),
+            instance: Some(no.instance_of(host.kind)),
             status: agent.status,
             agent_connected: agent.connected,
             running_tasks: if present { count(true) } else { 0 },
@@ -334,7 +360,8 @@ impl Account {
     /// overrides takes them in turn (`turn` counts the launches).
     pub fn image_to_launch(&self, group: &Group, turn: usize) -> Option<AmiId> {
         match &group.launch {
-            Launch::Configuration(_) | Launch::Unknown => None,
+            Launch::Configuration(name) => self.configurations.get(name).cloned(),
+            Launch::Unknown => None,
             Launch::Template(spec) => self.resolve_image(&self.image_of(spec)?),
             Launch::Mixed { base, overrides } => {
                 let own = overrides.get(turn.checked_rem(overrides.len()).unwrap_or(0));
@@ -343,6 +370,15 @@ impl Account {
                 self.resolve_image(&image.or_else(|| self.image_of(spec))?)
             }
         }
+    }
+
+    /// All the images that its instances can get now.
+    pub fn images_to_launch(&self, group: &Group) -> BTreeSet<AmiId> {
+        let turns = match &group.launch {
+            Launch::Mixed { overrides, .. } => overrides.len().max(1),
+            Launch::Configuration(_) | Launch::Template(_) | Launch::Unknown => 1,
+        };
+        (0..turns).filter_map(|turn| self.image_to_launch(group, turn)).collect()
     }
 
     fn image_of(&self, spec: &TemplateSpec) -> Option<String> {

@@ -3,22 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::account::{ACCOUNT, Account, HostNo, Owner, Service, Template, Version, cluster_arn};
+use super::account::{Account, HostNo, Owner, Service, cluster_arn};
+use super::groups::OTHER_GROUP;
 use super::{History, Physics, Queue, World};
-use crate::effect::{
-    CapacityProvider, Cluster, Group, Image, Launch, Parameter, ParameterKind, TaskStatus, TemplateSpec, VersionRule,
-};
-use crate::id::{AmiId, CapacityProviderName, GroupName, ParameterName, TemplateId};
+use crate::effect::{CapacityProvider, Cluster, TaskStatus};
+use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
 use crate::sim::invariants::Ledger;
-use crate::sim::scenario::{CLUSTER, Follows, GroupShape, OTHER, Scenario, ServiceShape, TemplateShape};
-
-/// The images of three generations exist from the start; releases only move the parameters.
-const DATES: [&str; 3] = ["20251205", "20260114", "20260116"];
-const OTHER_GROUP: &str = "other-asg";
+use crate::sim::scenario::{Act, CLUSTER, GroupShape, OTHER, Scenario, ServiceShape};
 
 impl World {
     pub fn new(scenario: &Scenario) -> Self {
@@ -48,53 +43,12 @@ impl World {
         for shape in scenario.groups.iter().chain([&GroupShape::new(OTHER_GROUP, 2)]) {
             world.build_group(shape);
         }
+        world.build_neighbours();
         world.settle(&cluster_arn(CLUSTER));
         world.settle(&cluster_arn(OTHER));
         world.build_standalone_tasks();
         world.plan_life();
         world
-    }
-
-    /// The kinds of images that the groups follow.
-    pub(super) fn followed(&self) -> BTreeSet<Follows> {
-        self.scenario.groups.iter().map(|group| group.follows).chain([Follows::Own]).collect()
-    }
-
-    fn build_images(&mut self) {
-        for follows in self.followed() {
-            for (generation, date) in (0..).zip(DATES) {
-                let id = Self::image_of(follows, generation);
-                let image = Image {
-                    id: id.clone(),
-                    name: follows.image_name(date),
-                    architecture: "x86_64".to_owned(),
-                    windows: follows == Follows::Os("windows"),
-                    state: "available".to_owned(),
-                    created: Some(
-                        self.now - SignedDuration::from_hours(24 * 30)
-                            + SignedDuration::from_hours(i64::from(generation)),
-                    ),
-                    deprecated: None,
-                    owner: ACCOUNT.to_owned(),
-                    owner_alias: follows.is_public().then(|| "amazon".to_owned()),
-                    virtualization: "hvm".to_owned(),
-                    root_device: Some("/dev/xvda".to_owned()),
-                };
-                Arc::make_mut(&mut self.account.images).insert(id, image);
-            }
-            self.set_parameter(&ParameterName::from(follows.parameter()), &Self::image_of(follows, 0));
-        }
-    }
-
-    pub(super) fn set_parameter(&mut self, name: &ParameterName, image: &AmiId) {
-        let parameter = Parameter {
-            value: image.to_string(),
-            kind: ParameterKind::String,
-            data_type: Some("text".to_owned()),
-            modified: Some(self.now),
-        };
-        Arc::make_mut(&mut self.account.parameters).insert(name.clone(), parameter);
-        self.ledger.releases.entry(name.clone()).or_default().push((self.now, image.clone()));
     }
 
     fn build_clusters(&mut self) {
@@ -121,81 +75,6 @@ impl World {
         }
     }
 
-    fn build_group(&mut self, shape: &GroupShape) {
-        let name = GroupName::from(shape.name.as_str());
-        let template = TemplateId::new(format!("lt-0{:016x}", self.names.number()));
-        let (rule, mixed, image) = match shape.template {
-            TemplateShape::Rule { rule, mixed } => (rule, mixed, Self::image_of(shape.follows, 0).to_string()),
-            TemplateShape::Resolves => {
-                (VersionRule::Default, false, format!("resolve:ssm:{}", shape.follows.parameter()))
-            }
-        };
-        self.build_template(&template, image);
-        let group = Group {
-            name: name.clone(),
-            min: 0,
-            max: shape.hosts + 5,
-            desired: shape.hosts,
-            members: Vec::new(),
-            suspended: BTreeSet::new(),
-            launch: if mixed {
-                Launch::Mixed { base: TemplateSpec { template, rule }, overrides: Vec::new() }
-            } else {
-                Launch::Template(TemplateSpec { template, rule })
-            },
-            tags: self.group_tags(shape),
-            managed: false,
-        };
-        self.build_provider(&name);
-        Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());
-        self.ledger.follows.entry(name).or_default().insert(ParameterName::from(shape.follows.parameter()));
-        for age in 0..shape.hosts {
-            let no = self.add_host(&group, Self::image_of(shape.follows, 0));
-            // A group grew over the last week.
-            self.age(no, SignedDuration::from_hours(24 * 7) - SignedDuration::from_mins(37 * i64::from(age % 240)));
-            self.plan_agent_drop(no);
-        }
-    }
-
-    fn build_template(&mut self, id: &TemplateId, image: String) {
-        let created = self.now - SignedDuration::from_hours(24 * 20);
-        let version = Version {
-            number: 1,
-            image,
-            description: "by hand".to_owned(),
-            created,
-            client_token: None,
-            source: None,
-            block_devices: Vec::new(),
-        };
-        let template = Template { default: 1, versions: vec![version] };
-        Arc::make_mut(&mut self.account.templates).insert(id.clone(), template);
-    }
-
-    fn build_provider(&mut self, group: &GroupName) {
-        let provider = CapacityProviderName::new(format!("{group}-provider"));
-        let of = if group.as_str() == OTHER_GROUP { OTHER } else { CLUSTER };
-        if let Some(cluster) = self.cluster_mut(&cluster_arn(of)) {
-            cluster.capacity_providers.insert(0, provider.clone());
-        }
-        let described = CapacityProvider { name: provider.clone(), group: Some(group.clone()) };
-        Arc::make_mut(&mut self.account.providers).insert(provider, described);
-    }
-
-    fn group_tags(&self, shape: &GroupShape) -> BTreeMap<String, String> {
-        let prefix = &self.scenario.settings.tag_prefix;
-        let mut tags: BTreeMap<_, _> =
-            shape.tags.iter().map(|(key, value)| (format!("{prefix}{key}"), value.clone())).collect();
-        match shape.follows {
-            Follows::Own => tags.insert(format!("{prefix}ami-parameter"), shape.follows.parameter().to_owned()),
-            Follows::Os(os) => tags.insert("OS".to_owned(), os.to_owned()),
-        };
-        if !shape.enabled {
-            tags.insert(format!("{prefix}enabled"), "false".to_owned());
-        }
-        tags
-    }
-
     fn build_standalone_tasks(&mut self) {
         let hosts = self.hosts_by_age();
         let stuck = u32::from(self.scenario.stuck_task);
@@ -218,7 +97,9 @@ impl World {
         self.plan(faults.person_drains_per_hour, Physics::RandomDrain);
         let release = self.now + self.scenario.release_after;
         self.agenda.put(release, Physics::Release(1));
-        self.ledger.releases_to_come = 1 + u32::from(self.scenario.second_release_after.is_some());
+        let more = self.scenario.acts.iter().filter(|(_, act)| matches!(act, Act::Release(_))).count();
+        let more = u32::try_from(more).unwrap_or(0) + u32::from(self.scenario.second_release_after.is_some());
+        self.ledger.releases_to_come = 1 + more;
         if let Some(later) = self.scenario.second_release_after {
             self.agenda.put(release + later, Physics::Release(2));
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::World;
-use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostNo, Version};
+use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostKind, HostNo, Version};
 use super::requests::{Answer, Refusal, at_most, page};
+use super::{Physics, World};
 use crate::effect::{
     BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, Parameter, Reply, VersionQuery, VersionRule,
 };
@@ -14,6 +14,8 @@ use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.
 const FILTER_VALUES: usize = 200;
+/// The data type of parameters whose values SSM checks.
+pub(super) const IMAGE_TYPE: &str = "aws:ec2:image";
 
 pub(super) fn describe_instances(
     account: &Account,
@@ -26,7 +28,8 @@ pub(super) fn describe_instances(
         InstanceFilter::MembersOf(groups) => at_most(groups, FILTER_VALUES)?,
         InstanceFilter::Tagged { .. } => {}
     }
-    let asked = account.hosts.iter().filter(|(no, host)| passes(filter, **no, host));
+    let on_ec2 = account.hosts.iter().filter(|(_, host)| host.kind != HostKind::External);
+    let asked = on_ec2.filter(|(no, host)| passes(filter, **no, host));
     let keyed = asked.map(|(no, host)| (no.instance().to_string(), host.described(*no)));
     let (instances, next) = page(keyed, token, size);
     Ok(Reply::Instances { instances, next })
@@ -235,19 +238,36 @@ impl World {
         Ok(Reply::Done)
     }
 
+    /// Where the parameter is to hold an image's id, SSM checks it first: the old value stays until then.
     pub(super) fn put_parameter(&mut self, name: &ParameterName, image: &AmiId, data_type: Option<&str>) -> Answer {
-        let now = self.now;
-        let Some(found) = Arc::make_mut(&mut self.account.parameters).get_mut(name) else {
+        let Some(found) = self.account.parameters.get(name) else {
             return Err(Refusal::not_found("ParameterNotFound", name));
         };
         if found.data_type.as_deref() != data_type {
             return Err(Refusal::refused("ValidationException", "the data type of a parameter does not change"));
         }
+        self.note(Happening::ParameterWritten { parameter: name.clone(), image: image.clone() });
+        if data_type == Some(IMAGE_TYPE) {
+            self.after(self.scenario.parameter_check, Physics::ParameterChecked(name.clone(), image.clone()));
+        } else {
+            self.give_parameter(name, image);
+        }
+        Ok(Reply::Done)
+    }
+
+    /// An image that is not available is not taken; nobody is told but by an event that says so.
+    pub(super) fn parameter_checked(&mut self, name: &ParameterName, image: &AmiId) {
+        if self.account.images.get(image).is_some_and(|image| image.state == "available") {
+            self.give_parameter(name, image);
+        }
+    }
+
+    fn give_parameter(&mut self, name: &ParameterName, image: &AmiId) {
+        let now = self.now;
+        let Some(found) = Arc::make_mut(&mut self.account.parameters).get_mut(name) else { return };
         found.value = image.to_string();
         found.modified = Some(now);
-        self.note(Happening::ParameterWritten { parameter: name.clone(), image: image.clone() });
         self.emit_parameter(name);
-        Ok(Reply::Done)
     }
 }
 

@@ -76,7 +76,7 @@ impl World {
             ],
             "clusterArn": host.cluster,
             "containerInstanceArn": arn,
-            "ec2InstanceId": no.instance(),
+            "ec2InstanceId": no.instance_of(host.kind),
             "registeredResources": resource(8192),
             "remainingResources": resource(8192_usize.saturating_sub(used * 128)),
             "status": status,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::account::{Agent, GROUP_NAME_TAG, Host, HostNo, zones};
+use super::account::{Agent, GROUP_NAME_TAG, Host, HostKind, HostNo, zones};
 use super::{FORGET, Physics, World};
 use crate::effect::{ContainerInstanceStatus, Group, InstanceState, Lifecycle};
 use crate::id::{AmiId, GroupName, Zone};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::{BadRelease, CLUSTER, OTHER};
+use crate::sim::scenario::{BadRelease, CLUSTER, Membership, OTHER};
 use crate::sim::timeline::{By, Happening};
 
 /// How long a group takes to notice that a member is gone.
@@ -86,9 +86,11 @@ impl World {
         let zone = zones.into_iter().min_by_key(|(zone, count)| (*count, zone.clone())).map(|(zone, _)| zone);
         let made_from = self.account.images.get(&image);
         let host = Host {
+            kind: HostKind::OfGroup,
+            root_device: made_from.and_then(|image| image.root_device.clone()),
             architecture: made_from.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
             windows: made_from.is_some_and(|image| image.windows),
-            cluster: super::cluster_arn(if group.name.as_str().starts_with(OTHER) { OTHER } else { CLUSTER }),
+            cluster: super::cluster_arn(self.cluster_to_join(&group.name)),
             origin: group.name.clone(),
             member: Some(Lifecycle::Pending),
             image,
@@ -100,6 +102,15 @@ impl World {
         };
         Arc::make_mut(&mut self.account.hosts).insert(no, host);
         no
+    }
+
+    fn cluster_to_join(&self, group: &GroupName) -> &'static str {
+        let shape = self.scenario.groups.iter().find(|shape| shape.name == group.as_str());
+        match shape.map(|shape| shape.membership) {
+            _ if group.as_str().starts_with(OTHER) => OTHER,
+            Some(Membership::TwoClusters) if self.account.members_of(group).count() % 2 == 1 => OTHER,
+            Some(Membership::Provider | Membership::Configured | Membership::TwoClusters) | None => CLUSTER,
+        }
     }
 
     pub(super) fn booted(&mut self, no: HostNo) {

@@ -65,11 +65,12 @@ impl World {
     /// A new version with the release's image, like version 1.
     pub fn new_version(&mut self, image: &AmiId, token: &str) -> Result<Reply, Failure> {
         let template = self.group_now().launch.templates().first().unwrap().template.clone();
+        let block_devices = self.account.templates[&template].versions[0].block_devices.clone();
         self.perform(&Request::CreateLaunchTemplateVersion {
             template,
             source: 1,
             image: image.clone(),
-            block_devices: Vec::new(),
+            block_devices,
             description: "by test".to_owned(),
             client_token: token.to_owned(),
         })

@@ -14,8 +14,10 @@ mod ec2;
 mod ecs;
 mod events;
 mod fleet;
+mod groups;
 #[cfg(test)]
 pub(super) mod hand;
+mod images;
 mod people;
 mod queue;
 mod requests;
@@ -30,7 +32,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use account::{
-    ACCOUNT, Account, Agent, Host, HostNo, Owner, REGION, Service, Task, TaskNo, Template, Version, cluster_arn,
+    ACCOUNT, Account, Agent, Host, HostKind, HostNo, Owner, REGION, Service, Task, TaskNo, Template, Version,
+    cluster_arn,
 };
 pub use queue::Queue;
 
@@ -39,8 +42,8 @@ use super::chance::{Chance, Delay};
 use super::invariants::Ledger;
 use super::scenario::{Act, Scenario};
 use super::timeline::{Happening, Moment};
-use crate::effect::{Cluster, Group, Message};
-use crate::id::{AmiId, ClusterArn, GroupName, TemplateId};
+use crate::effect::{Cluster, Group, Image, Message, Parameter};
+use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
 
 /// How long AWS describes what is gone: stopped tasks, INACTIVE container instances, terminated instances.
 const FORGET: Delay = Delay::secs(3600, 3600);
@@ -94,6 +97,8 @@ enum Physics {
     ForgetTask(TaskNo),
     /// A message arrives in the queue.
     Deliver(String),
+    /// SSM has checked the image that a parameter is to name.
+    ParameterChecked(ParameterName, AmiId),
     /// The hourly message.
     Schedule,
     /// The n-th release.
@@ -174,6 +179,7 @@ impl World {
             Physics::TaskStep(task, course) => self.task_step(task, course),
             Physics::ForgetTask(task) => self.forget_task(task),
             Physics::Deliver(body) => self.queue.send(body, self.now),
+            Physics::ParameterChecked(name, image) => self.parameter_checked(&name, &image),
             Physics::Schedule => self.schedule(),
             Physics::Release(generation) => self.release(generation),
             Physics::Act(act) => self.perform_act(act),
@@ -203,6 +209,47 @@ impl World {
     fn after(&mut self, delay: Delay, physics: Physics) {
         let at = self.now + self.physics.delay(delay);
         self.agenda.put(at, physics);
+    }
+
+    /// Makes an image something that nobody shall take: for tests, before it is released.
+    pub fn spoil(&mut self, id: &AmiId, spoil: impl FnOnce(&mut Image)) {
+        if let Some(image) = Arc::make_mut(&mut self.account.images).get_mut(id) {
+            spoil(image);
+        }
+        self.ledger.spoiled.insert(id.clone());
+    }
+
+    /// Says otherwise what an image says; it stays a good one.
+    pub fn edit_image(&mut self, id: &AmiId, edit: impl FnOnce(&mut Image)) {
+        if let Some(image) = Arc::make_mut(&mut self.account.images).get_mut(id) {
+            edit(image);
+        }
+    }
+
+    /// Makes a parameter say anything, or nothing at all: for tests. No event tells.
+    pub fn put_any_parameter(&mut self, name: &ParameterName, parameter: Option<Parameter>) {
+        let parameters = Arc::make_mut(&mut self.account.parameters);
+        match parameter {
+            Some(parameter) => parameters.insert(name.clone(), parameter),
+            None => parameters.remove(name),
+        };
+    }
+
+    /// Changes a template as a person would: for tests.
+    pub fn edit_templates(&mut self, edit: impl FnOnce(&mut BTreeMap<TemplateId, Template>)) {
+        edit(Arc::make_mut(&mut self.account.templates));
+    }
+
+    /// Changes a group as a person would: for tests.
+    pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.group_mut(name) {
+            edit(group);
+        }
+    }
+
+    /// Workers cannot find the release of this group: they report it and leave it as it is.
+    pub fn put_beyond_workers(&mut self, group: &GroupName) {
+        self.ledger.beyond_workers.insert(group.clone());
     }
 
     pub(super) fn note(&mut self, what: Happening) {

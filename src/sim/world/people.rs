@@ -1,11 +1,13 @@
 //! What people and schedules do: releases, messages, and hands on single hosts.
 
-use super::account::{HostNo, Owner};
+use std::sync::Arc;
+
+use super::account::{HostKind, HostNo, Owner};
 use super::{Physics, World, cluster_arn};
 use crate::effect::{ContainerInstanceStatus, TaskStatus};
 use crate::id::{AmiId, GroupName, ParameterName};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::{Act, BadRelease, CLUSTER, Follows, OTHER, OWN_PARAMETER, Trigger};
+use crate::sim::scenario::{Act, BadRelease, CLUSTER, ImageKind, OTHER, Trigger};
 use crate::sim::timeline::{By, Happening};
 
 const HOUR: Delay = Delay::secs(3600, 3600);
@@ -18,9 +20,9 @@ impl World {
     }
 
     /// The image of a generation (0: what everything runs at the start) of the images of one kind.
-    pub fn image_of(follows: Follows, generation: u32) -> AmiId {
-        let kind =
-            follows.parameter().bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    pub fn image_of(kind: impl Into<ImageKind>, generation: u32) -> AmiId {
+        let parameter = kind.into().parameter();
+        let kind = parameter.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
         AmiId::new(format!("ami-0{kind:08x}{:08x}", generation + 1))
     }
 
@@ -33,15 +35,22 @@ impl World {
             self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}","force":true}}"#));
             return;
         }
-        for follows in self.followed() {
-            let (parameter, image) = (ParameterName::from(follows.parameter()), Self::image_of(follows, generation));
+        for kind in self.scenario.kinds() {
+            let (parameter, image) = (ParameterName::from(kind.parameter()), Self::image_of(kind, generation));
+            if self.account.images.get(&image).is_none() {
+                self.build_image(kind, generation, self.now);
+            }
+            if self.scenario.deprecates && generation == 1 {
+                let now = self.now;
+                self.edit_image(&Self::image_of(kind, 0), |image| image.deprecated = Some(now));
+            }
             if generation == 1 && self.scenario.bad_release != BadRelease::No {
                 self.bad_images.insert(image.clone());
             }
-            self.set_parameter(&parameter, &image);
+            self.publish(kind, &image);
             self.note(Happening::ReleasePublished { parameter: parameter.clone(), image: image.clone() });
             // Public parameters are not known to emit events.
-            if self.scenario.trigger == Trigger::Event && parameter.as_str() == OWN_PARAMETER {
+            if self.scenario.trigger == Trigger::Event && kind.is_told() {
                 self.emit_parameter(&parameter);
             }
         }
@@ -64,6 +73,10 @@ impl World {
                 let secs = u64::try_from(for_.as_secs()).unwrap_or(0);
                 self.with_host(host, |world, no| world.agent_drops(no, Delay::secs(secs, secs)));
             }
+            Act::Release(generation) => self.release(generation),
+            Act::Deregister(kind, generation) => {
+                Arc::make_mut(&mut self.account.images).remove(&Self::image_of(kind, generation));
+            }
         }
     }
 
@@ -73,10 +86,11 @@ impl World {
         }
     }
 
-    /// The hosts of the opted-in cluster that are up, oldest first.
+    /// The hosts of the opted-in cluster's groups that are up, oldest first.
     pub fn hosts_by_age(&self) -> Vec<HostNo> {
         let cluster = cluster_arn(CLUSTER);
-        let up = self.account.hosts.iter().filter(|(_, host)| host.cluster == cluster && host.is_up());
+        let of_groups = self.account.hosts.iter().filter(|(_, host)| host.kind == HostKind::OfGroup);
+        let up = of_groups.filter(|(_, host)| host.cluster == cluster && host.is_up());
         let mut hosts: Vec<_> = up.map(|(no, host)| (host.launched, *no)).collect();
         hosts.sort_unstable();
         hosts.into_iter().map(|(_, no)| no).collect()
