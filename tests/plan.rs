@@ -2,7 +2,6 @@
 //! the simulated survey fails on any.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each test is about a few of the things that happen")]
-#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 mod common;
 
@@ -248,4 +247,16 @@ fn demo_shows_it_and_a_script_can_read_it() {
     assert_eq!(report["clusters"][0]["groups"][0]["hosts"]["outdated"], 2);
     let text = String::from_utf8(demo(&["--hosts", "5", "--plan"]).stdout).unwrap();
     assert!(text.starts_with("cluster demo: 5 hosts in 2 groups, 5 to replace, 0 in flight\n"), "{text}");
+}
+
+#[test]
+fn the_readme_shows_what_it_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ecs-rotator"))
+        .args(["demo", "--hosts", "6", "--plan"])
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let readme = include_str!("../README.md");
+    assert!(readme.contains(&format!("```text\n{printed}```")), "put this there:\n{printed}");
 }
