@@ -260,6 +260,15 @@ pub fn made(view: &mut ClusterView, template: &TemplateId, image: &AmiId, versio
     view.made.entry((template.clone(), image.clone())).or_default().extend(versions);
 }
 
+/// Takes over into a new view what the rotation's tags said last: a read of them that lags behind must not undo what was
+/// written a moment ago.
+pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
+    new.rotation.clone_from(&old.rotation);
+    new.hold.clone_from(&old.hold);
+    new.rotate_before = old.rotate_before;
+    new.scope.clone_from(&old.scope);
+}
+
 /// Takes over into a new whole view what AWS does not say: what we have seen ourselves.
 pub fn carry_over(new: &mut ClusterView, old: &ClusterView) {
     for (name, group) in &mut new.groups {

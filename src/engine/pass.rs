@@ -199,7 +199,11 @@ impl Pass {
         if whole && self.draft.is_none() {
             self.errand.whole = false;
             self.errand.looks.clear();
-            self.draft = Some(ClusterView::blank(state.arn.clone(), context.worker.clone()));
+            let mut draft = ClusterView::blank(state.arn.clone(), context.worker.clone());
+            if let Some(old) = &state.view {
+                absorb::remember_rotation(&mut draft, old);
+            }
+            self.draft = Some(draft);
         }
         let Some(draft) = &self.draft else { return false };
         let lacking = lacking(draft, context.now);

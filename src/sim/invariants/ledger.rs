@@ -98,15 +98,16 @@ impl World {
         let (id, state) = self.rotation_tag(cluster);
         let key = format!("{}rotation", self.scenario.settings.tag_prefix);
         let said = before.get(&key).map(|text| split_rotation(text));
+        if state == "open" {
+            // Widened or opened: what it is about is what is written now.
+            let scope = self.cluster_tag(cluster, "groups").unwrap_or_default();
+            self.ledger.scope = scope.split_whitespace().map(GroupName::from).collect();
+        }
         if said.as_ref() != Some(&(id.clone(), state.clone())) {
             let cluster = cluster.clone();
             (self.ledger.closed, self.ledger.held) = (None, None);
             match state.as_str() {
-                "open" => {
-                    let scope = self.cluster_tag(&cluster, "groups").unwrap_or_default();
-                    self.ledger.scope = scope.split_whitespace().map(GroupName::from).collect();
-                    self.note(Happening::RotationOpened { cluster, id });
-                }
+                "open" => self.note(Happening::RotationOpened { cluster, id }),
                 "paused" => self.note(Happening::RotationPaused { cluster, id }),
                 "held" => {
                     self.ledger.held = Some(now);
