@@ -39,8 +39,8 @@ pub struct Ledger {
     /// When the first release was published.
     pub released: Option<Timestamp>,
     pub releases_to_come: u32,
-    /// The groups that the open rotation is about; empty: all.
-    pub scope: BTreeSet<GroupName>,
+    /// What people are still going to do.
+    pub acts_to_come: usize,
     /// When the rotation tag last said so after the latest release; none while it says otherwise.
     pub closed: Option<Timestamp>,
     pub held: Option<Timestamp>,
@@ -102,11 +102,7 @@ impl World {
             let cluster = cluster.clone();
             (self.ledger.closed, self.ledger.held) = (None, None);
             match state.as_str() {
-                "open" => {
-                    let scope = self.cluster_tag(&cluster, "groups").unwrap_or_default();
-                    self.ledger.scope = scope.split_whitespace().map(GroupName::from).collect();
-                    self.note(Happening::RotationOpened { cluster, id });
-                }
+                "open" => self.note(Happening::RotationOpened { cluster, id }),
                 "paused" => self.note(Happening::RotationPaused { cluster, id }),
                 "held" => {
                     self.ledger.held = Some(now);
