@@ -224,7 +224,8 @@ fn a_launch_configuration_is_reported_and_the_other_groups_go_on() {
 }
 
 #[test]
-fn two_groups_that_share_a_template_and_follow_different_images_are_left_alone() {
+fn regression_two_groups_that_share_a_template_and_follow_different_images_are_left_alone() {
+    // Their hosts stayed outdated, and the rotation open for ever.
     let other = GroupShape::new("api-asg", 2).template(plain(DEFAULT)).shares("web-asg");
     let groups = vec![web().template(plain(DEFAULT)), other.tag("ami-parameter", "/images/arm64/ecs-host")];
     let third = GroupShape::new("job-asg", 1).follows(Follows::Own).arm64();
@@ -240,7 +241,7 @@ fn two_groups_that_share_a_template_and_follow_different_images_are_left_alone()
 }
 
 #[test]
-fn a_template_that_is_shared_with_a_group_that_has_opted_out_is_not_written() {
+fn regression_a_template_that_is_shared_with_a_group_that_has_opted_out_is_not_written() {
     let other = GroupShape::new("api-asg", 2).template(plain(DEFAULT)).shares("web-asg").disabled();
     let (report, told) = run_with(scenario(vec![web().template(plain(DEFAULT)), other]), |world| {
         world.put_beyond_workers(&GroupName::from("web-asg"));
@@ -316,7 +317,8 @@ fn of_the_images_of_a_name_the_newest_that_may_be_taken_is_taken() {
 fn an_image_that_is_too_young_is_taken_by_the_hourly_check_once_it_is_old_enough() {
     for template in [plain(PINNED), TemplateShape::Resolves, TemplateShape::ReleaseByParameter { checked: false }] {
         let group = web().template(template).follows(Follows::Os("al2023")).tag("min-ami-age", "3h");
-        let scenario = scenario(vec![group]);
+        let sweep = Act::Send(r#"{"action":"sweep"}"#.to_owned());
+        let scenario = scenario(vec![group]).act(minutes(60 * 5), sweep);
         let released = ecs_rotator::sim::START + scenario.release_after;
         let (report, told) = run_with(scenario, |world| {
             world.edit_image(&World::image_of(Follows::Os("al2023"), 1), |image| image.created = Some(released));
