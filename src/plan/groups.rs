@@ -11,7 +11,7 @@ use super::host::Phase;
 use super::model::{ClusterView, GroupView, Look, Seen};
 use super::release::{Release, Resolution};
 use super::tags::RotationState;
-use super::writing::{Pruning, Step, disturbs, next_step, prune};
+use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, earlier, is_in_flight};
 use crate::effect::{Lifecycle, Member};
 use crate::id::{GroupName, InstanceId};
@@ -91,10 +91,6 @@ fn write_release(
         let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
         if !looks.is_empty() {
             plan.looks.extend(looks);
-            continue;
-        }
-        if let Some(reason) = disturbs(context, name, launch) {
-            plan.unresolved.insert(name.clone(), reason);
             continue;
         }
         match next_step(view, name, group, launch, context.now) {

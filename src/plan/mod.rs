@@ -198,7 +198,11 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
 
 pub fn resolutions(view: &ClusterView, now: Timestamp) -> BTreeMap<&GroupName, Resolution<'_>> {
     let ours = view.groups.iter().filter(|(_, group)| group.is_ours_to_touch());
-    ours.map(|(name, group)| (name, resolve(view, name, group, now))).collect()
+    let mut resolutions = ours.map(|(name, group)| (name, resolve(view, name, group, now))).collect();
+    for (name, reason) in writing::disturbing(view, &resolutions) {
+        resolutions.insert(name, Resolution::Unresolved { reason });
+    }
+    resolutions
 }
 
 /// Is some host of these phases in flight?

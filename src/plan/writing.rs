@@ -127,24 +127,41 @@ pub fn made_from(version: &TemplateVersion) -> Option<u64> {
     (version.image.as_deref() == Some(image)).then_some(source)
 }
 
-/// A new version, or a new default, is everybody's who uses the template by `$Latest` or `$Default`. Why this launch must not
-/// be written, if so.
-pub(super) fn disturbs(context: &Context<'_>, name: &GroupName, launch: &Launching<'_>) -> Option<String> {
+/// What the groups of a cluster shall launch.
+type Resolutions<'a> = BTreeMap<&'a GroupName, Resolution<'a>>;
+
+/// A new version, or a new default, is everybody's who uses the template by `$Latest` or `$Default`. The groups whose release
+/// must not be written because of that, and why.
+pub(super) fn disturbing<'a>(view: &ClusterView, resolutions: &Resolutions<'a>) -> Vec<(&'a GroupName, String)> {
+    let mut disturbing = Vec::new();
+    for name in resolutions.keys() {
+        let mut behind = launches_of(resolutions, name).filter(|launch| !launch.is_in_use());
+        disturbing.extend(behind.find_map(|launch| Some((*name, disturbs(view, resolutions, name, launch)?))));
+    }
+    disturbing
+}
+
+fn disturbs(
+    view: &ClusterView,
+    resolutions: &Resolutions<'_>,
+    name: &GroupName,
+    launch: &Launching<'_>,
+) -> Option<String> {
     match &launch.way {
-        Way::Version { spec, in_use } => disturbs_by_version(context, name, launch, spec, in_use),
-        Way::Parameter { parameter, .. } => disturbs_by_parameter(context, name, launch, parameter),
+        Way::Version { spec, in_use } => disturbs_by_version(view, resolutions, name, launch, spec, in_use),
+        Way::Parameter { parameter, .. } => disturbs_by_parameter(view, resolutions, name, launch, parameter),
         Way::Override { .. } | Way::Follows { .. } => None,
     }
 }
 
 fn disturbs_by_version(
-    context: &Context<'_>,
+    view: &ClusterView,
+    resolutions: &Resolutions<'_>,
     name: &GroupName,
     launch: &Launching<'_>,
     spec: &TemplateSpec,
     in_use: &TemplateVersion,
 ) -> Option<String> {
-    let view = context.view;
     let template = &spec.template;
     for (other, group) in &view.groups {
         for theirs in group.facts.launch.templates().into_iter().filter(|theirs| theirs.template == *template) {
@@ -163,7 +180,7 @@ fn disturbs_by_version(
             if theirs.rule == VersionRule::Latest && !same {
                 return Some(format!("{other} launches the newest version of its template {template}, and it another"));
             }
-            if let Some(image) = moved.then(|| other_image(context, other, theirs)).flatten()
+            if let Some(image) = moved.then(|| other_image(resolutions, other, theirs)).flatten()
                 && image != launch.image
             {
                 return Some(format!(
@@ -178,21 +195,22 @@ fn disturbs_by_version(
 }
 
 /// What another group shall launch from this template.
-fn other_image(context: &Context<'_>, group: &GroupName, spec: &TemplateSpec) -> Option<AmiId> {
-    launches_of(context, group).find_map(|launch| match &launch.way {
+fn other_image(resolutions: &Resolutions<'_>, group: &GroupName, spec: &TemplateSpec) -> Option<AmiId> {
+    launches_of(resolutions, group).find_map(|launch| match &launch.way {
         Way::Version { spec: theirs, .. } if *theirs == spec => Some(launch.image.clone()),
         Way::Version { .. } | Way::Override { .. } | Way::Follows { .. } | Way::Parameter { .. } => None,
     })
 }
 
 fn disturbs_by_parameter(
-    context: &Context<'_>,
+    view: &ClusterView,
+    resolutions: &Resolutions<'_>,
     name: &GroupName,
     launch: &Launching<'_>,
     parameter: &ParameterName,
 ) -> Option<String> {
-    for other in context.view.groups.keys().filter(|other| *other != name) {
-        for theirs in launches_of(context, other) {
+    for other in view.groups.keys().filter(|other| *other != name) {
+        for theirs in launches_of(resolutions, other) {
             match &theirs.way {
                 Way::Parameter { parameter: written, .. } if written == parameter && theirs.image != launch.image => {
                     return Some(format!(
@@ -207,8 +225,8 @@ fn disturbs_by_parameter(
     None
 }
 
-fn launches_of<'a>(context: &'a Context<'_>, group: &GroupName) -> impl Iterator<Item = &'a Launching<'a>> {
-    let release = match context.resolutions.get(group) {
+fn launches_of<'a>(resolutions: &'a Resolutions<'_>, group: &GroupName) -> impl Iterator<Item = &'a Launching<'a>> {
+    let release = match resolutions.get(group) {
         Some(Resolution::Resolved(release)) => Some(release),
         Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
     };

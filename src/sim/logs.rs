@@ -1,4 +1,5 @@
-//! Lets a test say "no ERROR was logged during this run": ERROR means broken, so a run with one has failed.
+//! Lets a test say "no ERROR was logged during this run" (ERROR means broken, so a run with one has failed), and "this
+//! reason was told".
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
@@ -16,17 +17,26 @@ use tracing_subscriber::registry::Registry;
 use super::clock;
 
 thread_local! {
-    static ERRORS: RefCell<Option<Rc<RefCell<Vec<String>>>>> = const { RefCell::new(None) };
+    static LINES: RefCell<Option<Rc<RefCell<Vec<String>>>>> = const { RefCell::new(None) };
 }
 
 /// Runs `work`, and gives back what it returned together with every ERROR event it logged on this thread.
 pub fn errors_during<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
-    let errors = Rc::new(RefCell::new(Vec::new()));
-    let outer = ERRORS.replace(Some(Rc::clone(&errors)));
-    let subscriber = Registry::default().with(CollectErrors.with_filter(LevelFilter::ERROR));
+    during(CollectErrors.with_filter(LevelFilter::ERROR), work)
+}
+
+/// As `errors_during`, with every event from INFO on.
+pub fn told_during<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    during(CollectAll.with_filter(LevelFilter::INFO), work)
+}
+
+fn during<T>(layer: impl Layer<Registry> + Send + Sync, work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let outer = LINES.replace(Some(Rc::clone(&lines)));
+    let subscriber = Registry::default().with(layer);
     let result = with_default(Arc::new(subscriber), work);
-    ERRORS.set(outer);
-    (result, errors.take())
+    LINES.set(outer);
+    (result, lines.take())
 }
 
 /// A layer that keeps ERROR events of this thread for `errors_during`; to be combined with a printing layer where wanted.
@@ -38,15 +48,29 @@ impl<S: Subscriber> Layer<S> for CollectErrors {
         if *event.metadata().level() != Level::ERROR {
             return;
         }
-        let mut line = Line::default();
-        event.record(&mut line);
-        let at = clock::now().map_or_else(String::new, |now| now.to_string());
-        ERRORS.with_borrow(|errors| {
-            if let Some(errors) = errors {
-                errors.borrow_mut().push(format!("{at} {}:{}", event.metadata().target(), line.0));
-            }
-        });
+        keep(event);
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CollectAll;
+
+impl<S: Subscriber> Layer<S> for CollectAll {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        keep(event);
+    }
+}
+
+fn keep(event: &Event<'_>) {
+    let mut line = Line::default();
+    event.record(&mut line);
+    let at = clock::now().map_or_else(String::new, |now| now.to_string());
+    let (level, target) = (event.metadata().level(), event.metadata().target());
+    LINES.with_borrow(|lines| {
+        if let Some(lines) = lines {
+            lines.borrow_mut().push(format!("{at} {level} {target}:{}", line.0));
+        }
+    });
 }
 
 /// The fields of an event, one after the other.
@@ -66,6 +90,16 @@ impl Visit for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_that_is_told_is_collected_with_its_level() {
+        let ((), told) = told_during(|| {
+            tracing::debug!("a detail");
+            tracing::info!(group = "web", "told");
+        });
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("INFO") && told[0].contains("group=\"web\""), "{told:?}");
+    }
 
     #[test]
     fn an_error_is_collected_and_a_warning_is_not() {

@@ -144,6 +144,8 @@ pub enum Act {
     },
     /// Releases the images of this generation (0: those that everything ran at the start).
     Release(u32),
+    /// Releases the images of one kind alone.
+    ReleaseOf(ImageKind, u32),
     /// The image of this kind and generation is no more.
     Deregister(ImageKind, u32),
 }

@@ -327,9 +327,10 @@ impl Worker {
 }
 
 /// Held, or closed with nothing outdated left (a rotation of some groups is followed by one of the others); nobody in flight
-/// who is not in a hold (hosts in flight always finish); and no release to come.
+/// who is not in a hold (hosts in flight always finish); and neither a release nor an act of people to come.
 fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
-    let ended = ledger.held.is_some() || ledger.closed.is_some() && world.outdated().is_empty();
-    ended && ledger.releases_to_come == 0 && world.orphans().is_empty()
+    let closed = ledger.closed.is_some() && world.outdated().is_empty();
+    let ended = ledger.held.is_some() || closed || world.needs_no_rotation();
+    ended && ledger.releases_to_come == 0 && ledger.acts_to_come == 0 && world.orphans().is_empty()
 }

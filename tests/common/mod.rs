@@ -8,6 +8,7 @@ pub const LONG: SignedDuration = SignedDuration::from_hours(48);
 
 /// Runs a scenario in which no promise may be broken, no task interrupted by us, and nothing logged as an ERROR.
 #[track_caller]
+#[allow(dead_code, reason = "not every test file runs it so")]
 pub fn run(scenario: Scenario) -> Report {
     let seed = scenario.seed;
     let (report, errors) = logs::errors_during(|| Simulation::new(scenario).run(LONG));

@@ -39,8 +39,8 @@ pub struct Ledger {
     /// When the first release was published.
     pub released: Option<Timestamp>,
     pub releases_to_come: u32,
-    /// The groups that the open rotation is about; empty: all.
-    pub scope: BTreeSet<GroupName>,
+    /// What people are still going to do.
+    pub acts_to_come: usize,
     /// When the rotation tag last said so after the latest release; none while it says otherwise.
     pub closed: Option<Timestamp>,
     pub held: Option<Timestamp>,

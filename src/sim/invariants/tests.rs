@@ -1,11 +1,11 @@
 //! A check that cannot fail is a defect: here each promise is broken by hand, and seen to be broken.
 
-use crate::effect::Request;
+use crate::effect::{Launch, Request, TemplateSpec, VersionRule};
 use crate::engine::Settings;
 use crate::id::GroupName;
 use crate::plan::policy::{Budget, Policy};
 use crate::sim::faults::Faults;
-use crate::sim::scenario::{Act, GroupShape, OTHER, Scenario};
+use crate::sim::scenario::{Act, GroupShape, OTHER, Scenario, TemplateShape};
 use crate::sim::world::hand::{GROUP, release_image, released, secs};
 use crate::sim::world::{World, cluster_arn};
 
@@ -188,6 +188,99 @@ fn promise_6_a_second_version_for_the_same_image_is_one_too_many() {
     assert_eq!(world.ledger.violations, [], "the same token costs nothing");
     world.new_version(&release_image(), "another").unwrap();
     assert_eq!(world.promises_broken(), [6]);
+}
+
+#[test]
+fn promise_6_a_version_that_loses_a_data_volume_or_keeps_the_root_of_the_old_image_differs_in_more_than_the_image() {
+    let shape = GroupShape::new(GROUP, 4).root_snapshot();
+    for (root, data, broken) in [(false, true, &[][..]), (true, true, &[6]), (false, false, &[6]), (true, false, &[6])]
+    {
+        let mut world = released(quiet().groups(vec![shape.clone()]));
+        let template = world.group_now().launch.templates().first().unwrap().template.clone();
+        let mut block_devices = world.account.templates[&template].versions[0].block_devices.clone();
+        for (device, kept) in block_devices.iter_mut().zip([root, data]) {
+            device.snapshot = device.snapshot.take().filter(|_| kept);
+        }
+        world.ok(&Request::CreateLaunchTemplateVersion {
+            template,
+            source: 1,
+            image: release_image(),
+            block_devices,
+            description: "by test".to_owned(),
+            client_token: "token".to_owned(),
+        });
+        assert_eq!(world.promises_broken(), broken, "root {root} data {data}");
+    }
+}
+
+#[test]
+fn promise_5_only_old_versions_of_ours_that_nobody_uses_may_be_deleted() {
+    for (version, broken) in [(1, &[5][..]), (2, &[]), (3, &[5]), (4, &[5])] {
+        let shapes = vec![GroupShape::new(GROUP, 4), GroupShape::new("other-too", 0)];
+        let mut world = released(quiet().groups(shapes));
+        let template = world.group_now().launch.templates().first().unwrap().template.clone();
+        for token in ["a", "b", "c"] {
+            world.new_version(&release_image(), token).unwrap();
+        }
+        let spec = TemplateSpec { template: template.clone(), rule: VersionRule::Number(3) };
+        world.edit_group(&"other-too".into(), |group| group.launch = Launch::Template(spec));
+        world.edit_templates(|templates| templates.get_mut(&template).unwrap().default = 2);
+        world.ledger.violations.clear();
+        if version == 2 {
+            world.edit_templates(|templates| templates.get_mut(&template).unwrap().default = 1);
+        }
+        let request = Request::DeleteLaunchTemplateVersions { template, versions: vec![version] };
+        world.ok(&request);
+        assert_eq!(world.promises_broken(), broken, "{version}");
+    }
+}
+
+#[test]
+fn promise_5_a_parameter_is_written_only_where_a_group_that_reads_it_says_so() {
+    let by_parameter = TemplateShape::ReleaseByParameter { checked: false };
+    let shapes = vec![
+        GroupShape::new(GROUP, 2).template(by_parameter),
+        GroupShape::new("reads-asg", 1).template(TemplateShape::Resolves),
+        GroupShape::new("out-asg", 1).template(by_parameter).disabled(),
+    ];
+    for (name, broken) in [("/hosts/demo-asg", &[][..]), ("/images/ecs-host", &[5]), ("/hosts/out-asg", &[5])] {
+        let mut world = released(quiet().groups(shapes.clone()));
+        let data_type = Some("text".to_owned());
+        world.ok(&Request::PutParameter { name: name.into(), image: release_image(), data_type });
+        assert_eq!(world.promises_broken(), broken, "{name}");
+    }
+}
+
+#[test]
+fn promise_10_a_rejected_image_is_neither_written_nor_launched() {
+    let shape = GroupShape::new(GROUP, 4).tag("rejected", release_image().as_str());
+    let mut world = released(quiet().groups(vec![shape.clone()]));
+    world.new_version(&release_image(), "token").unwrap();
+    assert_eq!(world.promises_broken(), [10, 10], "it was made for nobody else, and is in use at once");
+    let host = world.nth_host(0).unwrap();
+    world.advance(secs(300));
+    world.tag_host(host);
+    world.ledger.violations.clear();
+    world.detach_host(host).unwrap();
+    assert_eq!(world.promises_broken(), [10]);
+
+    let by_parameter = shape.template(TemplateShape::ReleaseByParameter { checked: false });
+    let mut world = released(quiet().groups(vec![by_parameter]));
+    let data_type = Some("text".to_owned());
+    world.ok(&Request::PutParameter { name: "/hosts/demo-asg".into(), image: release_image(), data_type });
+    assert_eq!(world.promises_broken(), [10]);
+}
+
+#[test]
+fn promise_7_an_image_that_is_not_to_be_taken_is_no_release() {
+    let young = GroupShape::new(GROUP, 2).tag("min-ami-age", "60d");
+    for shape in [young, GroupShape::new(GROUP, 2).tag("rejected", release_image().as_str())] {
+        let mut world = released(quiet().groups(vec![shape]));
+        world.advance(secs(300));
+        assert_eq!(world.outdated(), []);
+        world.tag_host(world.nth_host(0).unwrap());
+        assert_eq!(world.promises_broken(), [7]);
+    }
 }
 
 #[test]

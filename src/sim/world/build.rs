@@ -13,7 +13,7 @@ use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
 use crate::sim::invariants::Ledger;
-use crate::sim::scenario::{Act, CLUSTER, GroupShape, OTHER, Scenario, ServiceShape};
+use crate::sim::scenario::{CLUSTER, GroupShape, OTHER, Scenario, ServiceShape};
 
 impl World {
     pub fn new(scenario: &Scenario) -> Self {
@@ -97,9 +97,8 @@ impl World {
         self.plan(faults.person_drains_per_hour, Physics::RandomDrain);
         let release = self.now + self.scenario.release_after;
         self.agenda.put(release, Physics::Release(1));
-        let more = self.scenario.acts.iter().filter(|(_, act)| matches!(act, Act::Release(_))).count();
-        let more = u32::try_from(more).unwrap_or(0) + u32::from(self.scenario.second_release_after.is_some());
-        self.ledger.releases_to_come = 1 + more;
+        self.ledger.releases_to_come = 1 + u32::from(self.scenario.second_release_after.is_some());
+        self.ledger.acts_to_come = self.scenario.acts.len();
         if let Some(later) = self.scenario.second_release_after {
             self.agenda.put(release + later, Physics::Release(2));
         }

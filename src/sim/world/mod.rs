@@ -181,7 +181,10 @@ impl World {
             Physics::Deliver(body) => self.queue.send(body, self.now),
             Physics::ParameterChecked(name, image) => self.parameter_checked(&name, &image),
             Physics::Schedule => self.schedule(),
-            Physics::Release(generation) => self.release(generation),
+            Physics::Release(generation) => {
+                self.ledger.releases_to_come = self.ledger.releases_to_come.saturating_sub(1);
+                self.release(generation);
+            }
             Physics::Act(act) => self.perform_act(act),
             Physics::Noise => self.noise(),
             Physics::RandomDeath => self.random_death(),

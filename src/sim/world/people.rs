@@ -27,39 +27,47 @@ impl World {
     }
 
     pub(super) fn release(&mut self, generation: u32) {
-        self.ledger.released.get_or_insert(self.now);
-        self.ledger.releases_to_come = self.ledger.releases_to_come.saturating_sub(1);
-        // What was said before does not answer this one.
-        (self.ledger.closed, self.ledger.held) = (None, None);
+        self.released_anew();
         if self.scenario.trigger == Trigger::Force {
             self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}","force":true}}"#));
             return;
         }
         for kind in self.scenario.kinds() {
-            let (parameter, image) = (ParameterName::from(kind.parameter()), Self::image_of(kind, generation));
-            if self.account.images.get(&image).is_none() {
-                self.build_image(kind, generation, self.now);
-            }
-            if self.scenario.deprecates && generation == 1 {
-                let now = self.now;
-                self.edit_image(&Self::image_of(kind, 0), |image| image.deprecated = Some(now));
-            }
-            if generation == 1 && self.scenario.bad_release != BadRelease::No {
-                self.bad_images.insert(image.clone());
-            }
-            self.publish(kind, &image);
-            self.note(Happening::ReleasePublished { parameter: parameter.clone(), image: image.clone() });
-            // Public parameters are not known to emit events.
-            if self.scenario.trigger == Trigger::Event && kind.is_told() {
-                self.emit_parameter(&parameter);
-            }
+            self.release_kind(kind, generation);
         }
         if self.scenario.trigger == Trigger::Message {
             self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}"}}"#));
         }
     }
 
+    fn released_anew(&mut self) {
+        self.ledger.released.get_or_insert(self.now);
+        // What was said before does not answer this one.
+        (self.ledger.closed, self.ledger.held) = (None, None);
+    }
+
+    fn release_kind(&mut self, kind: ImageKind, generation: u32) {
+        let (parameter, image) = (ParameterName::from(kind.parameter()), Self::image_of(kind, generation));
+        if self.account.images.get(&image).is_none() {
+            self.build_image(kind, generation, self.now);
+        }
+        if self.scenario.deprecates && generation == 1 {
+            let now = self.now;
+            self.edit_image(&Self::image_of(kind, 0), |image| image.deprecated = Some(now));
+        }
+        if generation == 1 && self.scenario.bad_release != BadRelease::No {
+            self.bad_images.insert(image.clone());
+        }
+        self.publish(kind, &image);
+        self.note(Happening::ReleasePublished { parameter: parameter.clone(), image: image.clone() });
+        // Public parameters are not known to emit events.
+        if self.scenario.trigger == Trigger::Event && kind.is_told() {
+            self.emit_parameter(&parameter);
+        }
+    }
+
     pub(super) fn perform_act(&mut self, act: Act) {
+        self.ledger.acts_to_come = self.ledger.acts_to_come.saturating_sub(1);
         match act {
             Act::HostDies(index) => self.with_host(index, |world, no| world.shut_down(no, By::Itself)),
             Act::Terminate(index) => self.with_host(index, |world, no| world.shut_down(no, By::Person)),
@@ -74,6 +82,10 @@ impl World {
                 self.with_host(host, |world, no| world.agent_drops(no, Delay::secs(secs, secs)));
             }
             Act::Release(generation) => self.release(generation),
+            Act::ReleaseOf(kind, generation) => {
+                self.released_anew();
+                self.release_kind(kind, generation);
+            }
             Act::Deregister(kind, generation) => {
                 Arc::make_mut(&mut self.account.images).remove(&Self::image_of(kind, generation));
             }
