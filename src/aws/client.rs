@@ -44,7 +44,9 @@ impl Aws {
         Ok(Self::with_config(&config, region, queue_url))
     }
 
-    fn with_config(config: &SdkConfig, region: String, queue_url: &str) -> Self {
+    /// The same for a configuration that is not the environment's.
+    #[must_use]
+    pub fn with_config(config: &SdkConfig, region: String, queue_url: &str) -> Self {
         Self {
             sqs: aws_sdk_sqs::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),

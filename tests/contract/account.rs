@@ -55,7 +55,8 @@ pub struct Account {
 
 impl Account {
     pub async fn create(emulators: &Emulators, rules: &QueueRules) -> Account {
-        let (fleet, queues) = (config(emulators.fleet_url()).await, config(emulators.sqs_url()).await);
+        let fleet = config(emulators.fleet_url(), ACCESS_KEY).await;
+        let queues = config(emulators.sqs_url(), ACCESS_KEY).await;
         let mut account = Account {
             ec2: aws_sdk_ec2::Client::new(&fleet),
             ecs: aws_sdk_ecs::Client::new(&fleet),
@@ -233,11 +234,12 @@ impl Account {
     }
 }
 
-async fn config(endpoint: String) -> SdkConfig {
+/// A client's configuration, signed by `key`.
+pub async fn config(endpoint: String, key: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(REGION))
         .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "contract tests"))
+        .credentials_provider(Credentials::new(key, key, None, None, "contract tests"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .load()
         .await

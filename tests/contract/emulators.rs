@@ -1,6 +1,6 @@
 //! Two emulators that nobody of this project wrote, one pair per test.
 //!
-//! moto plays EC2, Auto Scaling, ECS and SSM; ministack plays SQS. Both are Python packages, pinned in `requirements.txt`,
+//! moto plays EC2, Auto Scaling, ECS and SSM; ministack plays SQS (and single calls of SSM and ECS, where it knows more). Both are Python packages, pinned in `requirements.txt`,
 //! and installed once into a virtual environment below `target/emulators/`. The first process that needs them installs them
 //! into a directory of its own and renames it when all is well, under a file lock: whoever comes at the same time waits, and
 //! an installation that broke off halfway is never taken for one. (A virtual environment may be renamed as long as its
@@ -63,7 +63,7 @@ impl Emulators {
         self.moto.url()
     }
 
-    /// Where SQS is.
+    /// Where SQS is, and another SSM and ECS.
     pub fn sqs_url(&self) -> String {
         self.ministack.url()
     }
@@ -102,7 +102,7 @@ const MINISTACK: Program = Program {
             ("MINISTACK_HOST", "127.0.0.1".to_owned()),
             ("MINISTACK_REGION", REGION.to_owned()),
             ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
-            ("SERVICES", "sqs".to_owned()),
+            ("SERVICES", "sqs,ssm,ecs".to_owned()),
             // It would listen on every interface, whatever BIND_HOST says.
             ("IOT_MTLS_ENABLED", "0".to_owned()),
         ]

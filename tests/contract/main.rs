@@ -11,21 +11,25 @@
 //!
 //! `emulators` installs and starts the servers, `account` builds the account and `look` reads it, `driver` plays and keeps a
 //! `record`, `calls` reads what moto was asked, `worker` is the process, `scene` ties them together for one test. The tests:
-//! `rehearsal` (the driver itself, without a worker), `rotation`, `messages`, `ends`.
+//! `rehearsal` (the driver itself, without a worker), `rotation`, `messages`, `ends`; and single calls, without a worker, each
+//! to the emulator that plays it better: `requests` (what changes launches), `deletion`, `reads`.
 //!
 //! What the workers and servers said is below `target/tmp/contract/`, by test.
 #![cfg(feature = "aws")]
 
 mod account;
 mod calls;
+mod deletion;
 mod driver;
 mod emulators;
 mod ends;
 mod events;
 mod look;
 mod messages;
+mod reads;
 mod record;
 mod rehearsal;
+mod requests;
 mod rotation;
 mod scene;
 mod wait;

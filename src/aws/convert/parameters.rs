@@ -17,7 +17,9 @@ pub(in crate::aws) fn as_asked(
     found: &[ssm::Parameter],
 ) -> BTreeMap<ParameterName, Parameter> {
     let answer = |name: &ParameterName| {
-        let found = found.iter().find(|found| is_answer_to(name.as_str(), found))?;
+        // Where the selector is not said, that of the newest version is none.
+        let answers = found.iter().filter(|found| is_answer_to(name.as_str(), found));
+        let found = answers.max_by_key(|found| found.version())?;
         Some((name.clone(), parameter(found)?))
     };
     asked.iter().filter_map(answer).collect()
@@ -105,6 +107,14 @@ mod tests {
         let expected = [("/golden/al2023", "ami-3"), ("/golden/al2023:2", "ami-2"), ("/golden/al2023:stable", "ami-1")];
         let asked = expected.map(|(name, _)| name);
         assert_eq!(values(&asked, &all), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn an_answer_without_its_selector_is_told_by_its_version() {
+        let at = |version, value: &str| ssm::Parameter::builder().name("/a").version(version).value(value).build();
+        let expected = [("/a", "ami-2"), ("/a:1", "ami-1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(values(&["/a", "/a:1"], &[at(1, "ami-1"), at(2, "ami-2")]), expected);
+        assert_eq!(values(&["/a", "/a:1"], &[at(2, "ami-2"), at(1, "ami-1")]), expected);
     }
 
     #[test]
