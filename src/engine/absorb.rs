@@ -229,7 +229,11 @@ pub fn tenants(view: &mut ClusterView, tasks: Vec<Task>, follow_up: &mut FollowU
 
 /// What a group that may be anybody's launches from.
 pub fn anybody(view: &mut ClusterView, facts: &Group) {
-    view.in_use_anywhere.get_or_insert_default().extend(facts.launch.templates().into_iter().cloned());
+    let anywhere = view.anywhere.get_or_insert_default();
+    anywhere.named.extend(facts.launch.templates().into_iter().cloned());
+    if facts.launch == Launch::Unknown {
+        anywhere.unclear = Some(facts.name.clone());
+    }
 }
 
 /// Versions as described; `first`: nothing that was known of the same question before is left.

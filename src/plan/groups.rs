@@ -87,7 +87,8 @@ fn write_release(
     let view = context.view;
     for launch in release.launches.iter().filter(|launch| !launch.is_in_use()) {
         // Another worker may know of a newer release than the one that was read here last.
-        let looks = [Some(launch.look_at_origin()), launch.look_at_use()].into_iter().flatten();
+        let of_group = launch.is_said_by_group().then(|| Look::Group(name.clone()));
+        let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group].into_iter().flatten();
         let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
         if !looks.is_empty() {
             plan.looks.extend(looks);

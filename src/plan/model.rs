@@ -123,8 +123,8 @@ pub struct ClusterView {
     pub parameters: BTreeMap<ParameterName, Result<Parameter, String>>,
     /// What we have written ourselves and not read back yet.
     pub written: BTreeMap<ParameterName, Written>,
-    /// Every launch template (and version) that some group of the account names; None: not asked.
-    pub in_use_anywhere: Option<BTreeSet<TemplateSpec>>,
+    /// What the groups of the account launch from; None: not asked.
+    pub anywhere: Option<Anywhere>,
     /// Templates whose old versions AWS does not let us delete.
     pub unprunable: BTreeSet<TemplateId>,
     /// Who lives on the hosts, as far as it was asked.
@@ -140,6 +140,14 @@ pub struct ClusterView {
 pub struct Written {
     pub image: AmiId,
     pub at: Timestamp,
+}
+
+/// Every launch template (and version) that some group of the account names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Anywhere {
+    pub named: BTreeSet<TemplateSpec>,
+    /// A group whose launches we cannot read: it may name anything.
+    pub unclear: Option<GroupName>,
 }
 
 /// The services of a cluster and the tasks on its hosts.
@@ -253,7 +261,7 @@ impl ClusterView {
             named: BTreeMap::new(),
             parameters: BTreeMap::new(),
             written: BTreeMap::new(),
-            in_use_anywhere: None,
+            anywhere: None,
             unprunable: BTreeSet::new(),
             tenants: Tenants::default(),
             worker,

@@ -23,6 +23,7 @@ use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::policy::ReleaseBy;
 use crate::effect::{
     BlockDevice, Image, ImagePattern, Launch, Override, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
+    VersionRule,
 };
 use crate::id::{AmiId, GroupName, ParameterName};
 
@@ -136,6 +137,15 @@ impl Launching<'_> {
         }
     }
 
+    /// Is it the group itself that would be changed?
+    pub fn is_said_by_group(&self) -> bool {
+        match &self.way {
+            Way::Version { spec, .. } => matches!(spec.rule, VersionRule::Number(_)),
+            Way::Override { .. } => true,
+            Way::Follows { .. } | Way::Parameter { .. } => false,
+        }
+    }
+
     /// What says which image is its release.
     pub fn look_at_origin(&self) -> Look {
         match &self.origin {
@@ -155,9 +165,14 @@ impl Launching<'_> {
         if !in_use.block_devices.iter().any(|device| device.snapshot.is_some() && !is_root(device)) {
             return Vec::new();
         }
-        let mut devices = in_use.block_devices.clone();
-        devices.iter_mut().filter(|device| is_root(device)).for_each(|device| device.snapshot = None);
-        devices
+        let kept = in_use.block_devices.iter().map(|device| {
+            let snapshot = device.snapshot.clone().filter(|_| !is_root(device));
+            BlockDevice { snapshot, ..device.clone() }
+        });
+        // One of which only the name is left says nothing.
+        let empty =
+            |device: &BlockDevice| *device == BlockDevice { device: device.device.clone(), ..BlockDevice::default() };
+        kept.filter(|device| !empty(device)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{ClusterView, GroupView, Look, Written};
+use super::model::{Anywhere, ClusterView, GroupView, Look, Written};
 use super::release::{Launching, Release, Resolution, Way};
 use super::{Act, Context};
 use crate::effect::{LaunchChange, TemplateSpec, TemplateVersion, VersionRule};
@@ -268,11 +268,11 @@ pub(super) fn prune(context: &Context<'_>, release: &Release<'_>, opened: Timest
 }
 
 fn old_versions(context: &Context<'_>, template: &TemplateId, versions: &[TemplateVersion]) -> Vec<u64> {
-    let Some(anywhere) = &context.view.in_use_anywhere else { return Vec::new() };
+    let Some(Anywhere { named, unclear: None }) = &context.view.anywhere else { return Vec::new() };
     let newest = versions.iter().map(|version| version.number).max();
     // A group may name its template by its name: then it may be this one.
     let may_be_this = |spec: &&TemplateSpec| spec.template == *template || !spec.template.as_str().starts_with("lt-");
-    let pinned: BTreeSet<u64> = anywhere
+    let pinned: BTreeSet<u64> = named
         .iter()
         .filter(may_be_this)
         .filter_map(|spec| match spec.rule {

@@ -98,11 +98,6 @@ impl World {
         let (id, state) = self.rotation_tag(cluster);
         let key = format!("{}rotation", self.scenario.settings.tag_prefix);
         let said = before.get(&key).map(|text| split_rotation(text));
-        if state == "open" {
-            // Widened or opened: what it is about is what is written now.
-            let scope = self.cluster_tag(cluster, "groups").unwrap_or_default();
-            self.ledger.scope = scope.split_whitespace().map(GroupName::from).collect();
-        }
         if said.as_ref() != Some(&(id.clone(), state.clone())) {
             let cluster = cluster.clone();
             (self.ledger.closed, self.ledger.held) = (None, None);
