@@ -231,7 +231,7 @@ pub fn tenants(view: &mut ClusterView, tasks: Vec<Task>, follow_up: &mut FollowU
 pub fn anybody(view: &mut ClusterView, facts: &Group) {
     let anywhere = view.anywhere.get_or_insert_default();
     anywhere.named.extend(facts.launch.templates().into_iter().cloned());
-    if facts.launch == Launch::Unknown {
+    if facts.launch == crate::effect::Launch::Unknown {
         anywhere.unclear = Some(facts.name.clone());
     }
 }
