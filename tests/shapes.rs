@@ -187,6 +187,26 @@ fn a_release_that_comes_in_the_middle_of_another_is_taken_up_in_every_shape() {
 }
 
 #[test]
+fn an_override_whose_image_is_a_parameter_is_rotated_and_not_written() {
+    let written = "resolve:ssm:/images/ecs-host";
+    let mut simulation = Simulation::new(scenario(vec![web().template(TemplateShape::OwnImage { base: DEFAULT })]));
+    let image = |world: &World| match &world.account().groups[&GroupName::from("web-asg")].launch {
+        Launch::Mixed { overrides, .. } => overrides[1].image.clone(),
+        other => panic!("{other:?}"),
+    };
+    simulation.world_mut().edit_group(&"web-asg".into(), |group| {
+        let Launch::Mixed { overrides, .. } = &mut group.launch else { panic!("it has a policy") };
+        overrides[1].image = Some(written.to_owned());
+    });
+    let until = simulation.now() + minutes(180);
+    assert!(simulation.run_until(|world| world.ledger().closed.is_some(), until));
+    assert_eq!(image(simulation.world()).as_deref(), Some(written));
+    let report = simulation.finish();
+    assert_eq!((report.rotated, versions_made(&report)), (2, 1));
+    assert_eq!(report.violations, []);
+}
+
+#[test]
 fn release_by_parameter_makes_no_template_version_and_waits_until_ssm_has_checked_the_value() {
     for checked in [false, true] {
         let group = web().template(TemplateShape::ReleaseByParameter { checked }).follows(Follows::Os("al2023"));
@@ -267,7 +287,7 @@ const REFUSALS: [Refusal; 9] = [
     (|image| image.state = "pending".to_owned(), "is not available but pending"),
     (|image| image.deprecated = image.created, "is deprecated since 20"),
     (|image| image.created = image.created.map(|at| at - minutes(60 * 24 * 90)), "is older than al2023-ami-ecs"),
-    (|_| {}, "is rejected"),
+    (|_| {}, "is rejected: it failed here"),
 ];
 
 #[test]
@@ -279,7 +299,7 @@ fn what_does_not_fit_or_is_not_to_be_taken_is_told_and_nothing_is_changed_until_
             TemplateShape::ReleaseByParameter { checked: true },
         ] {
             let bad = World::image_of(Follows::Os("al2023"), 1);
-            let rejected = if words == "is rejected" { bad.as_str() } else { "ami-0" };
+            let rejected = if words.starts_with("is rejected") { bad.as_str() } else { "ami-0" };
             let group = web().template(template).follows(Follows::Os("al2023")).tag("rejected", rejected);
             let spoiled = |world: &mut World| world.spoil(&bad, spoil);
             let (report, told) = run_with(scenario(vec![group.clone()]), spoiled);
@@ -296,7 +316,7 @@ fn what_does_not_fit_or_is_not_to_be_taken_is_told_and_nothing_is_changed_until_
 fn where_the_template_reads_the_parameter_itself_nobody_is_rotated_to_what_does_not_fit() {
     for (spoil, words) in REFUSALS {
         let bad = World::image_of(Follows::Os("al2023"), 1);
-        let rejected = if words == "is rejected" { bad.as_str() } else { "ami-0" };
+        let rejected = if words.starts_with("is rejected") { bad.as_str() } else { "ami-0" };
         let group = web().template(TemplateShape::Resolves).follows(Follows::Os("al2023")).tag("rejected", rejected);
         let (report, told) = run_with(scenario(vec![group]), |world| world.spoil(&bad, spoil));
         assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 0), "{words}");
@@ -308,7 +328,8 @@ fn where_the_template_reads_the_parameter_itself_nobody_is_rotated_to_what_does_
 fn of_the_images_of_a_name_the_newest_that_may_be_taken_is_taken() {
     let newest = World::image_of(Follows::Named, 2);
     let group = web().follows(Follows::Named).tag("rejected", newest.as_str());
-    let report = run(scenario(vec![group]).act(minutes(60), Act::Release(2)));
+    let later = Act::ReleaseOf(Follows::Named.into(), 2);
+    let report = run(scenario(vec![group]).trigger(Trigger::Schedule).act(minutes(1), later));
     assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 2));
     assert_eq!(launched(&report), images([ImageKind::from(Follows::Named)], 1));
 }
@@ -317,8 +338,7 @@ fn of_the_images_of_a_name_the_newest_that_may_be_taken_is_taken() {
 fn an_image_that_is_too_young_is_taken_by_the_hourly_check_once_it_is_old_enough() {
     for template in [plain(PINNED), TemplateShape::Resolves, TemplateShape::ReleaseByParameter { checked: false }] {
         let group = web().template(template).follows(Follows::Os("al2023")).tag("min-ami-age", "3h");
-        let sweep = Act::Send(r#"{"action":"sweep"}"#.to_owned());
-        let scenario = scenario(vec![group]).act(minutes(60 * 5), sweep);
+        let scenario = scenario(vec![group]);
         let released = ecs_rotator::sim::START + scenario.release_after;
         let (report, told) = run_with(scenario, |world| {
             world.edit_image(&World::image_of(Follows::Os("al2023"), 1), |image| image.created = Some(released));
@@ -351,6 +371,15 @@ fn an_image_in_use_that_is_deprecated_or_no_more_does_not_stand_in_the_way() {
         let gone = Act::Deregister(Follows::Own.into(), 0);
         let report = run(scenario(vec![web().template(template)]).act(minutes(-1), gone));
         assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 2), "{template:?}");
+    }
+}
+
+#[test]
+fn an_image_that_amazon_has_withdrawn_tells_no_family_and_is_a_reason_on_its_group() {
+    for follows in [Follows::Os("windows"), Follows::Recognised("windows")] {
+        only_the_other_goes_on(odd().follows(follows), "(which is no more)", |world| {
+            world.act(Act::Deregister(follows.into(), 0));
+        });
     }
 }
 

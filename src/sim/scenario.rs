@@ -49,6 +49,8 @@ pub struct Scenario {
     /// A second release, this long after the first.
     pub second_release_after: Option<SignedDuration>,
     pub bad_release: BadRelease,
+    /// Images are made shortly before they are released, and not long ago.
+    pub fresh: bool,
     /// The images in use are deprecated when the first release comes.
     pub deprecates: bool,
     /// How long SSM takes to check a value of the data type `aws:ec2:image`.
@@ -176,6 +178,7 @@ impl Scenario {
             second_release_after: None,
             bad_release: BadRelease::No,
             neighbours: Neighbours::default(),
+            fresh: false,
             deprecates: false,
             parameter_check: Delay::secs(2, 20),
             acts: Vec::new(),
@@ -331,6 +334,7 @@ impl Scenario {
             self.groups.push(GroupShape::new("legacy-asg", 1).template(TemplateShape::Configuration));
         }
         self.deprecates = chance.hit(0.2);
+        self.fresh = chance.hit(0.4);
         if chance.hit(0.2) {
             self.settings.policy.keep_versions = 1;
         }

@@ -332,5 +332,9 @@ fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
     let closed = ledger.closed.is_some() && world.outdated().is_empty();
     let ended = ledger.held.is_some() || closed || world.needs_no_rotation();
-    ended && ledger.releases_to_come == 0 && ledger.acts_to_come == 0 && world.orphans().is_empty()
+    ended
+        && !world.has_release_to_ripen()
+        && ledger.releases_to_come == 0
+        && ledger.acts_to_come == 0
+        && world.orphans().is_empty()
 }

@@ -42,6 +42,16 @@ impl World {
         old_enough && !self.ledger.spoiled.contains(image) && !self.rejects(group, image)
     }
 
+    /// Is some group's newest release too young for it as yet?
+    pub fn has_release_to_ripen(&self) -> bool {
+        let newest = |name| self.ledger.releases.get(name).and_then(|values| Some(&values.last()?.1));
+        self.ledger.follows.iter().filter(|(group, _)| self.group_opted_in(group)).any(|(group, names)| {
+            let mut images = names.iter().filter_map(newest).filter_map(|image| self.account.images.get(image));
+            let age = self.min_ami_age(group);
+            !age.is_zero() && images.any(|image| image.created.is_some_and(|created| created + age > self.now()))
+        })
+    }
+
     fn is_no_older(&self, group: &GroupName, image: &AmiId, before: &AmiId) -> bool {
         let created = |image: &AmiId| self.account.images.get(image).and_then(|image| image.created);
         let allowed = self.group_tag(group, "allow-older").map(|value| value == "true");

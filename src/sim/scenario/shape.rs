@@ -3,6 +3,7 @@
 use super::OWN_PARAMETER;
 use crate::effect::VersionRule;
 use crate::sim::chance::Chance;
+use crate::sim::world::World;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupShape {
@@ -202,14 +203,30 @@ impl GroupShape {
         }
         let versioned = matches!(self.template, TemplateShape::Rule { rule, .. } if rule != VersionRule::Latest);
         self.draft = versioned && chance.hit(0.4);
+        // What a template reads by itself is launched, whatever is refused.
+        if self.template != TemplateShape::Resolves {
+            self.refuse(chance);
+        }
         let shared = before.filter(|_| chance.hit(0.4)).filter(|before| before.can_share());
         if let Some(before) = shared {
             let rules = [VersionRule::Default, VersionRule::Number(1), before.rule()];
             self.template = TemplateShape::Rule { rule: rules[chance.below(3)], mixed: chance.hit(0.3) };
             (self.follows, self.arm64, self.draft) = (before.follows, before.arm64, false);
+            self.tags.clone_from(&before.tags);
             self.shares = Some(before.shares.clone().unwrap_or_else(|| before.name.clone()));
         }
         self
+    }
+
+    /// The first release is rejected, or has to come of age.
+    fn refuse(&mut self, chance: &mut Chance) {
+        if chance.hit(0.1) {
+            let first: Vec<String> = self.kinds().iter().map(|kind| World::image_of(*kind, 1).to_string()).collect();
+            self.tags.push(("rejected".to_owned(), first.join(" ")));
+        }
+        if chance.hit(0.15) {
+            self.tags.push(("min-ami-age".to_owned(), "90m".to_owned()));
+        }
     }
 
     /// Some sources suit some shapes only.

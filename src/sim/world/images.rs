@@ -11,15 +11,16 @@ use crate::effect::{Image, Parameter, ParameterKind};
 use crate::id::{AmiId, ParameterName};
 use crate::sim::scenario::{Follows, ImageKind};
 
-/// So many generations exist from the start; releases only move the parameters. Images that are found by their names exist
-/// when they are released.
+/// So many generations exist from the start; releases only move the parameters. Images that are found by their names, and
+/// fresh ones, exist when they are released.
 const GENERATIONS: u32 = 9;
 const AMAZON: &str = "591542846629";
 
 impl World {
     pub(super) fn build_images(&mut self) {
         for kind in self.scenario.kinds() {
-            let generations = if kind.follows == Follows::Named { 1 } else { GENERATIONS };
+            let later = self.scenario.fresh || kind.follows == Follows::Named;
+            let generations = if later { 1 } else { GENERATIONS };
             for generation in 0..generations {
                 let age = SignedDuration::from_hours(24 * 30 - i64::from(generation));
                 self.build_image(kind, generation, self.now - age);
