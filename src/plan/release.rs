@@ -740,7 +740,28 @@ fn image_id(text: &str) -> Option<AmiId> {
     (!id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())).then(|| AmiId::from(text))
 }
 
+/// The beginning, as it can be shown: whoever may write a parameter must not write to a terminal.
 fn cut(text: &str) -> String {
-    let shown: String = text.chars().take(40).collect();
-    if shown.len() < text.len() { format!("{shown}…") } else { shown }
+    const SHOWN: usize = 40;
+    let shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().count() > SHOWN { format!("{shown}…") } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_image_id_is_taken_for_one() {
+        assert_eq!(image_id(" ami-0abc\n"), Some("ami-0abc".into()));
+        for value in ["", "ami-", "ami-0abc ami-1", r#"{"image_id":"ami-0abc"}"#, "AMI-1"] {
+            assert_eq!(image_id(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_parameter_holds_is_shown_in_part_and_without_control_characters() {
+        assert_eq!(cut("\u{1b}[2Jclear"), "\u{fffd}[2Jclear");
+        assert_eq!(cut(&"ü".repeat(50)), format!("{}…", "ü".repeat(40)));
+    }
 }
