@@ -13,6 +13,7 @@
 //! What only waits is a [`Wait`], with a since and an until; what has waited too long is a [`Problem`], and a hold.
 
 pub mod admission;
+pub mod calendar;
 pub mod family;
 mod flight;
 pub mod forecast;
