@@ -442,27 +442,47 @@ impl<'a> Finder<'a, '_> {
             let name = with_architecture(name, present);
             return Ok(Origin::Named(ImagePattern { owners: owners.clone(), name }));
         }
-        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
-        let (image, owners) = present.name.as_ref().map_or(("", [].as_slice()), |(name, owners)| (name, owners));
-        if let Some(os) = &source.os {
-            let of_os = families.of_os(os, image, architecture);
-            let of_os = of_os.map(|found| Origin::Os { family: found.family, parameter: found.parameter });
-            return of_os.ok_or_else(|| {
-                let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
-                unresolved(format!(
-                    "its `OS` tag says `{os}`, and {} on {architecture} is none of that family: correct it (known are {words}), \
-                     or say by `ami-parameter` where its image comes from",
-                    present.what
-                ))
-            });
+        match &source.os {
+            Some(os) => self.of_os(os, present),
+            None => self.recognised(present),
         }
+    }
+
+    fn of_os(&self, os: &str, present: &Present) -> Result<Origin, Stop> {
+        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
+        let found = match &present.name {
+            Some((name, _)) => families.of_os(os, name, architecture),
+            None => families.only_of_os(os, architecture),
+        };
+        found.map(|found| Origin::Os { family: found.family, parameter: found.parameter }).ok_or_else(|| {
+            let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
+            let why = match present.name {
+                Some(_) => format!("{} on {architecture} is none of that family", present.what),
+                None => format!("{}, so that nothing tells which of them it was", present.what),
+            };
+            unresolved(format!(
+                "its `OS` tag says `{os}`, and {why}: correct it (known are {words}), or say by `ami-parameter` where its \
+                 image comes from"
+            ))
+        })
+    }
+
+    fn recognised(&self, present: &Present) -> Result<Origin, Stop> {
+        let name = self.name;
+        let Some((image, owners)) = &present.name else {
+            return Err(unresolved(format!(
+                "nothing says where its image comes from, and {}, so that nothing tells of which family it was: tag the group \
+                 {name} with `ami-parameter`, `ami-name` or `OS`",
+                present.what
+            )));
+        };
         let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-        let found = families.recognise(image, &owners, architecture);
+        let found = self.group.policy.families.recognise(image, &owners, &present.architecture);
         found.map(|found| Origin::Recognised { family: found.family, parameter: found.parameter }).ok_or_else(|| {
             unresolved(format!(
-                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {} with \
+                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {name} with \
                  `ami-parameter`, `ami-name` or `OS`",
-                present.what, self.name
+                present.what
             ))
         })
     }
@@ -689,7 +709,7 @@ fn owners(image: &Image) -> impl Iterator<Item = &str> {
 fn present_of_host(host: &Host, id: &AmiId) -> Option<Present> {
     let ec2 = host.ec2.here().filter(|ec2| ec2.image == *id)?;
     Some(Present {
-        what: format!("{id} (which is no more)"),
+        what: format!("the image in use, {id}, is no more"),
         image: Some(id.clone()),
         architecture: ec2.architecture.clone(),
         windows: ec2.windows,
