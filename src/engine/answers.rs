@@ -293,13 +293,16 @@ fn absorb_reply(
     next.map(|page| request.for_page(page))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one request asks for everybody")]
 fn absorb_groups(view: &mut ClusterView, groups: Vec<Group>, request: &Request, context: &Context<'_>) {
-    let everybody = matches!(request, Request::DescribeAutoScalingGroups { names, .. } if names.is_empty());
-    for facts in groups {
-        if everybody {
-            absorb::anybody(view, &facts);
-        } else {
-            absorb::group(view, facts, context.settings, context.tags, context.owners);
+    match request {
+        Request::DescribeAutoScalingGroups { names, page } if names.is_empty() => {
+            absorb::anybody(view, &groups, page.is_none(), &context.neighbours);
+        }
+        _ => {
+            for facts in groups {
+                absorb::group(view, facts, context.settings, context.tags, &context.neighbours);
+            }
         }
     }
 }

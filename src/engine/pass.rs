@@ -19,7 +19,7 @@ use crate::id::Receipt;
 use crate::plan::forecast::as_if_open;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look};
-use crate::plan::release::{Resolution, resolve};
+use crate::plan::release::{Launching, Resolution, resolve};
 use crate::plan::tags::{RotationId, RotationState};
 use crate::plan::{Plan, plan};
 
@@ -306,10 +306,21 @@ fn lacking(view: &ClusterView, now: Timestamp) -> BTreeSet<Look> {
         return third;
     }
     let mut fourth: Vec<Look> = view.groups.keys().cloned().map(Look::Members).collect();
+    let mut concerns_others = false;
     for (name, group) in view.groups.iter().filter(|(_, group)| group.is_ours_to_touch()) {
-        if let Resolution::Lacks(looks) = resolve(view, name, group, now) {
-            fourth.extend(looks);
+        match resolve(view, name, group, now) {
+            Resolution::Lacks(looks) => fourth.extend(looks),
+            Resolution::Resolved(release) => {
+                concerns_others |= release.launches.iter().any(Launching::concerns_others);
+            }
+            Resolution::Unresolved { .. } => {}
         }
+    }
+    if concerns_others {
+        fourth.push(Look::Everybody);
+        let others = view.groups.values().filter(|group| !group.is_ours_to_touch());
+        let specs = others.flat_map(|group| group.facts.launch.templates());
+        fourth.extend(specs.map(|spec| Look::Template(spec.template.clone(), spec.rule)));
     }
     stage(fourth)
 }

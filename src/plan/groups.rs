@@ -88,7 +88,8 @@ fn write_release(
     for launch in release.launches.iter().filter(|launch| !launch.is_in_use()) {
         // Another worker may know of a newer release than the one that was read here last.
         let of_group = launch.is_said_by_group().then(|| Look::Group(name.clone()));
-        let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group].into_iter().flatten();
+        let of_all = launch.concerns_others().then_some(Look::Everybody);
+        let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group, of_all].into_iter().flatten();
         let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
         if !looks.is_empty() {
             plan.looks.extend(looks);
@@ -201,6 +202,10 @@ fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
 pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
     let view = context.view;
     for (name, group) in view.groups.iter().filter(|(name, group)| view.in_scope(name) && group.is_ours_to_touch()) {
+        // A group without a release is left as it is, whole or not.
+        if matches!(context.resolutions.get(name), Some(Resolution::Unresolved { .. })) {
+            continue;
+        }
         let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
         let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);

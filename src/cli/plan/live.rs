@@ -38,8 +38,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     rotation: RotationArgs,
 
-    /// Every cluster with the tag `enabled` = `true`
-    #[arg(long, conflicts_with = "cluster")]
+    /// Every cluster with the tag `enabled` = `true`, whatever `--cluster` or its variable names
+    #[arg(long)]
     all: bool,
 
     /// Do not look at services and tasks: what would get stuck is not told

@@ -32,7 +32,7 @@ pub struct Report {
 pub enum Verdict {
     NothingToDo,
     SomethingToDo,
-    /// Some cluster or some group could not be told about, and nothing is known to be due.
+    /// Some cluster could not be looked at; or some group could not be told about, and nothing is known to be due.
     CouldNotTell,
 }
 

@@ -23,7 +23,9 @@ pub fn text(report: &Report) -> String {
         parts.push(table(trouble));
     }
     parts.push(table(sums(report)));
-    parts.join("\n\n") + "\n"
+    // Tags are written by many; none of them shall write to a terminal.
+    let text = parts.join("\n\n") + "\n";
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 fn cluster(forecast: &Forecast) -> String {
