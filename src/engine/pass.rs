@@ -18,6 +18,7 @@ use crate::effect::{Failure, Request};
 use crate::id::Receipt;
 use crate::plan::forecast::as_if_open;
 use crate::plan::hold::Problem;
+use crate::plan::host::READS_LAG;
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::release::{Launching, Resolution, resolve};
 use crate::plan::tags::{RotationId, RotationState};
@@ -63,6 +64,8 @@ pub struct Pass {
     pub(super) denied: BTreeSet<Problem>,
     /// A read was not allowed without which nothing can be planned.
     pub(super) blind: Option<Problem>,
+    /// Something was changed.
+    pub(super) acted: bool,
     settled: bool,
     steps: u32,
     pub ended: bool,
@@ -80,6 +83,7 @@ impl Pass {
             failed: None,
             denied: BTreeSet::new(),
             blind: None,
+            acted: false,
             settled: false,
             steps: 0,
             ended: false,
@@ -277,6 +281,10 @@ impl Pass {
         state.note_waits(&plan, context.now);
         if let Some(wanted) = state.to_hold(&plan, context.now) {
             self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
+        } else if plan.complete && self.acted && !plan.unresolved.is_empty() {
+            // What "does not exist" may be what we have just made, and cannot be read yet.
+            state.look_again = Some(context.now + READS_LAG);
+            self.ended = true;
         } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
             for (group, why) in plan.unresolved {
                 warn!(cluster = %state.arn.name(), %group, why, "closed without this group: its release cannot be found");
