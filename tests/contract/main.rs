@@ -18,14 +18,17 @@
 #![cfg(feature = "aws")]
 
 mod account;
+mod build;
 mod calls;
 mod deletion;
 mod driver;
 mod emulators;
 mod ends;
 mod events;
+mod forecast;
 mod look;
 mod messages;
+mod plan;
 mod reads;
 mod record;
 mod rehearsal;
