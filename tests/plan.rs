@@ -191,6 +191,16 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, f64) {
 }
 
 #[test]
+fn more_than_a_hundred_groups_and_hosts_are_all_told_about() {
+    let groups: Vec<GroupShape> = (0..130).map(|n| GroupShape::new(&format!("group-{n:03}-asg"), 1)).collect();
+    let mut scenario = Scenario::new(1).groups(groups);
+    scenario.page_size = 7;
+    let told = seen_after(&scenario, scenario.release_after, Depth::Hosts);
+    assert_eq!((only(&told).groups.len(), only(&told).due), (130, 130));
+    assert!(only(&told).groups.iter().all(|group| group.status == Status::Due));
+}
+
+#[test]
 fn it_fits_in_a_hundred_columns() {
     for hosts in [1, 7, 300] {
         let mut scenario = Scenario::new(1).groups(vec![

@@ -159,7 +159,8 @@ fn a_release_costs_one_version_per_template_whatever_rule_the_group_has() {
 
 #[test]
 fn a_group_that_cannot_be_resolved_is_left_alone_and_the_others_go_on() {
-    let groups = vec![GroupShape::new("odd-asg", 2).template(TemplateShape::Resolves), GroupShape::new("web-asg", 2)];
+    let groups =
+        vec![GroupShape::new("odd-asg", 2).template(TemplateShape::Configuration), GroupShape::new("web-asg", 2)];
     let report = run(Scenario::new(1).groups(groups));
     assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 2));
     assert_eq!(
@@ -566,4 +567,61 @@ fn when_every_event_is_lost_the_sweep_finds_what_they_would_have_told() {
     let untold = run(Scenario::new(1).trigger(Trigger::Message).faults(faults));
     assert_eq!((untold.outcome, untold.rotated), (Outcome::Closed, 6));
     assert!(untold.simulated_seconds > told.simulated_seconds);
+}
+
+// --- the scheduled question
+
+#[test]
+fn at_rest_a_check_of_releases_reads_the_parameters_and_nothing_else() {
+    let groups = vec![GroupShape::new("a-asg", 2), GroupShape::new("b-asg", 2).follows(Follows::Os("bottlerocket"))];
+    let mut scenario = Scenario::new(1).groups(groups);
+    scenario.release_after = SignedDuration::from_hours(20);
+    let mut simulation = Simulation::new(scenario);
+    simulation.run_until(|_| false, simulation.now() + SignedDuration::from_hours(10));
+    let report = simulation.finish();
+    for (operation, calls) in
+        [("DescribeContainerInstances", 1), ("DescribeAutoScalingGroups", 1), ("GetParameters", 11)]
+    {
+        assert_eq!(report.requests[operation], calls, "{operation}: {:?}", report.requests);
+    }
+}
+
+#[test]
+fn a_release_that_no_event_tells_of_is_found_by_the_next_check() {
+    for follows in [Follows::Own, Follows::Os("windows")] {
+        let mut scenario =
+            Scenario::new(1).groups(vec![GroupShape::new("a-asg", 2).follows(follows)]).trigger(Trigger::Schedule);
+        scenario.release_after = SignedDuration::from_mins(200);
+        let report = run(scenario);
+        assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 2));
+        let opened = times(&report, |what| matches!(what, Happening::RotationOpened { .. }))[0];
+        let released = times(&report, |what| matches!(what, Happening::ReleasePublished { .. }))[0];
+        assert!(opened.duration_since(released) < minutes(61), "{follows:?}");
+    }
+}
+
+#[test]
+fn what_parameters_do_not_tell_is_found_within_a_day() {
+    let mut scenario = Scenario::new(1).hosts(2).settings(policy(Policy { allow_older: true, ..Policy::default() }));
+    scenario.release_after = SignedDuration::from_hours(200);
+    let mut simulation = Simulation::new(scenario);
+    let start = simulation.now();
+    simulation.run_until(|_| false, start + SignedDuration::from_hours(3));
+    // A person puts the group on an image that is not the one its parameter names.
+    let group = simulation.world().account().groups.values().find(|group| group.name.as_str() == "demo-asg").unwrap();
+    let template = group.launch.templates().first().unwrap().template.clone();
+    let draft = Request::CreateLaunchTemplateVersion {
+        template,
+        source: 1,
+        image: "ami-00889f88f00000003".into(),
+        block_devices: Vec::new(),
+        description: "by hand".to_owned(),
+        client_token: "by hand".to_owned(),
+    };
+    let opened = |world: &ecs_rotator::sim::world::World| {
+        world.timeline().iter().any(|moment| matches!(moment.what, Happening::RotationOpened { .. }))
+    };
+    simulation.world_mut().perform(&draft).unwrap();
+    assert!(!simulation.run_until(opened, start + SignedDuration::from_hours(23)), "the parameter says what it said");
+    assert!(simulation.run_until(opened, start + SignedDuration::from_hours(26)), "a day after the first look");
 }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Every exit code there is. 2 is clap's, for bad usage; `plan` has it for something else (see [`usage_code`]).
+/// Every exit code there is. 2 is clap's, for bad usage; `plan` has it for something else  (so a slip in its arguments is 1, see [`parse`]).
 pub mod exit {
     pub const OK: u8 = 0;
     pub const FAILED: u8 = 1;

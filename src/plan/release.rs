@@ -442,27 +442,47 @@ impl<'a> Finder<'a, '_> {
             let name = with_architecture(name, present);
             return Ok(Origin::Named(ImagePattern { owners: owners.clone(), name }));
         }
-        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
-        let (image, owners) = present.name.as_ref().map_or(("", [].as_slice()), |(name, owners)| (name, owners));
-        if let Some(os) = &source.os {
-            let of_os = families.of_os(os, image, architecture);
-            let of_os = of_os.map(|found| Origin::Os { family: found.family, parameter: found.parameter });
-            return of_os.ok_or_else(|| {
-                let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
-                unresolved(format!(
-                    "its `OS` tag says `{os}`, and {} on {architecture} is none of that family: correct it (known are {words}), \
-                     or say by `ami-parameter` where its image comes from",
-                    present.what
-                ))
-            });
+        match &source.os {
+            Some(os) => self.of_os(os, present),
+            None => self.recognised(present),
         }
+    }
+
+    fn of_os(&self, os: &str, present: &Present) -> Result<Origin, Stop> {
+        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
+        let found = match &present.name {
+            Some((name, _)) => families.of_os(os, name, architecture),
+            None => families.only_of_os(os, architecture),
+        };
+        found.map(|found| Origin::Os { family: found.family, parameter: found.parameter }).ok_or_else(|| {
+            let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
+            let why = match present.name {
+                Some(_) => format!("{} on {architecture} is none of that family", present.what),
+                None => format!("{}, so that nothing tells which of them it was", present.what),
+            };
+            unresolved(format!(
+                "its `OS` tag says `{os}`, and {why}: correct it (known are {words}), or say by `ami-parameter` where its \
+                 image comes from"
+            ))
+        })
+    }
+
+    fn recognised(&self, present: &Present) -> Result<Origin, Stop> {
+        let name = self.name;
+        let Some((image, owners)) = &present.name else {
+            return Err(unresolved(format!(
+                "nothing says where its image comes from, and {}, so that nothing tells of which family it was: tag the group \
+                 {name} with `ami-parameter`, `ami-name` or `OS`",
+                present.what
+            )));
+        };
         let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-        let found = families.recognise(image, &owners, architecture);
+        let found = self.group.policy.families.recognise(image, &owners, &present.architecture);
         found.map(|found| Origin::Recognised { family: found.family, parameter: found.parameter }).ok_or_else(|| {
             unresolved(format!(
-                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {} with \
+                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {name} with \
                  `ami-parameter`, `ami-name` or `OS`",
-                present.what, self.name
+                present.what
             ))
         })
     }
@@ -689,7 +709,7 @@ fn owners(image: &Image) -> impl Iterator<Item = &str> {
 fn present_of_host(host: &Host, id: &AmiId) -> Option<Present> {
     let ec2 = host.ec2.here().filter(|ec2| ec2.image == *id)?;
     Some(Present {
-        what: format!("{id} (which is no more)"),
+        what: format!("the image in use, {id}, is no more"),
         image: Some(id.clone()),
         architecture: ec2.architecture.clone(),
         windows: ec2.windows,
@@ -740,7 +760,28 @@ fn image_id(text: &str) -> Option<AmiId> {
     (!id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())).then(|| AmiId::from(text))
 }
 
+/// The beginning, as it can be shown: whoever may write a parameter must not write to a terminal.
 fn cut(text: &str) -> String {
-    let shown: String = text.chars().take(40).collect();
-    if shown.len() < text.len() { format!("{shown}…") } else { shown }
+    const SHOWN: usize = 40;
+    let shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().count() > SHOWN { format!("{shown}…") } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_image_id_is_taken_for_one() {
+        assert_eq!(image_id(" ami-0abc\n"), Some("ami-0abc".into()));
+        for value in ["", "ami-", "ami-0abc ami-1", r#"{"image_id":"ami-0abc"}"#, "AMI-1"] {
+            assert_eq!(image_id(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_parameter_holds_is_shown_in_part_and_without_control_characters() {
+        assert_eq!(cut("\u{1b}[2Jclear"), "\u{fffd}[2Jclear");
+        assert_eq!(cut(&"ü".repeat(50)), format!("{}…", "ü".repeat(40)));
+    }
 }

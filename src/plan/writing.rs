@@ -175,7 +175,8 @@ fn disturbs_by_version(
             }
             let theirs_in_use = view.templates.get(&(theirs.template.clone(), theirs.rule));
             let same = theirs_in_use.and_then(|version| version.as_ref().ok()).is_some_and(|version| {
-                version.number == in_use.number || is_made_from(version, &launch.image, in_use.number)
+                // One of ours from the same source differs in its image only.
+                version.number == in_use.number || made_from(version) == Some(in_use.number)
             });
             if theirs.rule == VersionRule::Latest && !same {
                 return Some(format!("{other} launches the newest version of its template {template}, and it another"));
