@@ -1,11 +1,15 @@
 //! The parts of an account: templates, tags, parameters, and the cluster that joins groups together.
 
+use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::types as ec2;
 use aws_sdk_ecs::types as ecs;
 use aws_sdk_ssm::types::ParameterType;
 
 use crate::account::{Account, CLUSTER};
+
+const ZONE: &str = "eu-west-1a";
+pub const CONFIGURATION: &str = "written-long-ago";
 
 impl Account {
     pub fn data(&self, image: &str) -> ec2::builders::RequestLaunchTemplateDataBuilder {
@@ -23,6 +27,21 @@ impl Account {
     pub fn spec(&self, template: &str, version: &str) -> asg::LaunchTemplateSpecification {
         let id = &self.templates[template];
         asg::LaunchTemplateSpecification::builder().launch_template_id(id).version(version).build()
+    }
+
+    /// To be given something to launch from.
+    pub fn group(&self, name: &str, hosts: i32) -> CreateAutoScalingGroupFluentBuilder {
+        let group = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name(name);
+        group.min_size(0).max_size(hosts + 2).desired_capacity(hosts).availability_zones(ZONE)
+    }
+
+    /// With a launch configuration.
+    pub async fn create_configured_group(&self, name: &str, hosts: i32) {
+        let made = self.autoscaling.create_launch_configuration().launch_configuration_name(CONFIGURATION);
+        let made = made.image_id(&self.old_image).instance_type("m5.large").send().await;
+        made.expect("the launch configuration is created");
+        let group = self.group(name, hosts).launch_configuration_name(CONFIGURATION);
+        group.send().await.expect("the group is created");
     }
 
     pub async fn tag_group(&self, group: &str, key: &str, value: &str) {

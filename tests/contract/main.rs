@@ -35,5 +35,7 @@ mod rehearsal;
 mod requests;
 mod rotation;
 mod scene;
+mod shapes;
+mod troubles;
 mod wait;
 mod worker;
