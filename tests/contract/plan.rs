@@ -1,55 +1,31 @@
-//! `plan`, against the account: what it tells of a rotation, and that it changes nothing.
+//! What `plan` tells of the rotation in `rotation`: before, in the middle and after.
 
 use serde_json::{Value, json};
 
 use crate::account::{CLUSTER, GROUPS, HOSTS_PER_GROUP, NEW_IMAGE, OLD_IMAGE, PARAMETER};
-use crate::calls::{PLAN_KEY, WORKER_KEY, signed_by};
+use crate::calls::{Call, PLAN_KEY, WORKER_KEY, signed_by};
 use crate::forecast::{Said, age, assert_only_looks, groups, plan};
-use crate::scene::{QUEUE_RULES, ROTATED_WITHIN, Scene};
+use crate::scene::{SOON, Scene};
 
-const VISIBILITY: [&str; 2] = ["--visibility-timeout", "30s"];
 const HOSTS: usize = GROUPS.len() * HOSTS_PER_GROUP;
 const NOTHING_TO_DO: i32 = 0;
 const COULD_NOT_TELL: i32 = 1;
 const SOMETHING_TO_DO: i32 = 2;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn plan_tells_of_a_rotation_before_in_the_middle_and_after_and_changes_nothing() {
-    let Some(scene) = Scene::open("plan", &QUEUE_RULES).await else { return };
-    let account = scene.account.clone();
-    // Nobody sends the event, so that nothing begins.
-    account.point_parameter_at(&account.new_image).await;
-    let before = (account.dump().await, account.cluster_tags().await);
-    assert_before(&scene).await;
-    assert_of_other_clusters(&scene).await;
-    assert_eq!(before, (account.dump().await, account.cluster_tags().await), "a plan changes nothing");
-
-    let mut first = scene.worker("first", &VISIBILITY);
-    account.send(&format!(r#"{{"action":"rotate","cluster":"{CLUSTER}"}}"#)).await;
-    let half_way = async || {
-        let record = scene.driver.record();
-        (!record.terminated.is_empty() && !record.in_flight.is_empty()).then_some(())
-    };
-    scene.wait("rotation half way", ROTATED_WITHIN, &[&first], half_way).await;
-    // So that nothing moves while the plan is compared with the account.
-    first.kill();
-    assert_in_the_middle(&scene).await;
-
-    let second = scene.worker("second", &VISIBILITY);
-    scene.closed(&[&first, &second]).await;
-    assert_after(&scene).await;
-
-    assert_only_looks(PLAN_KEY, &scene.dir.path);
-    let worker = signed_by(WORKER_KEY, &scene.dir.path);
-    assert!(worker.iter().any(|call| call.is_effect()), "a change would have been seen: the worker's are");
-    scene.assert_rotated(&[&first, &second]).await;
-}
-
 async fn ask(scene: &Scene, flags: &[&str]) -> Said {
     plan(&scene.emulators, &scene.dir, flags).await
 }
 
-async fn assert_before(scene: &Scene) {
+/// The release is out, and no worker knows of it.
+pub async fn assert_before(scene: &Scene) {
+    let account = &scene.account;
+    let found = account.dump().await;
+    assert_told_before(scene).await;
+    assert_of_other_clusters(scene).await;
+    assert_eq!(found, account.dump().await, "a plan changes nothing");
+}
+
+async fn assert_told_before(scene: &Scene) {
     let account = &scene.account;
     let report = ask(scene, &["--cluster", CLUSTER, "--json"]).await.json(SOMETHING_TO_DO);
     assert_eq!(report["verdict"], "something-to-do");
@@ -120,13 +96,16 @@ async fn assert_of_other_clusters(scene: &Scene) {
     assert_eq!(both["clusters"][0]["due"], HOSTS, "the other one is told about");
 }
 
-async fn assert_in_the_middle(scene: &Scene) {
-    let machines = scene.account.machines().await;
-    let in_flight = machines.values().filter(|machine| machine.is_in_flight()).count();
-    let gone = machines.values().filter(|machine| machine.is_terminated()).count();
+/// The worker is dead, so that nothing moves while the plan is compared with the account.
+pub async fn assert_in_the_middle(scene: &Scene) {
+    let still = async || {
+        let found = under_way(scene).await;
+        let report = ask(scene, &["--cluster", CLUSTER, "--json", "--quick"]).await.json(SOMETHING_TO_DO);
+        // The last call of the dead worker may have been on its way.
+        (found == under_way(scene).await).then_some((found, report))
+    };
+    let ((in_flight, gone), report) = scene.wait("plan of an account that stands still", SOON, &[], still).await;
     let due = HOSTS - in_flight - gone;
-
-    let report = ask(scene, &["--cluster", CLUSTER, "--json", "--quick"]).await.json(SOMETHING_TO_DO);
     assert_eq!(report["verdict"], "something-to-do");
     let cluster = &report["clusters"][0];
     assert_eq!((&cluster["due"], &cluster["in_flight"]), (&json!(due), &json!(in_flight)));
@@ -141,7 +120,14 @@ async fn assert_in_the_middle(scene: &Scene) {
     assert!(said.text(SOMETHING_TO_DO).contains(&title), "{title}:\n{}", said.out);
 }
 
-async fn assert_after(scene: &Scene) {
+/// Hosts in flight, and those that are gone.
+async fn under_way(scene: &Scene) -> (usize, usize) {
+    let machines = scene.account.machines().await;
+    let in_flight = machines.values().filter(|machine| machine.is_in_flight()).count();
+    (in_flight, machines.values().filter(|machine| machine.is_terminated()).count())
+}
+
+pub async fn assert_after(scene: &Scene) {
     let report = ask(scene, &["--cluster", CLUSTER, "--json", "--quick"]).await.json(NOTHING_TO_DO);
     assert_eq!(report["verdict"], "nothing-to-do");
     let cluster = &report["clusters"][0];
@@ -160,4 +146,8 @@ async fn assert_after(scene: &Scene) {
     }
     let said = ask(scene, &["--cluster", CLUSTER, "--quick"]).await;
     assert!(said.text(NOTHING_TO_DO).contains("nothing to do"), "{}", said.out);
+
+    assert_only_looks(PLAN_KEY, &scene.dir.path);
+    let worker = signed_by(WORKER_KEY, &scene.dir.path);
+    assert!(worker.iter().any(Call::is_effect), "a change would have been seen: the worker's are");
 }
