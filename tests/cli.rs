@@ -126,7 +126,8 @@ fn a_plan_without_credentials_could_not_tell() {
         let output = ecs_rotator(&[&["plan"], flags].concat(), &[]);
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("no credentials found") && text.contains("could not tell"), "{text}");
+        assert!(text.contains("no usable AWS credentials") && text.contains("could not tell"), "{text}");
+        assert!(text.lines().count() < 10, "{text}");
         let json = ecs_rotator(&[&["plan", "--json"], flags].concat(), &[]);
         assert_eq!(json.status.code(), Some(1));
         let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("a pipeline is told in JSON");

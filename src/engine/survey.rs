@@ -190,7 +190,7 @@ impl Survey {
         }
         let failed = census.failed;
         let result = census.result();
-        self.missing = result.missing;
+        self.missing = result.missing.into_iter().map(|item| ClusterArn::new(item).name().to_string()).collect();
         if !failed {
             let named = !self.settings.clusters.is_empty();
             for (arn, found) in result.clusters {
