@@ -106,7 +106,8 @@ fn a_plan_that_cannot_begin_says_why_and_ends_with_1() {
     for (arguments, environment, said) in [
         (vec!["plan"], vec![], "no cluster is named: say --cluster CLUSTER, or --all"),
         (vec!["plan", "--clutser", "prod"], vec![], "unexpected argument '--clutser'"),
-        (vec!["plan", "--all", "--cluster", "prod"], vec![], "'--all' cannot be used with '--cluster <CLUSTER>'"),
+        (vec!["plan", "--all", "--cluster", "prod"], vec![], "--all and --cluster were both given"),
+        (vec!["plan", "--all"], vec![("ECS_ROTATOR_CLUSTERS", "prod"), ("AWS_REGION", "")], "no AWS region is set"),
         (vec!["plan", "--cluster", "a b"], vec![], "'a b' for '--cluster <CLUSTER>'"),
         (prod(), vec![("ECS_ROTATOR_MAX_IN_FLIGHT", "0")], "'0' for '--max-in-flight <HOSTS>'"),
         (prod(), vec![("ECS_ROTATOR_FAMILIES", "[{}]")], "for '--families"),
