@@ -99,6 +99,65 @@ fn an_address_where_nobody_answers_is_said_at_once_and_ends_with_4() {
     }
 }
 
+/// To a pipeline 2 says that hosts are behind, so nothing that goes wrong may end with it, nor with a code of other commands.
+#[test]
+fn a_plan_that_cannot_begin_says_why_and_ends_with_1() {
+    let prod = || vec!["plan", "--cluster", "prod"];
+    for (arguments, environment, said) in [
+        (vec!["plan"], vec![], "no cluster is named: say --cluster CLUSTER, or --all"),
+        (vec!["plan", "--clutser", "prod"], vec![], "unexpected argument '--clutser'"),
+        (vec!["plan", "--all", "--cluster", "prod"], vec![], "--all and --cluster were both given"),
+        (vec!["plan", "--all"], vec![("ECS_ROTATOR_CLUSTERS", "prod"), ("AWS_REGION", "")], "no AWS region is set"),
+        (vec!["plan", "--cluster", "a b"], vec![], "'a b' for '--cluster <CLUSTER>'"),
+        (prod(), vec![("ECS_ROTATOR_MAX_IN_FLIGHT", "0")], "'0' for '--max-in-flight <HOSTS>'"),
+        (prod(), vec![("ECS_ROTATOR_FAMILIES", "[{}]")], "for '--families"),
+        (prod(), vec![("ECS_ROTATOR_LOG", "ecs_rotator=loud")], "ECS_ROTATOR_LOG=`ecs_rotator=loud`"),
+        (prod(), vec![("AWS_REGION", "")], "no AWS region is set; set AWS_REGION"),
+    ] {
+        let output = ecs_rotator(&arguments, &with_keys(&environment));
+        let line = error_line(&output, 1);
+        assert!(line.contains(said), "{arguments:?} {environment:?}: {line}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: nothing is told that is not known");
+    }
+}
+
+#[test]
+fn a_plan_without_credentials_could_not_tell() {
+    for flags in [&["--cluster", "prod"][..], &["--all"]] {
+        let output = ecs_rotator(&[&["plan"], flags].concat(), &[]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("no usable AWS credentials") && text.contains("could not tell"), "{text}");
+        assert!(text.lines().count() < 10, "{text}");
+        let json = ecs_rotator(&[&["plan", "--json"], flags].concat(), &[]);
+        assert_eq!(json.status.code(), Some(1));
+        let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("a pipeline is told in JSON");
+        assert_eq!(report["verdict"], "could-not-tell");
+        assert!(report["error"].as_str().is_some_and(|why| why.contains("credentials")), "{report:#}");
+    }
+}
+
+/// It tries again for a while, as a worker does, and then says so.
+#[test]
+fn a_plan_where_nobody_answers_gives_up() {
+    let begun = begun();
+    let output = ecs_rotator(&["plan", "--cluster", "prod"], &with_keys(&[("AWS_ENDPOINT_URL", NOBODY)]));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("Connection refused") && text.contains("could not tell"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert!(begun.elapsed().as_secs() < 60, "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn what_is_not_read_on_a_terminal_has_no_colours() {
+    for command in [vec!["plan", "--cluster", "prod"], vec!["run", "--queue-url", QUEUE]] {
+        let output = ecs_rotator(&command, &[("ECS_ROTATOR_LOG", "debug")]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("DEBUG") && !stderr.contains('\u{1b}'), "{command:?}: {stderr}");
+    }
+}
+
 #[test]
 fn a_fifo_queue_is_refused() {
     let fifo = format!("{QUEUE}.fifo");
@@ -110,7 +169,7 @@ fn a_fifo_queue_is_refused() {
 
 #[test]
 fn help_shows_examples_and_exit_codes() {
-    for arguments in [vec!["--help"], vec!["run", "--help"], vec!["rotate", "--help"]] {
+    for arguments in [vec!["--help"], vec!["run", "--help"], vec!["rotate", "--help"], vec!["plan", "--help"]] {
         let output = ecs_rotator(&arguments, &[]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0));

@@ -23,27 +23,27 @@ fn all_close(seeds: Range<u64>, faults: &Faults) {
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_1() {
-    all_close(0..300, &Faults::heavy());
+    all_close(0..200, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_2() {
-    all_close(300..600, &Faults::heavy());
+    all_close(200..400, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_3() {
-    all_close(600..900, &Faults::heavy());
+    all_close(400..600, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_4() {
-    all_close(900..1200, &Faults::heavy());
+    all_close(600..800, &Faults::heavy());
 }
 
 #[test]
 fn on_ordinary_bad_days_every_rotation_closes() {
-    all_close(0..200, &Faults::light());
+    all_close(0..150, &Faults::light());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn when_every_event_is_lost_every_rotation_still_closes() {
 
 #[test]
 fn people_who_drain_hosts_cost_a_hold_at_most() {
-    for seed in 0..150 {
+    for seed in 0..120 {
         let faults = Faults { person_drains_per_hour: 1.0, ..Faults::heavy() };
         let report = run(Scenario::random(seed).faults(faults));
         assert_ne!(report.outcome, Outcome::Open, "seed {seed}");
@@ -68,7 +68,7 @@ fn people_who_drain_hosts_cost_a_hold_at_most() {
 
 #[test]
 fn three_workers_with_reads_that_lag_keep_every_promise() {
-    for seed in 0..150 {
+    for seed in 0..100 {
         let mut scenario = Scenario::random(seed).workers(3);
         scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.2, ..Faults::light() };
         let report = run(scenario);

@@ -572,15 +572,16 @@ fn when_every_event_is_lost_the_sweep_finds_what_they_would_have_told() {
 // --- the scheduled question
 
 #[test]
-fn at_rest_a_check_of_releases_reads_the_parameters_and_nothing_else() {
+fn at_rest_a_check_of_releases_reads_parameters_and_groups_and_nothing_else() {
     let groups = vec![GroupShape::new("a-asg", 2), GroupShape::new("b-asg", 2).follows(Follows::Os("bottlerocket"))];
     let mut scenario = Scenario::new(1).groups(groups);
     scenario.release_after = SignedDuration::from_hours(20);
     let mut simulation = Simulation::new(scenario);
     simulation.run_until(|_| false, simulation.now() + SignedDuration::from_hours(10));
     let report = simulation.finish();
+    // Ten checks; and the first look, and another one after six hours.
     for (operation, calls) in
-        [("DescribeContainerInstances", 1), ("DescribeAutoScalingGroups", 1), ("GetParameters", 11)]
+        [("DescribeContainerInstances", 2), ("DescribeAutoScalingGroups", 11), ("GetParameters", 11)]
     {
         assert_eq!(report.requests[operation], calls, "{operation}: {:?}", report.requests);
     }
@@ -601,7 +602,7 @@ fn a_release_that_no_event_tells_of_is_found_by_the_next_check() {
 }
 
 #[test]
-fn what_parameters_do_not_tell_is_found_within_a_day() {
+fn what_parameters_do_not_tell_is_found_within_hours() {
     let mut scenario = Scenario::new(1).hosts(2).settings(policy(Policy { allow_older: true, ..Policy::default() }));
     scenario.release_after = SignedDuration::from_hours(200);
     let mut simulation = Simulation::new(scenario);
@@ -622,6 +623,6 @@ fn what_parameters_do_not_tell_is_found_within_a_day() {
         world.timeline().iter().any(|moment| matches!(moment.what, Happening::RotationOpened { .. }))
     };
     simulation.world_mut().perform(&draft).unwrap();
-    assert!(!simulation.run_until(opened, start + SignedDuration::from_hours(23)), "the parameter says what it said");
-    assert!(simulation.run_until(opened, start + SignedDuration::from_hours(26)), "a day after the first look");
+    assert!(!simulation.run_until(opened, start + SignedDuration::from_hours(5)), "the parameter says what it said");
+    assert!(simulation.run_until(opened, start + SignedDuration::from_hours(8)), "six hours after the last look");
 }

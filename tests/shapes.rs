@@ -377,7 +377,7 @@ fn an_image_in_use_that_is_deprecated_or_no_more_does_not_stand_in_the_way() {
 #[test]
 fn an_image_that_amazon_has_withdrawn_tells_no_family_and_is_a_reason_on_its_group() {
     for follows in [Follows::Os("windows"), Follows::Recognised("windows")] {
-        only_the_other_goes_on(odd().follows(follows), "(which is no more)", |world| {
+        only_the_other_goes_on(odd().follows(follows), "is no more", |world| {
             world.act(Act::Deregister(follows.into(), 0));
         });
     }

@@ -38,7 +38,8 @@ pub fn init(format: LogFormat) -> Result<(), BadFilter> {
 /// When the filter in the environment cannot be read.
 pub fn init_quiet() -> Result<(), BadFilter> {
     let filter = filter_or("error")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
     Ok(())
 }
 

@@ -93,7 +93,8 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "aws")]
         Command::Rotate(args) => rotate::rotate(args),
         #[cfg(feature = "aws")]
-        Command::Plan(args) => plan::plan(args),
+        // Without the type that says another code: whatever went wrong, it could not tell.
+        Command::Plan(args) => plan::plan(args).map_err(|error| anyhow::Error::msg(one_line(&error))),
         Command::Demo(args) => demo::demo(args),
     }
 }

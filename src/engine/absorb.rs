@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::{Owners, Settings};
+use super::{Neighbours, Settings};
 use crate::effect::{
     Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
-    ItemFailure, Parameter, Request, Task, TemplateVersion, VersionQuery,
+    ItemFailure, Launch, Parameter, Request, Task, TemplateSpec, TemplateVersion, VersionQuery,
 };
-use crate::id::{AmiId, ClusterName, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
+use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
 use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::Tags;
@@ -47,7 +47,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     }
 }
 
-pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags, owners: &Owners) {
+pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags, known: &Neighbours<'_>) {
     let name = facts.name.clone();
     for member in &facts.members {
         view.hosts.entry(member.id.clone()).or_default();
@@ -55,16 +55,8 @@ pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &T
     let mut group = GroupView::new(facts, tags, &settings.policy);
     // A group that a host in flight has left, and that has left the cluster since: read, but not to be touched.
     group.opted_out |= !view.belonging.contains(&name);
-    let cluster = view.arn.name();
-    let others: Vec<&str> =
-        owners.get(&name).into_iter().flatten().filter(|of| **of != cluster).map(ClusterName::as_str).collect();
-    if !others.is_empty() {
-        group.problem.get_or_insert_with(|| {
-            format!(
-                "it belongs to the cluster {} as well: its instances register in either, and none can tell when it is whole",
-                others.join(" ")
-            )
-        });
+    if let Some(problem) = known.shared(&name, &view.arn.name()) {
+        group.problem.get_or_insert(problem);
     }
     group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
     view.groups.insert(name, group);
@@ -227,12 +219,22 @@ pub fn tenants(view: &mut ClusterView, tasks: Vec<Task>, follow_up: &mut FollowU
     }
 }
 
-/// What a group that may be anybody's launches from.
-pub fn anybody(view: &mut ClusterView, facts: &Group) {
+/// What groups that may be anybody's launch from; `first`: nothing that was known before is left.
+pub fn anybody(view: &mut ClusterView, groups: &[Group], first: bool, known: &Neighbours<'_>) {
+    if first {
+        view.anywhere = None;
+    }
     let anywhere = view.anywhere.get_or_insert_default();
-    anywhere.named.extend(facts.launch.templates().into_iter().cloned());
-    if facts.launch == crate::effect::Launch::Unknown {
-        anywhere.unclear = Some(facts.name.clone());
+    for facts in groups {
+        let templates: BTreeSet<TemplateSpec> = facts.launch.templates().into_iter().cloned().collect();
+        anywhere.named.extend(templates.iter().cloned());
+        if facts.launch == Launch::Unknown {
+            anywhere.unclear = Some(facts.name.clone());
+        }
+        let opted_in = known.owners.get(&facts.name).is_some_and(|clusters| !clusters.is_empty());
+        if known.all && !opted_in && !view.belonging.contains(&facts.name) {
+            anywhere.strangers.insert(facts.name.clone(), templates);
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::Purpose;
 use super::{Context, acts};
-use crate::effect::{Failure, FailureKind, Group, Reply, Request, VersionQuery};
+use crate::effect::{Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
 use crate::id::{InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
+use crate::plan::writing;
 
 /// A call about a host that AWS refuses so often, with time and looks in between, will be refused again.
 const MOST_REFUSALS: u32 = 3;
@@ -30,7 +31,10 @@ impl Pass {
         self.outstanding = self.outstanding.saturating_sub(1);
         match (reply, purpose) {
             (Ok(reply), Purpose::Look { asked }) => self.absorb(reply, &asked, request, state, context),
-            (Ok(reply), Purpose::Act(act)) => self.acted(&act, reply, request, state, context),
+            (Ok(reply), Purpose::Act(act)) => {
+                self.acted = true;
+                self.done(&act, reply, request, state, context);
+            }
             (Ok(_), Purpose::Tags(change)) => state.tags_written(*change),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
@@ -53,7 +57,7 @@ impl Pass {
         }
     }
 
-    fn acted(&mut self, act: &Act, reply: Reply, request: &Request, state: &mut ClusterState, context: &Context<'_>) {
+    fn done(&mut self, act: &Act, reply: Reply, request: &Request, state: &mut ClusterState, context: &Context<'_>) {
         let cluster = state.arn.name();
         let Some(view) = state.view.as_mut() else { return };
         match (act, reply) {
@@ -180,6 +184,8 @@ impl Pass {
         let Some(view) = self.target(state) else { return };
         if let Request::DescribeLaunchTemplateVersions { template, query, .. } = request {
             match query {
+                // One of ours that cannot be read yet: a version never changes, so it is known all the same.
+                VersionQuery::InUse(VersionRule::Number(number)) if is_known(view, template, *number) => {}
                 VersionQuery::InUse(rule) => {
                     view.templates.insert((template.clone(), *rule), Err(failure.message));
                 }
@@ -204,6 +210,11 @@ impl Pass {
             self.failed = Some(failure);
         }
     }
+}
+
+fn is_known(view: &ClusterView, template: &TemplateId, number: u64) -> bool {
+    let in_use = view.templates.get(&(template.clone(), VersionRule::Number(number)));
+    in_use.is_some_and(|version| version.as_ref().is_ok_and(|version| writing::made_from(version).is_some()))
 }
 
 /// How a failed call is told in a hold.
@@ -293,13 +304,16 @@ fn absorb_reply(
     next.map(|page| request.for_page(page))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only one request asks for everybody")]
 fn absorb_groups(view: &mut ClusterView, groups: Vec<Group>, request: &Request, context: &Context<'_>) {
-    let everybody = matches!(request, Request::DescribeAutoScalingGroups { names, .. } if names.is_empty());
-    for facts in groups {
-        if everybody {
-            absorb::anybody(view, &facts);
-        } else {
-            absorb::group(view, facts, context.settings, context.tags, context.owners);
+    match request {
+        Request::DescribeAutoScalingGroups { names, page } if names.is_empty() => {
+            absorb::anybody(view, &groups, page.is_none(), &context.neighbours);
+        }
+        _ => {
+            for facts in groups {
+                absorb::group(view, facts, context.settings, context.tags, &context.neighbours);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Settings;
 use super::wire::{Owner, Wire};
 use crate::effect::{Cluster, InstanceFilter, Reply, Request};
-use crate::id::{ClusterArn, ClusterName};
+use crate::id::{CapacityProviderName, ClusterArn, ClusterName};
 use crate::plan::tags::{RotationState, Tags};
 
 /// AWS's limit.
@@ -30,6 +30,9 @@ pub struct Census {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub opted_in: bool,
+    /// It has not been deleted.
+    pub active: bool,
+    pub providers: Vec<CapacityProviderName>,
     /// Its rotation is not closed.
     pub under_way: bool,
 }
@@ -115,7 +118,8 @@ impl Census {
 
 fn weigh(cluster: Cluster, settings: &Settings, tags: &Tags) -> (ClusterArn, Found) {
     let ours = tags.read_cluster(&cluster.tags);
-    let opted_in = cluster.status == "ACTIVE" && settings.takes(&cluster.arn.name(), ours.enabled);
+    let active = cluster.status == "ACTIVE";
+    let opted_in = active && settings.takes(&cluster.arn.name(), ours.enabled);
     let under_way = ours.rotation.is_some_and(|rotation| rotation.state != RotationState::Closed);
-    (cluster.arn, Found { opted_in, under_way })
+    (cluster.arn, Found { opted_in, active, providers: cluster.capacity_providers, under_way })
 }

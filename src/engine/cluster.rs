@@ -13,7 +13,7 @@ use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
 use super::wire::TagChange;
-use crate::id::{ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
+use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
 use crate::plan::model::ClusterView;
@@ -35,6 +35,9 @@ pub struct ClusterState {
     pub follows: BTreeSet<ParameterName>,
     /// What the last whole look found, where nothing was to be done.
     pub settled: Option<Settled>,
+    /// When that was, and which capacity providers it had then.
+    pub looked_at: Option<Timestamp>,
+    pub providers: Vec<CapacityProviderName>,
     /// The newest version of each container instance that an event spoke of.
     versions: BTreeMap<String, u64>,
     /// The phases of hosts in flight at the last look, for the log.
@@ -59,6 +62,8 @@ impl ClusterState {
             patience: Patience::default(),
             follows: BTreeSet::new(),
             settled: None,
+            looked_at: None,
+            providers: Vec::new(),
             versions: BTreeMap::new(),
             phases: BTreeMap::new(),
             set_aside: BTreeSet::new(),
@@ -99,6 +104,8 @@ impl ClusterState {
     pub fn take_view(&mut self, view: ClusterView, now: Timestamp) {
         self.follows = followed(&view, now).into_values().flatten().map(|parameter| parameter.plain()).collect();
         self.settled = Settled::of(&view, now);
+        self.looked_at = Some(now);
+        self.providers.clone_from(&view.providers);
         self.view = Some(view);
     }
 

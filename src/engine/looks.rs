@@ -14,7 +14,7 @@ use crate::plan::tags::Tags;
 const CONTAINER_INSTANCES: usize = 100;
 const TASKS: usize = 100;
 const SERVICES: usize = 10;
-const GROUPS: usize = 100;
+pub const GROUPS: usize = 100;
 const FILTER_VALUES: usize = 200;
 /// The filter expression of `ListContainerInstances` is short.
 const LISTED_HOSTS: usize = 50;

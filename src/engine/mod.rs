@@ -108,9 +108,30 @@ pub struct Counters {
 /// To which clusters each group belongs.
 pub(crate) type Owners = BTreeMap<GroupName, BTreeSet<ClusterName>>;
 
+/// What is known of the groups of other clusters.
+pub(crate) struct Neighbours<'a> {
+    owners: &'a Owners,
+    /// Every cluster that has opted in has been looked at: a group without an owner is a stranger.
+    all: bool,
+}
+
+impl Neighbours<'_> {
+    /// Why a group is nobody's to rotate: its instances register in more than one cluster.
+    fn shared(&self, group: &GroupName, cluster: &ClusterName) -> Option<String> {
+        let others = self.owners.get(group)?.iter().filter(|of| *of != cluster).map(ClusterName::as_str);
+        let others: Vec<&str> = others.collect();
+        (!others.is_empty()).then(|| {
+            format!(
+                "it belongs to the cluster {} as well: its instances register in either, and none can tell when it is whole",
+                others.join(" ")
+            )
+        })
+    }
+}
+
 /// What a pass may use of the engine.
 pub(crate) struct Context<'a> {
-    owners: &'a Owners,
+    neighbours: Neighbours<'a>,
     settings: &'a Settings,
     tags: &'a Tags,
     worker: &'a Option<ContainerInstanceArn>,
@@ -205,7 +226,7 @@ impl Engine {
                 }
             }
             Owner::Locate => self.take_location(reply),
-            Owner::Releases => self.take_parameters(reply, now),
+            Owner::Releases => self.take_releases(reply, &request, now),
             Owner::Census => self.take_census(reply, &request, now),
             Owner::Pass(..) if self.stopping => {}
             Owner::Pass(arn, purpose) => {
@@ -309,9 +330,11 @@ impl Engine {
         now: Timestamp,
         deed: impl FnOnce(&mut Pass, &mut ClusterState, &mut Context<'_>),
     ) {
+        let all = self.clusters.values().all(|other| other.arn == *arn || other.looked_at.is_some());
         let (Some(mut pass), Some(state)) = (self.passes.remove(arn), self.clusters.get_mut(arn)) else { return };
-        let (settings, tags, worker, owners) = (&self.settings, &self.tags, &self.worker, &self.owners);
-        let mut context = Context { owners, settings, tags, worker, wire: &mut self.wire, now };
+        let (settings, tags, worker) = (&self.settings, &self.tags, &self.worker);
+        let neighbours = Neighbours { owners: &self.owners, all };
+        let mut context = Context { neighbours, settings, tags, worker, wire: &mut self.wire, now };
         deed(&mut pass, state, &mut context);
         if !self.stopping {
             pass.advance(state, &mut context);
@@ -348,13 +371,17 @@ impl Engine {
             return;
         }
         state.patience.succeeded();
-        note_owners(&mut self.owners, state);
+        let sharing = note_owners(&mut self.owners, state);
         let missed_events = std::mem::take(&mut state.missed_events);
         state.rest();
         // What came while everything was looked at for the first time may be newer than what was read.
         state.errand.whole |= missed_events && state.view.is_some();
         for receipt in pass.errand.receipts {
             self.inbox.release(&receipt, now);
+        }
+        let old = |at: Timestamp| now >= at + OWNERSHIP_GOOD_FOR;
+        for other in self.clusters.values_mut().filter(|other| sharing.contains(&other.name)) {
+            other.errand.whole |= other.looked_at.is_some_and(old);
         }
     }
 
@@ -437,6 +464,9 @@ impl Engine {
             .collect();
         for state in gone.iter().filter_map(|arn| self.clusters.remove(arn)).collect::<Vec<_>>() {
             info!(cluster = %state.name, "no longer looked after");
+            self.owners.values_mut().for_each(|clusters| {
+                clusters.remove(&state.name);
+            });
             for receipt in &state.errand.receipts {
                 self.inbox.let_go(receipt);
             }
@@ -471,7 +501,8 @@ impl Engine {
         self.forget_clusters(&opted_in, &count.in_flight);
         for (arn, found) in count.clusters.iter().filter(|(_, found)| found.opted_in) {
             let state = self.clusters.entry(arn.clone()).or_insert_with(|| ClusterState::new(arn.clone()));
-            state.errand.whole |= found.under_way || count.in_flight.contains(&state.name);
+            let moved = state.looked_at.is_some() && state.providers != found.providers;
+            state.errand.whole |= found.under_way || count.in_flight.contains(&state.name) || moved;
         }
         for order in std::mem::take(&mut self.after_census) {
             self.obey(order, now);
@@ -482,15 +513,20 @@ impl Engine {
     }
 }
 
-/// A group that belongs to two clusters is nobody's to rotate: its instances register in either.
-fn note_owners(owners: &mut Owners, state: &ClusterState) {
-    let Some(view) = &state.view else { return };
-    for (group, clusters) in owners.iter_mut().filter(|(group, _)| !view.belonging.contains(*group)) {
-        if clusters.remove(&state.name) {
-            debug!(cluster = %state.name, %group, "no longer a group of this cluster");
-        }
+/// How old the word of another cluster may be that a group is its own.
+const OWNERSHIP_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// Notes which groups belong to this cluster. Returns the clusters that share one of them: they may have given it up.
+fn note_owners(owners: &mut Owners, state: &ClusterState) -> BTreeSet<ClusterName> {
+    let Some(view) = &state.view else { return BTreeSet::new() };
+    for (_, clusters) in owners.iter_mut().filter(|(group, _)| !view.belonging.contains(*group)) {
+        clusters.remove(&state.name);
     }
+    let mut sharing = BTreeSet::new();
     for group in &view.belonging {
-        owners.entry(group.clone()).or_default().insert(state.name.clone());
+        let clusters = owners.entry(group.clone()).or_default();
+        clusters.insert(state.name.clone());
+        sharing.extend(clusters.iter().filter(|of| **of != state.name).cloned());
     }
+    sharing
 }

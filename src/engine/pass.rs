@@ -18,8 +18,9 @@ use crate::effect::{Failure, Request};
 use crate::id::Receipt;
 use crate::plan::forecast::as_if_open;
 use crate::plan::hold::Problem;
+use crate::plan::host::READS_LAG;
 use crate::plan::model::{ClusterView, Look};
-use crate::plan::release::{Resolution, resolve};
+use crate::plan::release::{Launching, Resolution, resolve};
 use crate::plan::tags::{RotationId, RotationState};
 use crate::plan::{Plan, plan};
 
@@ -63,6 +64,8 @@ pub struct Pass {
     pub(super) denied: BTreeSet<Problem>,
     /// A read was not allowed without which nothing can be planned.
     pub(super) blind: Option<Problem>,
+    /// Something was changed.
+    pub(super) acted: bool,
     settled: bool,
     steps: u32,
     pub ended: bool,
@@ -80,6 +83,7 @@ impl Pass {
             failed: None,
             denied: BTreeSet::new(),
             blind: None,
+            acted: false,
             settled: false,
             steps: 0,
             ended: false,
@@ -277,6 +281,10 @@ impl Pass {
         state.note_waits(&plan, context.now);
         if let Some(wanted) = state.to_hold(&plan, context.now) {
             self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
+        } else if plan.complete && self.acted && !plan.unresolved.is_empty() {
+            // What "does not exist" may be what we have just made, and cannot be read yet.
+            state.look_again = Some(context.now + READS_LAG);
+            self.ended = true;
         } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
             for (group, why) in plan.unresolved {
                 warn!(cluster = %state.arn.name(), %group, why, "closed without this group: its release cannot be found");
@@ -306,10 +314,21 @@ fn lacking(view: &ClusterView, now: Timestamp) -> BTreeSet<Look> {
         return third;
     }
     let mut fourth: Vec<Look> = view.groups.keys().cloned().map(Look::Members).collect();
+    let mut concerns_others = false;
     for (name, group) in view.groups.iter().filter(|(_, group)| group.is_ours_to_touch()) {
-        if let Resolution::Lacks(looks) = resolve(view, name, group, now) {
-            fourth.extend(looks);
+        match resolve(view, name, group, now) {
+            Resolution::Lacks(looks) => fourth.extend(looks),
+            Resolution::Resolved(release) => {
+                concerns_others |= release.launches.iter().any(Launching::concerns_others);
+            }
+            Resolution::Unresolved { .. } => {}
         }
+    }
+    if concerns_others {
+        fourth.push(Look::Everybody);
+        let others = view.groups.values().filter(|group| !group.is_ours_to_touch());
+        let specs = others.flat_map(|group| group.facts.launch.templates());
+        fourth.extend(specs.map(|spec| Look::Template(spec.template.clone(), spec.rule)));
     }
     stage(fourth)
 }

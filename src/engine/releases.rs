@@ -2,9 +2,9 @@
 //!
 //! A cluster that its last look found settled (every group follows a parameter, and nothing was due) need not be looked at to
 //! know that it still is: the parameters of all such clusters are read together, ten names a call, and only where one says
-//! something new the cluster is looked at wholly. Whatever parameters do not tell (an image by name, a refusal that ends with
-//! time, a template that somebody has changed) is looked at as before: at each check where it is known to matter, and in
-//! every cluster once a day.
+//! something new the cluster is looked at wholly. So are their groups, a hundred a call: a tag that says something else now.
+//! Whatever neither tells (an image by name, a refusal that ends with time, a template that somebody has changed) is looked at
+//! as before: at each check where it is known to matter, and in every cluster some times a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +15,35 @@ use super::commands::{Ask, followed};
 use super::pass::Errand;
 use super::wire::Owner;
 use super::{Engine, looks};
-use crate::effect::{Failure, Reply, Request};
-use crate::id::{ClusterArn, ParameterName, Receipt};
+use crate::effect::{Failure, Group, Launch, Reply, Request};
+use crate::id::{ClusterArn, GroupName, ParameterName, Receipt};
 use crate::plan::model::ClusterView;
 use crate::plan::release::{Origin, Resolution};
 use crate::plan::tags::RotationState;
 use crate::plan::{is_due, resolutions};
 
 /// A cluster is looked at wholly at least this often, whatever its parameters say.
-const LOOKED_AT: SignedDuration = SignedDuration::from_hours(24);
+const LOOKED_AT: SignedDuration = SignedDuration::from_hours(6);
 
 /// What a whole look found, of a cluster in which nothing was to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     at: Timestamp,
     values: BTreeMap<ParameterName, String>,
+    groups: BTreeMap<GroupName, Says>,
+}
+
+/// What a group says of itself that a release hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Says {
+    tags: BTreeMap<String, String>,
+    launch: Launch,
+}
+
+impl Says {
+    fn of(group: &Group) -> Self {
+        Self { tags: group.tags.clone(), launch: group.launch.clone() }
+    }
 }
 
 impl Settled {
@@ -52,7 +66,8 @@ impl Settled {
             Some((name, value))
         };
         let values: BTreeMap<ParameterName, String> = names.iter().cloned().filter_map(value).collect();
-        (values.len() == names.len()).then_some(Self { at: now, values })
+        let groups = view.groups.iter().map(|(name, group)| (name.clone(), Says::of(&group.facts))).collect();
+        (values.len() == names.len()).then_some(Self { at: now, values, groups })
     }
 }
 
@@ -62,6 +77,7 @@ pub struct ReleaseCheck {
     outstanding: usize,
     /// Values that could be read.
     values: BTreeMap<ParameterName, String>,
+    groups: BTreeMap<GroupName, Says>,
     receipts: Vec<Receipt>,
     clusters: BTreeSet<ClusterArn>,
 }
@@ -76,7 +92,7 @@ impl Engine {
             return;
         }
         let mut check = ReleaseCheck::default();
-        let mut names = BTreeSet::new();
+        let (mut names, mut groups) = (BTreeSet::new(), BTreeSet::new());
         let all: Vec<ClusterArn> = self.clusters.keys().cloned().collect();
         for arn in all {
             let state = self.clusters.get(&arn);
@@ -84,6 +100,7 @@ impl Engine {
             match settled {
                 Some(settled) => {
                     names.extend(settled.values.keys().cloned());
+                    groups.extend(settled.groups.keys().cloned());
                     check.clusters.insert(arn);
                 }
                 None => self.look_for_releases(&arn, receipt, now),
@@ -93,6 +110,12 @@ impl Engine {
         for names in names.chunks(looks::PARAMETERS) {
             check.outstanding += 1;
             self.wire.send(Owner::Releases, Request::GetParameters { names: names.to_vec() });
+        }
+        let groups: Vec<GroupName> = groups.into_iter().collect();
+        for names in groups.chunks(looks::GROUPS) {
+            check.outstanding += 1;
+            let request = Request::DescribeAutoScalingGroups { names: names.to_vec(), page: None };
+            self.wire.send(Owner::Releases, request);
         }
         if check.outstanding > 0 {
             self.inbox.hold(receipt, now);
@@ -106,16 +129,23 @@ impl Engine {
         self.give(arn, errand, receipt, now);
     }
 
-    pub(super) fn take_parameters(&mut self, reply: Result<Reply, Failure>, now: Timestamp) {
+    pub(super) fn take_releases(&mut self, reply: Result<Reply, Failure>, request: &Request, now: Timestamp) {
         let Some(mut check) = self.release_check.take() else { return };
         check.outstanding = check.outstanding.saturating_sub(1);
         match reply {
             Ok(Reply::Parameters { values, .. }) => {
                 check.values.extend(values.into_iter().map(|(name, parameter)| (name, parameter.value)));
             }
+            Ok(Reply::Groups { groups, next }) => {
+                check.groups.extend(groups.iter().map(|group| (group.name.clone(), Says::of(group))));
+                if let Some(page) = next {
+                    check.outstanding += 1;
+                    self.wire.send(Owner::Releases, request.for_page(page));
+                }
+            }
             Ok(_) => {}
             // Its clusters are looked at, and there it comes out which name is to blame.
-            Err(failure) => debug!(%failure, "some parameters could not be read together"),
+            Err(failure) => debug!(%failure, "some could not be read together"),
         }
         if check.outstanding > 0 {
             self.release_check = Some(check);
@@ -131,8 +161,10 @@ impl Engine {
     fn conclude_check(&mut self, check: &ReleaseCheck, now: Timestamp) {
         let says_something_new = |arn: &&ClusterArn| {
             let settled = self.clusters.get(*arn).and_then(|state| state.settled.as_ref());
-            settled
-                .is_none_or(|settled| settled.values.iter().any(|(name, value)| check.values.get(name) != Some(value)))
+            settled.is_none_or(|settled| {
+                settled.values.iter().any(|(name, value)| check.values.get(name) != Some(value))
+                    || settled.groups.iter().any(|(name, says)| check.groups.get(name) != Some(says))
+            })
         };
         let moved: Vec<ClusterArn> = check.clusters.iter().filter(says_something_new).cloned().collect();
         info!(

@@ -14,7 +14,7 @@ use super::census::Census;
 use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::{Call, Owner, Wire, is_worth_another_try};
-use super::{Context, Owners, Settings, patience};
+use super::{Context, Neighbours, Owners, Settings, patience};
 use crate::effect::{Failure, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
@@ -151,8 +151,28 @@ impl Survey {
         self.census.is_none() && self.waiting.is_empty() && self.under_way.is_empty()
     }
 
-    pub fn findings(self) -> Findings {
+    pub fn findings(mut self) -> Findings {
+        self.find_shared_groups();
         Findings { clusters: self.found, missing: self.missing, failed: self.failed, requests: self.requests }
+    }
+
+    /// A group of two clusters is left alone by a worker that knows both.
+    fn find_shared_groups(&mut self) {
+        let mut owners = Owners::new();
+        for view in self.found.values().filter_map(|found| found.view.as_ref()) {
+            for group in &view.belonging {
+                owners.entry(group.clone()).or_default().insert(view.arn.name());
+            }
+        }
+        let known = Neighbours { owners: &owners, all: false };
+        for view in self.found.values_mut().filter_map(|found| found.view.as_mut()) {
+            let cluster = view.arn.name();
+            for (name, group) in &mut view.groups {
+                if let Some(problem) = known.shared(name, &cluster) {
+                    group.problem.get_or_insert(problem);
+                }
+            }
+        }
     }
 
     fn count(&mut self, reply: Result<Reply, Failure>, request: &Request) {
@@ -170,11 +190,19 @@ impl Survey {
         }
         let failed = census.failed;
         let result = census.result();
-        self.missing = result.missing;
+        self.missing = result.missing.into_iter().map(|item| ClusterArn::new(item).name().to_string()).collect();
         if !failed {
             let named = !self.settings.clusters.is_empty();
-            let wanted = result.clusters.into_iter().filter(|(_, found)| named || found.opted_in);
-            self.waiting = wanted.map(|(arn, _)| arn).collect();
+            for (arn, found) in result.clusters {
+                match (found.active, named || found.opted_in) {
+                    (true, true) => {
+                        self.waiting.insert(arn);
+                    }
+                    // Deleted, and still told of for a while.
+                    (false, _) if named => self.missing.push(arn.name().to_string()),
+                    (true | false, _) => {}
+                }
+            }
         }
     }
 
@@ -214,5 +242,5 @@ fn context<'a>(
     now: Timestamp,
 ) -> Context<'a> {
     static NOBODY: Owners = Owners::new();
-    Context { owners: &NOBODY, settings, tags, worker, wire, now }
+    Context { neighbours: Neighbours { owners: &NOBODY, all: false }, settings, tags, worker, wire, now }
 }

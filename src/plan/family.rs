@@ -78,6 +78,16 @@ impl Families {
         first(self.0.iter().filter(|family| family.os == word || family.name == word), name, architecture)
     }
 
+    /// The family that this word of the tag `OS` means, whatever the image is called: where there is only one, and nothing in
+    /// its parameter hangs on the name. For an image that is no more, and so has no name.
+    pub fn only_of_os(&self, os: &str, architecture: &str) -> Option<Recognised> {
+        let (word, architecture) = (os.trim().to_ascii_lowercase(), Architecture::of_word(architecture)?);
+        let mut meant = self.0.iter().filter(|family| family.os == word || family.name == word);
+        let (Some(family), None) = (meant.next(), meant.next()) else { return None };
+        let parameter = family.parameters.get(&architecture).filter(|parameter| !parameter.contains('{'))?;
+        Some(Recognised { family: family.name.clone(), parameter: ParameterName::new(parameter.as_str()) })
+    }
+
     /// The family by the name alone: for telling apart images that an operator has chosen by their names.
     pub fn by_name(&self, name: &str, architecture: &str) -> Option<Recognised> {
         first(self.0.iter(), name, architecture)
@@ -209,6 +219,25 @@ mod tests {
             images.push(("windows", name, "x86_64", format!("windows {flavour}"), parameter));
         }
         images
+    }
+
+    #[test]
+    fn a_word_that_means_one_family_needs_no_name() {
+        let families = Families::built_in();
+        let parameter = |os: &str, architecture: &str| {
+            families.only_of_os(os, architecture).map(|found| found.parameter.as_str().to_owned())
+        };
+        let gpu = "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id";
+        assert_eq!(parameter(" AL2023-GPU ", "x86_64").as_deref(), Some(gpu));
+        for (os, architecture) in [
+            ("al2023", "x86_64"),
+            ("windows", "x86_64"),
+            ("bottlerocket", "arm64"),
+            ("al2023-gpu", "arm64"),
+            ("beos", "x86_64"),
+        ] {
+            assert_eq!(parameter(os, architecture), None, "{os} {architecture}");
+        }
     }
 
     #[test]

@@ -129,11 +129,17 @@ impl Forecast {
     }
 }
 
-/// The same cluster with an open rotation over all its groups.
+/// The same cluster with an open rotation: the one that is under way, or one over all its groups.
 pub fn as_if_open(view: &ClusterView, now: Timestamp) -> ClusterView {
+    let under_way = view.rotation.as_ref().is_some_and(|rotation| rotation.state != RotationState::Closed);
     let id = RotationId::new(&view.arn.name(), now);
     let rotation = Some(Rotation { id, state: RotationState::Open, since: now });
-    ClusterView { rotation, hold: None, scope: BTreeSet::new(), ..view.clone() }
+    let mut open = ClusterView { rotation, hold: None, ..view.clone() };
+    if !under_way {
+        open.scope = BTreeSet::new();
+        open.rotate_before = None;
+    }
+    open
 }
 
 /// `looked_in`: the calls that a look at everything takes.
@@ -191,7 +197,8 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn group(&self, name: &GroupName, group: &GroupView) -> GroupForecast {
         let members = group.facts.members.iter().filter_map(|member| self.view.hosts.get_key_value(&member.id));
-        let order = order(self.view, members.filter(|(id, _)| self.plan.phases.get(*id) == Some(&Phase::Outdated)));
+        let due = |id: &InstanceId| self.view.in_scope(name) && self.plan.phases.get(id) == Some(&Phase::Outdated);
+        let order = order(self.view, members.filter(|(id, _)| due(id)));
         let release = match self.resolutions.get(name) {
             Some(Resolution::Resolved(release)) => Some(release),
             Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
@@ -207,7 +214,9 @@ impl Teller<'_> {
             launches: release
                 .map_or_else(Vec::new, |release| release.launches.iter().map(|of| self.launch(of)).collect()),
             hosts: self.hosts(name, group),
-            writes: release.map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
+            writes: release
+                .filter(|_| status == Status::Due)
+                .map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
             stuck: self.stuck(name, group, &order),
             at_a_time,
             takes_seconds: self.waves(order.len(), at_a_time, windows).as_secs(),
@@ -222,6 +231,12 @@ impl Teller<'_> {
         release: Option<&Release<'_>>,
         order: &[InstanceId],
     ) -> (Status, Option<String>) {
+        if !self.view.opted_in {
+            return (Status::LeftAlone, Some("the cluster has opted out by its tag `enabled`".to_owned()));
+        }
+        if !self.view.in_scope(name) {
+            return (Status::LeftAlone, Some("the rotation under way is not about it".to_owned()));
+        }
         if group.facts.managed {
             return (Status::LeftAlone, Some("it is managed by AWS (an Operator is set)".to_owned()));
         }
@@ -318,7 +333,11 @@ impl Teller<'_> {
     /// Groups go side by side, as far as the cluster's own limit lets them.
     fn takes(&self, groups: &[GroupForecast], policy: &Policy, due: usize) -> SignedDuration {
         let longest = groups.iter().map(|group| group.takes_seconds).max().unwrap_or(0);
-        let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, false).as_secs());
+        let windows = self.resolutions.values().any(|resolution| match resolution {
+            Resolution::Resolved(release) => release.windows(),
+            Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
+        });
+        let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, windows).as_secs());
         SignedDuration::from_secs(longest.max(together.unwrap_or(0)))
     }
 

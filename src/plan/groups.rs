@@ -88,7 +88,8 @@ fn write_release(
     for launch in release.launches.iter().filter(|launch| !launch.is_in_use()) {
         // Another worker may know of a newer release than the one that was read here last.
         let of_group = launch.is_said_by_group().then(|| Look::Group(name.clone()));
-        let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group].into_iter().flatten();
+        let of_all = launch.concerns_others().then_some(Look::Everybody);
+        let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group, of_all].into_iter().flatten();
         let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
         if !looks.is_empty() {
             plan.looks.extend(looks);
@@ -98,6 +99,8 @@ fn write_release(
             Some(Step::Look(look)) => {
                 plan.looks.insert(look);
             }
+            // A policy is read, changed and sent as a whole: of two changes at once the later would undo the other.
+            Some(Step::Act(act)) if changes(&act, name) && writing.iter().any(|act| changes(act, name)) => {}
             Some(Step::Act(act)) => {
                 writing.insert(act);
             }
@@ -108,6 +111,10 @@ fn write_release(
             None => {}
         }
     }
+}
+
+fn changes(act: &Act, name: &GroupName) -> bool {
+    matches!(act, Act::ChangeLaunch { group, .. } if group == name)
 }
 
 /// Our old template versions, at the end of a rotation that wrote new ones.
@@ -201,6 +208,10 @@ fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
 pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
     let view = context.view;
     for (name, group) in view.groups.iter().filter(|(name, group)| view.in_scope(name) && group.is_ours_to_touch()) {
+        // A group without a release is left as it is, whole or not.
+        if matches!(context.resolutions.get(name), Some(Resolution::Unresolved { .. })) {
+            continue;
+        }
         let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
         let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
@@ -242,5 +253,76 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
         plan.look_again = earlier(plan.look_again, Some(until));
     } else {
         plan.problems.insert(Problem::blocked(name, why, group.policy.replacement_timeout));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::{
+        Group, Image, Launch, LaunchChange, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
+    };
+    use crate::plan::plan;
+    use crate::plan::policy::Policy;
+    use crate::plan::tags::{Rotation, RotationId, Tags};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn image(id: &str) -> Image {
+        Image {
+            id: id.into(),
+            name: String::new(),
+            owner: "1".to_owned(),
+            owner_alias: None,
+            state: "available".to_owned(),
+            architecture: "x86_64".to_owned(),
+            windows: false,
+            virtualization: "hvm".to_owned(),
+            root_device: None,
+            created: Some(NOW),
+            deprecated: None,
+        }
+    }
+
+    /// Two overrides with an image of their own each, and a parameter that names a third.
+    fn view() -> ClusterView {
+        let own = |id: &str| Override { instance_type: None, template: None, image: Some(id.to_owned()) };
+        let base = TemplateSpec { template: "lt-1".into(), rule: VersionRule::Default };
+        let facts = Group {
+            name: "web".into(),
+            min: 0,
+            max: 0,
+            desired: 0,
+            members: Vec::new(),
+            suspended: BTreeSet::new(),
+            launch: Launch::Mixed { base, overrides: vec![own("ami-1"), own("ami-2")] },
+            tags: BTreeMap::from([("t:ami-parameter".to_owned(), "/p".to_owned())]),
+            managed: false,
+        };
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        view.opted_in = true;
+        let id = RotationId::new(&"c".into(), NOW);
+        view.rotation = Some(Rotation { id, state: RotationState::Open, since: NOW });
+        view.belonging.insert("web".into());
+        view.groups.insert("web".into(), GroupView::new(facts, &Tags::new("t:"), &Policy::default()));
+        view.images = ["ami-1", "ami-2", "ami-3"].map(|id| (id.into(), Seen::Here(image(id)))).into();
+        let parameter =
+            Parameter { value: "ami-3".to_owned(), kind: ParameterKind::String, data_type: None, modified: Some(NOW) };
+        view.parameters.insert("/p".into(), Ok(parameter));
+        view.looked = [Look::Group("web".into()), Look::Parameter("/p".into())].map(|look| (look, NOW)).into();
+        view
+    }
+
+    #[test]
+    fn regression_a_policy_is_changed_in_one_place_at_a_time() {
+        let mut view = view();
+        for from in ["ami-1", "ami-2"] {
+            let change = LaunchChange::Image { from: from.to_owned(), to: "ami-3".into() };
+            let act = Act::ChangeLaunch { group: "web".into(), mixed: true, change: change.clone() };
+            assert_eq!(plan(&view, &Policy::default(), NOW).acts, [act]);
+            let group = view.groups.get_mut(&GroupName::from("web")).expect("the group");
+            assert!(group.facts.launch.apply(&change));
+        }
+        assert_eq!(plan(&view, &Policy::default(), NOW).acts, []);
     }
 }

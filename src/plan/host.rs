@@ -124,7 +124,7 @@ fn phase_of_member(
         return Phase::Current;
     }
     let other_image = matches!((host.image(), release), (Some(image), Some(release)) if !release.contains(image));
-    let too_old = matches!((host.launched(), view.rotate_before), (Some(at), Some(before)) if at < before)
+    let too_old = matches!((host.launched(), view.forced_before()), (Some(at), Some(before)) if at < before)
         && view.in_scope(group)
         && release.is_some();
     if other_image || too_old { Phase::Outdated } else { Phase::Current }
@@ -305,6 +305,7 @@ mod tests {
             [(time(1), "web", Phase::Outdated), (time(0), "web", Phase::Current), (time(1), "api", Phase::Current)]
         {
             view.rotate_before = Some(before);
+            view.rotation = "c/1 open 1970-01-01T00:00:00Z".parse().ok();
             view.scope = BTreeSet::from([scope.into()]);
             let phase = phase(&view, &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
             assert_eq!(phase, expected, "{before} {scope}");

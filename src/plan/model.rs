@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::policy::{BadSetting, Policy};
-use super::tags::{Ours, Rotation, Tags};
+use super::tags::{Ours, Rotation, RotationState, Tags};
 use crate::effect::{
     ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle, Member, Parameter,
     Service, Task, TemplateSpec, TemplateVersion, VersionRule,
@@ -146,6 +146,8 @@ pub struct Written {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anywhere {
     pub named: BTreeSet<TemplateSpec>,
+    /// The same for groups that belong to no cluster we know to have opted in.
+    pub strangers: BTreeMap<GroupName, BTreeSet<TemplateSpec>>,
     /// A group whose launches we cannot read: it may name anything.
     pub unclear: Option<GroupName>,
 }
@@ -277,6 +279,12 @@ impl ClusterView {
     /// Has it been asked just now? A pass in which calls have to be made again can take a while.
     pub fn is_fresh(&self, look: &Look, now: Timestamp) -> bool {
         self.looked.get(look).is_some_and(|at| now < *at + FRESH_FOR)
+    }
+
+    /// Hosts launched earlier are outdated whatever their image: as long as the rotation that was to replace them is not over.
+    pub fn forced_before(&self) -> Option<Timestamp> {
+        let over = self.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
+        self.rotate_before.filter(|_| !over)
     }
 
     /// Is the rotation about this group?

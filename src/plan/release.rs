@@ -27,7 +27,10 @@ use crate::effect::{
 };
 use crate::id::{AmiId, GroupName, ParameterName};
 
-const RESOLVE: &str = "resolve:ssm:";
+/// How a template says that it reads a parameter.
+pub const RESOLVE: &str = "resolve:ssm:";
+/// In a name: the architecture of the image in use.
+const ARCHITECTURE: &str = "{arch}";
 /// AWS's own parameters begin so: nobody else writes them.
 const PUBLIC: &str = "/aws/";
 
@@ -146,6 +149,14 @@ impl Launching<'_> {
         }
     }
 
+    /// Would writing it change what others launch who use the template in its way, or read the parameter?
+    pub fn concerns_others(&self) -> bool {
+        match &self.way {
+            Way::Version { .. } | Way::Parameter { .. } => !self.is_in_use(),
+            Way::Override { .. } | Way::Follows { .. } => false,
+        }
+    }
+
     /// What says which image is its release.
     pub fn look_at_origin(&self) -> Look {
         match &self.origin {
@@ -226,7 +237,6 @@ enum Site<'a> {
 struct Present {
     /// As people know it.
     what: String,
-    image: Option<AmiId>,
     architecture: String,
     windows: bool,
     virtualization: Option<String>,
@@ -346,8 +356,37 @@ impl<'a> Finder<'a, '_> {
             let more = refused.map(|why| format!(", and {why}")).unwrap_or_default();
             return Err(unresolved(format!("{image}, which it launches with, is rejected{more}")));
         }
+        if let Some(refused) = &refused {
+            self.can_stay(&present, &in_use, refused)?;
+        }
         let (windows, root_device) = (present.windows, present.root_device);
         Ok(Launching { image, in_use, origin, way, refused, windows, spec, root_device })
+    }
+
+    /// Where the candidate is not taken, the image in use is the release: unless it can no longer be launched, or the hosts
+    /// have long been on a newer one (somebody has put the template back).
+    fn can_stay(&self, present: &Present, in_use: &AmiId, refused: &str) -> Result<(), Stop> {
+        let image = self.view.images.get(in_use).and_then(Seen::here);
+        if image.is_none_or(|image| image.state != "available") {
+            return Err(unresolved(format!(
+                "image {in_use}, which it launches with, is no more or not available, and {refused}"
+            )));
+        }
+        if self.group.policy.allow_older {
+            return Ok(());
+        }
+        let on_hosts = self.images_on_hosts()?;
+        let newer = on_hosts.iter().filter_map(|id| self.view.images.get(*id)?.here());
+        let newer = newer
+            .filter(|image| image.architecture == present.architecture)
+            .find(|image| image.created > present.created);
+        newer.map_or(Ok(()), |newer| {
+            Err(unresolved(format!(
+                "it launches with {in_use}, which is older than {}, which its hosts run, and {refused}: set `allow-older` to go \
+                 back",
+                newer.id
+            )))
+        })
     }
 
     /// The template reads a parameter: nothing is written, and what the parameter says is what is launched.
@@ -358,11 +397,11 @@ impl<'a> Finder<'a, '_> {
         read: &mut BTreeSet<ParameterName>,
     ) -> Result<Launching<'a>, Stop> {
         read.insert(parameter.clone());
-        self.agrees_with_tags(&parameter)?;
         let found = self.parameter(&parameter)?;
         let image = self.image_in(&parameter, found)?;
         let new = self.image(&image)?;
-        if let Some(present) = self.present_on_hosts(&new)?.filter(|present| present.image.as_ref() != Some(&image)) {
+        self.agrees_with_tags(&parameter, &new)?;
+        if let Some(present) = self.present_on_hosts(&new)? {
             let why = fits(&new, self.family(&new), &present).or_else(|| self.not_now(&new, &present));
             if let Some(why) = why {
                 return Err(unresolved(format!(
@@ -391,10 +430,13 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// A tag that names another source would have us write an id where its owner has put a parameter.
-    fn agrees_with_tags(&self, parameter: &ParameterName) -> Result<(), Stop> {
+    fn agrees_with_tags(&self, parameter: &ParameterName, new: &Image) -> Result<(), Stop> {
         let source = &self.group.source;
+        let filled = |name: &ParameterName| ParameterName::new(name.as_str().replace(ARCHITECTURE, &new.architecture));
         let other = match (&source.ami_parameter, &source.ami_name) {
-            (Some(tagged), _) if tagged != parameter => format!("`ami-parameter` says {tagged}"),
+            (Some(tagged), _) if filled(tagged).plain() != parameter.plain() => {
+                format!("`ami-parameter` says {tagged}")
+            }
             (None, Some(pattern)) => format!("`ami-name` says {pattern}"),
             (Some(_) | None, _) => return Ok(()),
         };
@@ -442,27 +484,47 @@ impl<'a> Finder<'a, '_> {
             let name = with_architecture(name, present);
             return Ok(Origin::Named(ImagePattern { owners: owners.clone(), name }));
         }
-        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
-        let (image, owners) = present.name.as_ref().map_or(("", [].as_slice()), |(name, owners)| (name, owners));
-        if let Some(os) = &source.os {
-            let of_os = families.of_os(os, image, architecture);
-            let of_os = of_os.map(|found| Origin::Os { family: found.family, parameter: found.parameter });
-            return of_os.ok_or_else(|| {
-                let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
-                unresolved(format!(
-                    "its `OS` tag says `{os}`, and {} on {architecture} is none of that family: correct it (known are {words}), \
-                     or say by `ami-parameter` where its image comes from",
-                    present.what
-                ))
-            });
+        match &source.os {
+            Some(os) => self.of_os(os, present),
+            None => self.recognised(present),
         }
+    }
+
+    fn of_os(&self, os: &str, present: &Present) -> Result<Origin, Stop> {
+        let (families, architecture) = (&self.group.policy.families, present.architecture.as_str());
+        let found = match &present.name {
+            Some((name, _)) => families.of_os(os, name, architecture),
+            None => families.only_of_os(os, architecture),
+        };
+        found.map(|found| Origin::Os { family: found.family, parameter: found.parameter }).ok_or_else(|| {
+            let words = families.words().into_iter().collect::<Vec<_>>().join(", ");
+            let why = match present.name {
+                Some(_) => format!("{} on {architecture} is none of that family", present.what),
+                None => format!("{}, so that nothing tells which of them it was", present.what),
+            };
+            unresolved(format!(
+                "its `OS` tag says `{os}`, and {why}: correct it (known are {words}), or say by `ami-parameter` where its \
+                 image comes from"
+            ))
+        })
+    }
+
+    fn recognised(&self, present: &Present) -> Result<Origin, Stop> {
+        let name = self.name;
+        let Some((image, owners)) = &present.name else {
+            return Err(unresolved(format!(
+                "nothing says where its image comes from, and {}, so that nothing tells of which family it was: tag the group \
+                 {name} with `ami-parameter`, `ami-name` or `OS`",
+                present.what
+            )));
+        };
         let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-        let found = families.recognise(image, &owners, architecture);
+        let found = self.group.policy.families.recognise(image, &owners, &present.architecture);
         found.map(|found| Origin::Recognised { family: found.family, parameter: found.parameter }).ok_or_else(|| {
             unresolved(format!(
-                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {} with \
+                "nothing says where its image comes from, and {} is none of Amazon's for ECS: tag the group {name} with \
                  `ami-parameter`, `ami-name` or `OS`",
-                present.what, self.name
+                present.what
             ))
         })
     }
@@ -631,7 +693,6 @@ impl<'a> Finder<'a, '_> {
     fn present_of(&self, image: &Image) -> Present {
         Present {
             what: if image.name.is_empty() { image.id.to_string() } else { format!("{} ({})", image.name, image.id) },
-            image: Some(image.id.clone()),
             architecture: image.architecture.clone(),
             windows: image.windows,
             virtualization: Some(image.virtualization.clone()),
@@ -642,22 +703,27 @@ impl<'a> Finder<'a, '_> {
         }
     }
 
-    /// What the hosts run that is nearest to the new image: the newest image of its architecture, else any. None: no hosts.
+    /// What the hosts run that is nearest to the new image: the newest image of its architecture, else any. None: no hosts, or
+    /// all of them run the new one.
     fn present_on_hosts(&self, new: &Image) -> Result<Option<Present>, Stop> {
+        let mut images = self.images_on_hosts()?;
+        images.remove(&new.id);
+        let here = images.iter().filter_map(|id| self.view.images.get(*id)?.here()).map(|image| self.present_of(image));
+        let seen = images.iter().filter(|id| self.view.images.get(**id).and_then(Seen::here).is_none());
+        let gone = seen.filter_map(|id| self.members().find_map(|host| present_of_host(host, id)));
+        let all = here.chain(gone);
+        Ok(all.max_by_key(|present| (present.architecture == new.architecture, present.created)))
+    }
+
+    /// The images that the hosts run, each looked at.
+    fn images_on_hosts(&self) -> Result<BTreeSet<&'a AmiId>, Stop> {
         let images: BTreeSet<&AmiId> = self.members().filter_map(Host::image).collect();
         let looks: BTreeSet<Look> = images
             .iter()
             .filter(|id| matches!(self.view.images.get(**id), None | Some(Seen::Unknown)))
             .map(|id| Look::Image((*id).clone()))
             .collect();
-        if !looks.is_empty() {
-            return Err(Stop::Lacks(looks));
-        }
-        let here = images.iter().filter_map(|id| self.view.images.get(*id)?.here()).map(|image| self.present_of(image));
-        let seen = images.iter().filter(|id| self.view.images.get(**id).and_then(Seen::here).is_none());
-        let gone = seen.filter_map(|id| self.members().find_map(|host| present_of_host(host, id)));
-        let all = here.chain(gone);
-        Ok(all.max_by_key(|present| (present.architecture == new.architecture, present.created)))
+        if looks.is_empty() { Ok(images) } else { Err(Stop::Lacks(looks)) }
     }
 
     fn members(&self) -> impl Iterator<Item = &'a Host> {
@@ -689,8 +755,7 @@ fn owners(image: &Image) -> impl Iterator<Item = &str> {
 fn present_of_host(host: &Host, id: &AmiId) -> Option<Present> {
     let ec2 = host.ec2.here().filter(|ec2| ec2.image == *id)?;
     Some(Present {
-        what: format!("{id} (which is no more)"),
-        image: Some(id.clone()),
+        what: format!("the image in use, {id}, is no more"),
         architecture: ec2.architecture.clone(),
         windows: ec2.windows,
         virtualization: None,
@@ -731,7 +796,7 @@ fn fits(new: &Image, family: Option<String>, old: &Present) -> Option<String> {
 
 /// `{arch}` stands for the architecture of the image in use.
 fn with_architecture(text: &str, present: &Present) -> String {
-    text.replace("{arch}", &present.architecture)
+    text.replace(ARCHITECTURE, &present.architecture)
 }
 
 fn image_id(text: &str) -> Option<AmiId> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Anywhere, ClusterView, GroupView, Look, Written};
-use super::release::{Launching, Release, Resolution, Way};
+use super::release::{Launching, RESOLVE, Release, Resolution, Way};
 use super::{Act, Context};
 use crate::effect::{LaunchChange, TemplateSpec, TemplateVersion, VersionRule};
 use crate::id::{AmiId, GroupName, ParameterName, TemplateId};
@@ -168,30 +168,46 @@ fn disturbs_by_version(
             if other == name && theirs == spec {
                 continue;
             }
-            let moved = theirs.rule == VersionRule::Latest
-                || (theirs.rule == VersionRule::Default && spec.rule == VersionRule::Default);
+            let moved = is_moved(spec, theirs);
             if moved && !group.is_ours_to_touch() {
                 return Some(format!("its template {template} is also the one of {other}, which is not to be touched"));
             }
             let theirs_in_use = view.templates.get(&(theirs.template.clone(), theirs.rule));
             let same = theirs_in_use.and_then(|version| version.as_ref().ok()).is_some_and(|version| {
-                version.number == in_use.number || is_made_from(version, &launch.image, in_use.number)
+                // One of ours from the same source differs in its image only.
+                version.number == in_use.number || made_from(version) == Some(in_use.number)
             });
             if theirs.rule == VersionRule::Latest && !same {
                 return Some(format!("{other} launches the newest version of its template {template}, and it another"));
             }
-            if let Some(image) = moved.then(|| other_image(resolutions, other, theirs)).flatten()
-                && image != launch.image
-            {
-                return Some(format!(
-                    "it shares its template {template} with {other}, whose release is {image} and not {}: let both follow \
-                     the same, or give each a template of its own",
-                    launch.image
-                ));
+            if let Some(why) = moved.then(|| objection(resolutions, other, theirs, &launch.image)).flatten() {
+                return Some(format!("it shares its template {template} with {other}, {why}"));
             }
         }
     }
-    None
+    let strangers = view.anywhere.iter().flat_map(|anywhere| &anywhere.strangers);
+    let moved = strangers
+        .filter(|(stranger, _)| !view.groups.contains_key(*stranger))
+        .find(|(_, specs)| specs.iter().any(|theirs| theirs.template == *template && is_moved(spec, theirs)));
+    moved.map(|(stranger, _)| {
+        format!("its template {template} is also the one of {stranger}, which is of no cluster that has opted in")
+    })
+}
+
+/// Does what is written for the one change what the other launches?
+fn is_moved(spec: &TemplateSpec, theirs: &TemplateSpec) -> bool {
+    theirs.rule == VersionRule::Latest || (theirs.rule == VersionRule::Default && spec.rule == VersionRule::Default)
+}
+
+/// What another group has against launching this image from this template.
+fn objection(resolutions: &Resolutions<'_>, other: &GroupName, theirs: &TemplateSpec, image: &AmiId) -> Option<String> {
+    if let Some(Resolution::Unresolved { .. }) = resolutions.get(other) {
+        return Some("whose release cannot be told".to_owned());
+    }
+    let wanted = other_image(resolutions, other, theirs).filter(|wanted| wanted != image)?;
+    Some(format!(
+        "whose release is {wanted} and not {image}: let both follow the same, or give each a template of its own"
+    ))
 }
 
 /// What another group shall launch from this template.
@@ -209,18 +225,25 @@ fn disturbs_by_parameter(
     launch: &Launching<'_>,
     parameter: &ParameterName,
 ) -> Option<String> {
-    for other in view.groups.keys().filter(|other| *other != name) {
-        for theirs in launches_of(resolutions, other) {
-            match &theirs.way {
-                Way::Parameter { parameter: written, .. } if written == parameter && theirs.image != launch.image => {
-                    return Some(format!(
-                        "it shares the parameter {parameter} with {other}, whose release is {} and not {}",
-                        theirs.image, launch.image
-                    ));
-                }
-                Way::Version { .. } | Way::Override { .. } | Way::Follows { .. } | Way::Parameter { .. } => {}
-            }
+    let reads = |spec: &&TemplateSpec| {
+        let version = view.templates.get(&(spec.template.clone(), spec.rule)).and_then(|version| version.as_ref().ok());
+        let image = version.and_then(|version| version.image.as_deref());
+        image.and_then(|image| image.strip_prefix(RESOLVE)) == Some(parameter.as_str())
+    };
+    for (other, group) in view.groups.iter().filter(|(other, _)| *other != name) {
+        let Some(spec) = group.facts.launch.templates().into_iter().find(reads) else { continue };
+        if !group.is_ours_to_touch() {
+            return Some(format!("the parameter {parameter} is also read by {other}, which is not to be touched"));
         }
+        let written = launches_of(resolutions, other).find(|theirs| theirs.spec == Some(spec));
+        let why = match (resolutions.get(other), written) {
+            (Some(Resolution::Unresolved { .. }), _) => "whose release cannot be told".to_owned(),
+            (_, Some(theirs)) if theirs.image != launch.image && matches!(theirs.way, Way::Parameter { .. }) => {
+                format!("whose release is {} and not {}", theirs.image, launch.image)
+            }
+            (_, Some(_) | None) => continue,
+        };
+        return Some(format!("it shares the parameter {parameter} with {other}, {why}"));
     }
     None
 }
@@ -268,7 +291,7 @@ pub(super) fn prune(context: &Context<'_>, release: &Release<'_>, opened: Timest
 }
 
 fn old_versions(context: &Context<'_>, template: &TemplateId, versions: &[TemplateVersion]) -> Vec<u64> {
-    let Some(Anywhere { named, unclear: None }) = &context.view.anywhere else { return Vec::new() };
+    let Some(Anywhere { named, unclear: None, strangers: _ }) = &context.view.anywhere else { return Vec::new() };
     let newest = versions.iter().map(|version| version.number).max();
     // A group may name its template by its name: then it may be this one.
     let may_be_this = |spec: &&TemplateSpec| spec.template == *template || !spec.template.as_str().starts_with("lt-");

@@ -330,11 +330,11 @@ impl Worker {
 /// who is not in a hold (hosts in flight always finish); and neither a release nor an act of people to come.
 fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
+    let more_to_come = ledger.releases_to_come > 0 || ledger.acts_to_come > 0;
+    // It is looked at after every event: the cheap conditions first.
+    if more_to_come || world.has_release_to_ripen() || !world.orphans().is_empty() {
+        return false;
+    }
     let closed = ledger.closed.is_some() && world.outdated().is_empty();
-    let ended = ledger.held.is_some() || closed || world.needs_no_rotation();
-    ended
-        && !world.has_release_to_ripen()
-        && ledger.releases_to_come == 0
-        && ledger.acts_to_come == 0
-        && world.orphans().is_empty()
+    ledger.held.is_some() || closed || world.needs_no_rotation()
 }

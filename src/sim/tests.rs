@@ -1,5 +1,7 @@
 //! The loop, with real engines in it.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::*;
@@ -101,4 +103,25 @@ fn a_standalone_task_that_never_ends_is_what_a_drain_waits_for_in_the_end() {
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(left[0].1.owner, world::Owner::Standalone);
     assert!(world.hold_reason(&world::cluster_arn(CLUSTER)).unwrap().contains(no.instance().as_str()));
+}
+
+#[test]
+fn random_scenarios_have_every_shape_and_every_source() {
+    let word = |text: String| text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+    let mut drawn = BTreeSet::new();
+    for scenario in (0..300).map(Scenario::random) {
+        for group in &scenario.groups {
+            drawn.insert(word(format!("{:?}", group.template)));
+            drawn.insert(word(format!("{:?}", group.follows)));
+            drawn.extend(group.arm64.then(|| "arm64".to_owned()));
+            drawn.extend(group.draft.then(|| "draft".to_owned()));
+            drawn.extend(group.root_snapshot.then(|| "root snapshot".to_owned()));
+            drawn.extend(group.shares.as_ref().map(|_| "shares".to_owned()));
+            drawn.extend(group.tags.iter().map(|(key, _)| key.clone()));
+            drawn.insert(format!("{:?}", group.membership));
+        }
+    }
+    let expected = "Attributes Configuration Configured Named Os Own OwnImage OwnOfArch OwnTemplate Provider Recognised \
+                    ReleaseByParameter Resolves Rule arm64 draft min-ami-age rejected root snapshot shares";
+    assert_eq!(drawn.into_iter().collect::<Vec<_>>().join(" "), expected);
 }

@@ -1,6 +1,6 @@
-//! An AWS account with one ECS cluster, `prod`, and two groups of three hosts.
+//! An AWS account with one ECS cluster, `prod`; most tests give it two groups of three hosts.
 //!
-//! The groups differ in what makes a difference to a release: `web` is a plain group **pinned to a number** of its launch
+//! These two groups differ in what makes a difference to a release: `web` is a plain group **pinned to a number** of its launch
 //! template, `api` a **mixed-instances policy on `$Default`**. Both follow the parameter `/golden/al2023`, which starts at
 //! the image they run. A second cluster, `stage`, exists and has not opted in. The queue has a dead-letter queue.
 
@@ -10,7 +10,6 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_autoscaling::types as asg;
 use aws_sdk_ec2::config::Credentials;
 use aws_sdk_ec2::types as ec2;
-use aws_sdk_ecs::types as ecs;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_sdk_ssm::types::ParameterType;
 
@@ -28,9 +27,9 @@ pub const PARAMETER: &str = "/golden/al2023";
 pub const GROUPS: [&str; 2] = ["api", "web"];
 pub const HOSTS_PER_GROUP: usize = 3;
 const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
-/// Two images out of moto's stock: one that it registers itself would have no architecture.
-const OLD_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260615-kernel-6.1-x86_64";
-const NEW_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260813-kernel-6.1-x86_64";
+/// Two of `images.json`: one that moto registers itself would have no architecture.
+pub const OLD_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260615-kernel-6.1-x86_64";
+pub const NEW_IMAGE: &str = "al2023-ami-ecs-hvm-2023.0.20260813-kernel-6.1-x86_64";
 
 /// How the queue treats a message that nobody deletes.
 pub struct QueueRules {
@@ -47,14 +46,29 @@ pub struct Account {
     pub cluster_arn: String,
     pub old_image: String,
     pub new_image: String,
-    /// Launch template ids by group.
+    /// Launch template ids by name; that of a group has the group's name, unless the test says otherwise.
     pub templates: BTreeMap<String, String>,
+    /// How many hosts each group of the cluster has.
+    pub sizes: BTreeMap<String, usize>,
     pub queue: String,
     pub dead_letters: String,
 }
 
 impl Account {
+    /// With the two groups.
     pub async fn create(emulators: &Emulators, rules: &QueueRules) -> Account {
+        let mut account = Account::empty(emulators, rules).await;
+        for group in GROUPS {
+            let data = account.data(&account.old_image).build();
+            account.create_template(group, data).await;
+        }
+        account.create_groups().await;
+        account.create_cluster(&GROUPS.map(|group| (group, HOSTS_PER_GROUP))).await;
+        account
+    }
+
+    /// Without a group, and without the cluster.
+    pub async fn empty(emulators: &Emulators, rules: &QueueRules) -> Account {
         let fleet = config(emulators.fleet_url(), ACCESS_KEY).await;
         let queues = config(emulators.sqs_url(), ACCESS_KEY).await;
         let mut account = Account {
@@ -67,18 +81,14 @@ impl Account {
             old_image: String::new(),
             new_image: String::new(),
             templates: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             queue: String::new(),
             dead_letters: String::new(),
         };
         account.old_image = account.image_named(OLD_IMAGE).await;
         account.new_image = account.image_named(NEW_IMAGE).await;
         account.point_parameter_at(&account.old_image).await;
-        for group in GROUPS {
-            let template = account.create_template(group).await;
-            account.templates.insert(group.to_owned(), template);
-        }
-        account.create_groups().await;
-        account.create_clusters().await;
+        account.ecs.create_cluster().cluster_name(CLOSED_CLUSTER).send().await.expect("the cluster stage is created");
         account.create_queues(rules).await;
         account
     }
@@ -96,41 +106,25 @@ impl Account {
     }
 
     pub async fn point_parameter_at(&self, image: &str) {
-        let parameter =
-            self.ssm.put_parameter().name(PARAMETER).value(image).r#type(ParameterType::String).overwrite(true);
-        parameter.send().await.expect("the parameter is put");
+        self.put_parameter(PARAMETER, image, ParameterType::String).await;
     }
 
-    async fn image_named(&self, name: &str) -> String {
+    pub async fn image_named(&self, name: &str) -> String {
         let filter = ec2::Filter::builder().name("name").values(name).build();
         let images = self.ec2.describe_images().filters(filter).send().await.expect("images are described");
         let image = images.images().first().and_then(ec2::Image::image_id);
         image.unwrap_or_else(|| panic!("moto has the image {name} in its stock")).to_owned()
     }
 
-    async fn create_template(&self, group: &str) -> String {
-        let data = ec2::RequestLaunchTemplateData::builder()
-            .image_id(&self.old_image)
-            .instance_type(ec2::InstanceType::M5Large)
-            .build();
-        let request = self.ec2.create_launch_template().launch_template_name(group).launch_template_data(data);
-        let made = request.send().await.expect("the launch template is created");
-        made.launch_template().and_then(|t| t.launch_template_id()).expect("a launch template has an id").to_owned()
-    }
-
     async fn create_groups(&self) {
         let subnets = self.create_subnets().await;
-        let base = |version: &str, group: &str| {
-            let id = &self.templates[group];
-            asg::LaunchTemplateSpecification::builder().launch_template_id(id).version(version).build()
-        };
         let web = self.autoscaling.create_auto_scaling_group().auto_scaling_group_name("web");
         let web = web.min_size(1).max_size(6).desired_capacity(1).vpc_zone_identifier(subnets.join(","));
-        web.launch_template(base("1", "web")).send().await.expect("the group web is created");
+        web.launch_template(self.spec("web", "1")).send().await.expect("the group web is created");
 
         let kind = |name: &str| asg::LaunchTemplateOverrides::builder().instance_type(name).build();
         let template = asg::LaunchTemplate::builder()
-            .launch_template_specification(base("$Default", "api"))
+            .launch_template_specification(self.spec("api", "$Default"))
             .overrides(kind("m5.large"))
             .overrides(kind("m6i.large"))
             .build();
@@ -145,7 +139,7 @@ impl Account {
 
         for group in GROUPS {
             self.grow(group).await;
-            self.tag_group(group).await;
+            self.tag_group(group, "ecs-rotator:ami-parameter", PARAMETER).await;
         }
     }
 
@@ -159,17 +153,6 @@ impl Account {
         }
     }
 
-    async fn tag_group(&self, group: &str) {
-        let tag = asg::Tag::builder()
-            .resource_id(group)
-            .resource_type("auto-scaling-group")
-            .key("ecs-rotator:ami-parameter")
-            .value(PARAMETER)
-            .propagate_at_launch(false)
-            .build();
-        self.autoscaling.create_or_update_tags().tags(tag).send().await.expect("the group is tagged");
-    }
-
     async fn create_subnets(&self) -> Vec<String> {
         let vpc = self.ec2.create_vpc().cidr_block("10.0.0.0/16").send().await.expect("the VPC is created");
         let vpc = vpc.vpc().and_then(|v| v.vpc_id()).expect("a VPC has an id").to_owned();
@@ -181,38 +164,6 @@ impl Account {
             subnets.push(made.subnet().and_then(|s| s.subnet_id()).expect("a subnet has an id").to_owned());
         }
         subnets
-    }
-
-    async fn create_clusters(&self) {
-        let mut prod = self.ecs.create_cluster().cluster_name(CLUSTER);
-        for group in GROUPS {
-            let provider =
-                ecs::AutoScalingGroupProvider::builder().auto_scaling_group_arn(self.group_arn(group).await).build();
-            let provider = provider.expect("a provider with a group is complete");
-            let request = self
-                .ecs
-                .create_capacity_provider()
-                .name(format!("{group}-capacity"))
-                .auto_scaling_group_provider(provider);
-            request.send().await.expect("the capacity provider is created");
-            prod = prod.capacity_providers(format!("{group}-capacity"));
-            self.register_task_definition(group).await;
-        }
-        let enabled = ecs::Tag::builder().key("ecs-rotator:enabled").value("true").build();
-        prod.capacity_providers("FARGATE").tags(enabled).send().await.expect("the cluster prod is created");
-        self.ecs.create_cluster().cluster_name(CLOSED_CLUSTER).send().await.expect("the cluster stage is created");
-    }
-
-    async fn group_arn(&self, group: &str) -> String {
-        let groups = self.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(group).send().await;
-        let groups = groups.expect("the group is described");
-        groups.auto_scaling_groups()[0].auto_scaling_group_arn().expect("a group has an ARN").to_owned()
-    }
-
-    async fn register_task_definition(&self, family: &str) {
-        let container = ecs::ContainerDefinition::builder().name(family).image(family).cpu(64).memory(64).build();
-        let request = self.ecs.register_task_definition().family(family).container_definitions(container);
-        request.send().await.expect("the task definition is registered");
     }
 
     async fn create_queues(&mut self, rules: &QueueRules) {

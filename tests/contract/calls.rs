@@ -2,7 +2,7 @@
 //!
 //! The driver looks every 100 ms, and two calls of the worker fit between two looks. Their order is a promise too (the tag
 //! before the detach, the deregistration before the termination), so moto writes down every request that arrives. The
-//! worker's are told from the tests' own by their access key.
+//! worker's are told from the tests' own by their access key, and so are those of `plan`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// What only signs the worker's requests.
 pub const WORKER_KEY: &str = "WORKER";
+/// What only signs the requests of `plan`.
+pub const PLAN_KEY: &str = "PLAN";
 
 /// A request that arrived.
 #[derive(Debug)]
@@ -40,8 +42,13 @@ pub fn recording(dir: &Path) -> PathBuf {
 
 /// The worker's calls, in the order in which they arrived.
 pub fn of_worker(dir: &Path) -> Vec<Call> {
+    signed_by(WORKER_KEY, dir)
+}
+
+/// The calls that were signed by this key, in the order in which they arrived.
+pub fn signed_by(key: &str, dir: &Path) -> Vec<Call> {
     let text = fs::read_to_string(recording(dir)).expect("moto records its requests");
-    let signature = format!("Credential={WORKER_KEY}/");
+    let signature = format!("Credential={key}/");
     // The last line may be half written.
     let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let ours = entries.filter(|e| e["headers"]["Authorization"].as_str().is_some_and(|a| a.contains(&signature)));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::account::{Account, CLUSTER, GROUPS, HOSTS_PER_GROUP};
+use crate::account::{Account, CLUSTER};
 use crate::events::{Envelopes, HostNews, TaskNews};
 use crate::look::{Host, Machine};
 use crate::record::Record;
@@ -38,7 +38,7 @@ impl Driver {
     /// Boots the hosts of all groups, puts tasks on them, and plays from then on.
     pub async fn start(account: Arc<Account>) -> Driver {
         let mut play = Play::new(account);
-        while play.hosts.len() < GROUPS.len() * HOSTS_PER_GROUP {
+        while play.hosts.len() < play.account.sizes.values().sum() {
             play.look().await;
         }
         play.place_first_tasks().await;
@@ -130,7 +130,7 @@ impl Play {
         hosts: &BTreeMap<String, Host>,
     ) {
         let mut in_flight: BTreeMap<String, usize> = BTreeMap::new();
-        let mut active: BTreeMap<String, usize> = GROUPS.map(|group| (group.to_owned(), 0)).into();
+        let mut active: BTreeMap<String, usize> = self.account.sizes.keys().map(|group| (group.clone(), 0)).collect();
         let mut record = self.record();
         for (id, group) in &self.group_of {
             // Not in an answer that was on its way while the instance was launched.

@@ -21,6 +21,8 @@ use crate::account::{ACCOUNT, REGION};
 use crate::calls::recording;
 use crate::wait::until_blocking;
 
+/// Some of moto's stock, with the days they were made on: ECS images of Amazon, among them those that are recommended.
+const IMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/images.json");
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// A cold start reads some hundred Python modules from disk; two cores are shared with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -86,6 +88,8 @@ const MOTO: Program = Program {
             ("MOTO_ACCOUNT_ID", ACCOUNT.to_owned()),
             ("MOTO_ENABLE_RECORDING", "true".to_owned()),
             ("MOTO_RECORDER_FILEPATH", recording(dir).display().to_string()),
+            // In the place of its own stock, in which every image was made when the server was started.
+            ("MOTO_AMIS_PATH", IMAGES.to_owned()),
         ]
     },
     ready: "/moto-api/",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use aws_sdk_ec2::types::{InstanceStateName, LaunchTemplateVersion};
 use aws_sdk_ecs::types::{ClusterField, DesiredStatus};
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::account::{Account, CLUSTER, GROUPS};
+use crate::account::{Account, CLUSTER};
 
 /// An EC2 instance, terminated ones included.
 #[derive(Clone, Debug)]
@@ -105,8 +105,8 @@ impl Account {
         request.send().await.expect("tasks are listed").task_arns().len()
     }
 
-    pub async fn versions(&self, group: &str) -> Vec<LaunchTemplateVersion> {
-        let request = self.ec2.describe_launch_template_versions().launch_template_id(&self.templates[group]);
+    pub async fn versions(&self, template: &str) -> Vec<LaunchTemplateVersion> {
+        let request = self.ec2.describe_launch_template_versions().launch_template_id(&self.templates[template]);
         request.send().await.expect("versions are described").launch_template_versions.unwrap_or_default()
     }
 
@@ -117,6 +117,24 @@ impl Account {
         let mixed = || group.mixed_instances_policy()?.launch_template()?.launch_template_specification();
         let spec = group.launch_template().or_else(mixed).expect("the group has a launch template");
         spec.version().expect("the group names a version").to_owned()
+    }
+
+    /// Everything that a group launches from, with names for the ids of templates: `web 1`, `api $Default`, an AMI id.
+    pub async fn launch(&self, group: &str) -> Vec<String> {
+        let groups = self.groups().await;
+        let group = groups.iter().find(|g| g.auto_scaling_group_name() == Some(group)).expect("the group exists");
+        let name = |id: &str| self.templates.iter().find(|(_, of)| *of == id).map_or("another", |(name, _)| name);
+        let told = |spec: &LaunchTemplateSpecification| {
+            let (id, version) = (spec.launch_template_id(), spec.version());
+            format!("{} {}", name(id.unwrap_or_default()), version.unwrap_or("without a version"))
+        };
+        let policy = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
+        let base = group.launch_template().or_else(|| policy?.launch_template_specification());
+        let overrides = policy.map(|policy| policy.overrides()).unwrap_or_default();
+        let own = overrides.iter().filter_map(|own| {
+            own.image_id().map(str::to_owned).or_else(|| own.launch_template_specification().map(told))
+        });
+        base.map(told).into_iter().chain(own).collect()
     }
 
     pub async fn cluster_tags(&self) -> BTreeMap<String, String> {
@@ -172,9 +190,11 @@ impl Account {
         for (name, queue) in [("queue", &self.queue), ("dead letters", &self.dead_letters)] {
             let _ = writeln!(text, "{name} {:?}", self.depth(queue).await);
         }
-        for group in GROUPS {
-            let versions = self.versions(group).await.len();
-            let _ = writeln!(text, "group {group}: launches {}, {versions} versions", self.version_rule(group).await);
+        for group in self.sizes.keys() {
+            let _ = writeln!(text, "group {group}: launches {:?}", self.launch(group).await);
+        }
+        for template in self.templates.keys() {
+            let _ = writeln!(text, "template {template}: {} versions", self.versions(template).await.len());
         }
         for machine in machines.values() {
             let group = members.iter().find(|(_, ids)| ids.contains(&machine.id)).map_or("no group", |(name, _)| name);

@@ -9,28 +9,34 @@
 //!           └───────────────────SQS─────────────────▶ ministack ◀──────────events───────────┘
 //! ```
 //!
-//! `emulators` installs and starts the servers, `account` builds the account and `look` reads it, `driver` plays and keeps a
-//! `record`, `calls` reads what moto was asked, `worker` is the process, `scene` ties them together for one test. The tests:
-//! `rehearsal` (the driver itself, without a worker), `rotation`, `messages`, `ends`; and single calls, without a worker, each
-//! to the emulator that plays it better: `requests` (what changes launches), `deletion`, `reads`.
+//! `emulators` installs and starts the servers, `account` builds the account (of parts in `build`) and `look` reads it,
+//! `driver` plays and keeps a `record`, `calls` reads what moto was asked, `worker` is the process and `forecast` that of
+//! `plan`, `scene` ties them together for one test. The tests: `rehearsal` (the driver itself, without a worker), `rotation`
+//! (with `plan` before, in the middle and after), `every_shape`, `troubles` (`plan` alone), `messages`, `ends`; and single
+//! calls, without a worker, each to the emulator that plays it better: `requests` (what changes launches), `deletion`, `reads`.
 //!
 //! What the workers and servers said is below `target/tmp/contract/`, by test.
 #![cfg(feature = "aws")]
 
 mod account;
+mod build;
 mod calls;
 mod deletion;
 mod driver;
 mod emulators;
 mod ends;
 mod events;
+mod every_shape;
+mod forecast;
 mod look;
 mod messages;
+mod plan;
 mod reads;
 mod record;
 mod rehearsal;
 mod requests;
 mod rotation;
 mod scene;
+mod troubles;
 mod wait;
 mod worker;

@@ -35,10 +35,16 @@ impl Scene {
     pub async fn open(test: &str, rules: &QueueRules) -> Option<Scene> {
         let dir = TestDirectory::open(test);
         let emulators = Emulators::start(&dir.path)?;
-        let account = Arc::new(Account::create(&emulators, rules).await);
+        let account = Account::create(&emulators, rules).await;
+        Some(Scene::play(dir, emulators, account).await)
+    }
+
+    /// With an account of the test's own making.
+    pub async fn play(dir: TestDirectory, emulators: Emulators, account: Account) -> Scene {
+        let account = Arc::new(account);
         let driver = Driver::start(account.clone()).await;
         let old = account.machines().await.into_keys().collect();
-        Some(Scene { driver, account, emulators, old, dir })
+        Scene { driver, account, emulators, old, dir }
     }
 
     pub fn worker(&self, name: &str, flags: &[&str]) -> Worker {

@@ -70,20 +70,27 @@ impl Drop for Worker {
     }
 }
 
-/// `ecs-rotator run`, as quick as it can be made. Nothing of the environment of the tests reaches it.
+/// `ecs-rotator run`, as quick as it can be made.
 pub fn run(emulators: &Emulators, queue: &str, home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ecs-rotator"));
+    let mut command = ecs_rotator(emulators, home, WORKER_KEY);
     command
         .args(["run", "--queue-url", queue, "--cluster", CLUSTER, "--max-in-flight", "1", "--sweep-interval", "5s"])
+        .env("AWS_ENDPOINT_URL_SQS", emulators.sqs_url())
+        .env("ECS_ROTATOR_LOG", "warn,ecs_rotator=debug");
+    command
+}
+
+/// Nothing of the environment of the tests reaches it.
+pub fn ecs_rotator(emulators: &Emulators, home: &Path, key: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ecs-rotator"));
+    command
         .current_dir(home)
         .env_clear()
         .env("HOME", home)
         .env("AWS_ENDPOINT_URL", emulators.fleet_url())
-        .env("AWS_ENDPOINT_URL_SQS", emulators.sqs_url())
         .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", WORKER_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", WORKER_KEY)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("ECS_ROTATOR_LOG", "warn,ecs_rotator=debug");
+        .env("AWS_ACCESS_KEY_ID", key)
+        .env("AWS_SECRET_ACCESS_KEY", key)
+        .env("AWS_EC2_METADATA_DISABLED", "true");
     command
 }

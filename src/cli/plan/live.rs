@@ -38,8 +38,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     rotation: RotationArgs,
 
-    /// Every cluster with the tag `enabled` = `true`
-    #[arg(long, conflicts_with = "cluster")]
+    /// Every cluster with the tag `enabled` = `true`, whatever ECS_ROTATOR_CLUSTERS names
+    #[arg(long)]
     all: bool,
 
     /// Do not look at services and tasks: what would get stuck is not told
@@ -63,18 +63,25 @@ pub struct PlanArgs {
     json: bool,
 }
 
-/// Nobody has said which clusters are meant.
+/// Nobody has said which clusters are meant, or it was said twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no cluster is named: say --cluster CLUSTER, or --all for every one that has opted in")]
-struct NoCluster;
+enum WhichClusters {
+    #[error("no cluster is named: say --cluster CLUSTER, or --all for every one that has opted in")]
+    None,
+    #[error("--all and --cluster were both given: say one of them")]
+    Both,
+}
 
 pub fn plan(args: PlanArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
     let mut settings = args.rotation.into_settings();
-    if args.all {
-        settings.clusters.clear();
-    } else if settings.clusters.is_empty() {
-        return Err(NoCluster.into());
+    // The variable is the worker's, and may be there; a flag is meant for this command.
+    let named = std::env::args().any(|arg| arg == "--cluster" || arg.starts_with("--cluster="));
+    match (args.all, named) {
+        (true, true) => return Err(WhichClusters::Both.into()),
+        (true, false) => settings.clusters.clear(),
+        (false, _) if settings.clusters.is_empty() => return Err(WhichClusters::None.into()),
+        (false, _) => {}
     }
     let depth = if args.quick { Depth::Hosts } else { Depth::Tenants };
     let assumptions = Assumptions {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::exit;
+use crate::effect::{Failure, FailureKind};
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
@@ -32,7 +33,7 @@ pub struct Report {
 pub enum Verdict {
     NothingToDo,
     SomethingToDo,
-    /// Some cluster or some group could not be told about, and nothing is known to be due.
+    /// Some cluster could not be looked at; or some group could not be told about, and nothing is known to be due.
     CouldNotTell,
 }
 
@@ -66,7 +67,7 @@ impl Report {
             clusters,
             failed,
             missing: findings.missing,
-            error: findings.failed.map(|failure| failure.to_string()),
+            error: findings.failed.as_ref().map(said),
             assuming: Assuming {
                 replacement_seconds: assumptions.replacement.as_secs(),
                 replacement_windows_seconds: assumptions.replacement_windows.as_secs(),
@@ -98,6 +99,21 @@ impl Report {
             Verdict::SomethingToDo => exit::DUE,
             Verdict::CouldNotTell => exit::FAILED,
         }
+    }
+}
+
+/// On one line. The SDK tells of each place where it looked for credentials in vain, in a paragraph.
+fn said(failure: &Failure) -> String {
+    match failure.kind {
+        FailureKind::Credentials => format!(
+            "{}: no usable AWS credentials ({}): set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is given",
+            failure.operation, failure.code
+        ),
+        FailureKind::Throttled
+        | FailureKind::Transient
+        | FailureKind::AccessDenied
+        | FailureKind::NotFound
+        | FailureKind::Refused => failure.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }
 

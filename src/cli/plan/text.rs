@@ -23,7 +23,9 @@ pub fn text(report: &Report) -> String {
         parts.push(table(trouble));
     }
     parts.push(table(sums(report)));
-    parts.join("\n\n") + "\n"
+    // Tags are written by many; none of them shall write to a terminal.
+    let text = parts.join("\n\n") + "\n";
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 fn cluster(forecast: &Forecast) -> String {
@@ -112,8 +114,12 @@ fn about_group(group: &GroupForecast) -> Lines {
                 || "an override of the group".to_owned(),
                 |template| format!("launch template {template} {}", launch.rule),
             );
-            say("in use", format!("{}, by {template}", long(&launch.in_use)));
-            say("release", format!("{}, from {}", long(&launch.release), launch.from));
+            if launch.in_use.id == launch.release.id {
+                say("in use", format!("{}, by {template}: its release, from {}", long(&launch.in_use), launch.from));
+            } else {
+                say("in use", format!("{}, by {template}", long(&launch.in_use)));
+                say("release", format!("{}, from {}", long(&launch.release), launch.from));
+            }
         }
         if let Some(refused) = &launch.refused {
             say("not taken", format!("{refused} (from {})", launch.from));

@@ -45,10 +45,12 @@ impl World {
     /// Is some group's newest release too young for it as yet?
     pub fn has_release_to_ripen(&self) -> bool {
         let newest = |name| self.ledger.releases.get(name).and_then(|values| Some(&values.last()?.1));
-        self.ledger.follows.iter().filter(|(group, _)| self.group_opted_in(group)).any(|(group, names)| {
-            let mut images = names.iter().filter_map(newest).filter_map(|image| self.account.images.get(image));
+        self.ledger.follows.iter().any(|(group, names)| {
             let age = self.min_ami_age(group);
-            !age.is_zero() && images.any(|image| image.created.is_some_and(|created| created + age > self.now()))
+            let mut images = names.iter().filter_map(newest).filter_map(|image| self.account.images.get(image));
+            !age.is_zero()
+                && images.any(|image| image.created.is_some_and(|created| created + age > self.now()))
+                && self.group_opted_in(group)
         })
     }
 

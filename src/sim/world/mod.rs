@@ -143,6 +143,12 @@ impl World {
         self.happens(Physics::Act(act));
     }
 
+    /// Clusters as somebody else has left them.
+    pub fn edit_clusters(&mut self, edit: impl FnOnce(&mut BTreeMap<ClusterArn, Cluster>)) {
+        self.remember();
+        edit(Arc::make_mut(&mut self.account.clusters));
+    }
+
     /// When the next thing happens by itself.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.agenda.next_at()
