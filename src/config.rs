@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
 use crate::id::{ClusterName, GroupName};
+use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
 use crate::plan::policy::{BadSetting, Budget, DrainWhen, Policy, ReleaseBy, parse_age, parse_duration};
 
@@ -109,6 +111,16 @@ pub struct RotationArgs {
     #[arg(long, env = "ECS_ROTATOR_MIN_AMI_AGE", value_name = "AGE", default_value = "0s", value_parser = parse_age)]
     min_ami_age: SignedDuration,
 
+    /// Maintenance windows, as `Mon-Fri 22:00-04:00 Europe/Berlin; Sat,Sun 00:00-24:00 Europe/Berlin`: only then a host is
+    /// taken; those in flight finish [default: always]
+    #[arg(long, env = "ECS_ROTATOR_WINDOW", value_name = "WINDOWS", default_value = "", hide_default_value = true, value_parser = windows)]
+    window: WindowsOrNothing,
+
+    /// Days on which nothing begins, as `2026-12-20..2027-01-04 Europe/Berlin, 2026-11-27`; or `@FILE`, an iCalendar file
+    /// that is read at the start
+    #[arg(long, env = "ECS_ROTATOR_FREEZE", value_name = "DAYS", default_value = "", hide_default_value = true, value_parser = freeze)]
+    freeze: FreezeOrNothing,
+
     /// How a release is written: as a version of the launch `template`, or as the value of the `parameter` that the template
     /// reads by `resolve:ssm:`
     #[arg(long, env = "ECS_ROTATOR_RELEASE_BY", value_name = "WAY", default_value_t = Policy::default().release_by)]
@@ -164,6 +176,11 @@ pub struct PaceArgs {
 }
 
 impl RotationArgs {
+    /// Events of the freeze calendar that freeze nothing, and why.
+    pub fn ignored_events(&self) -> &[String] {
+        &self.freeze.ignored
+    }
+
     pub fn into_settings(self) -> Settings {
         let policy = Policy {
             max_in_flight: self.max_in_flight,
@@ -177,6 +194,7 @@ impl RotationArgs {
             release_by: self.release_by,
             keep_versions: self.keep_versions,
             families: self.families.0,
+            calendar: Calendar { windows: self.window.0, freeze: self.freeze.freeze },
         };
         let mut groups: BTreeMap<ClusterName, BTreeSet<GroupName>> = BTreeMap::new();
         for (cluster, group) in self.groups_of.into_iter().filter_map(|named| named.0) {
@@ -238,6 +256,48 @@ fn families(text: &str) -> Result<FamiliesOrNothing, BadMap> {
         None => text.to_owned(),
     };
     Ok(FamiliesOrNothing(built_in.with(&json)?))
+}
+
+#[derive(Clone, Debug)]
+struct WindowsOrNothing(Option<Windows>);
+
+fn windows(text: &str) -> Result<WindowsOrNothing, BadSetting> {
+    if text.trim().is_empty() {
+        Ok(WindowsOrNothing(None))
+    } else {
+        text.parse().map(|windows| WindowsOrNothing(Some(windows)))
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct FreezeOrNothing {
+    freeze: Freeze,
+    ignored: Vec<String>,
+}
+
+/// Days and times of a file that name no zone are in UTC.
+fn freeze(text: &str) -> Result<FreezeOrNothing, BadFreeze> {
+    match text.trim().strip_prefix('@') {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| BadFreeze::Unreadable { file: file.to_owned(), error })?;
+            let FromIcs { freeze, ignored } = Freeze::from_ics(&text, &TimeZone::UTC)?;
+            Ok(FreezeOrNothing { freeze, ignored })
+        }
+        None if text.trim().is_empty() => Ok(FreezeOrNothing::default()),
+        None => Ok(FreezeOrNothing { freeze: text.parse()?, ignored: Vec::new() }),
+    }
+}
+
+/// Why a freeze cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum BadFreeze {
+    #[error("cannot read {file}: {error}")]
+    Unreadable { file: String, error: std::io::Error },
+    #[error(transparent)]
+    Calendar(#[from] BadIcs),
+    #[error(transparent)]
+    Days(#[from] BadSetting),
 }
 
 /// Why the map of families cannot be used.
@@ -334,11 +394,14 @@ mod tests {
                 release_by: ReleaseBy::Parameter,
                 keep_versions: 9,
                 families: Families::built_in(),
+                calendar: Calendar { windows: Some("daily 22:00-04:00".parse().unwrap()), freeze: Freeze::default() },
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),
         };
-        assert_eq!(settings(&line.split_whitespace().collect::<Vec<_>>()), expected);
+        let mut line: Vec<&str> = line.split_whitespace().collect();
+        line.extend(["--window", "daily 22:00-04:00"]);
+        assert_eq!(settings(&line), expected);
     }
 
     #[test]
@@ -359,6 +422,24 @@ mod tests {
         std::fs::remove_file(file).unwrap();
         assert!(families("@/no/such/file").is_err());
         assert!(families("{}").is_err());
+    }
+
+    #[test]
+    fn a_freeze_is_given_as_days_or_as_a_calendar() {
+        let ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Sale\nDTSTART;VALUE=DATE:20261127\nDTEND;VALUE=DATE:20261128\n\
+            END:VEVENT\nEND:VCALENDAR\n";
+        let file = std::env::temp_dir().join(format!("freeze-{}.ics", std::process::id()));
+        std::fs::write(&file, ics).unwrap();
+        for given in ["2026-11-27".to_owned(), format!("@{}", file.display())] {
+            let calendar = settings(&[&format!("--freeze={given}")]).policy.calendar;
+            assert!(calendar.admits("2026-11-27T12:00:00Z".parse().unwrap()).is_err(), "{given}");
+            assert!(calendar.admits("2026-11-28T12:00:00Z".parse().unwrap()).is_ok(), "{given}");
+        }
+        std::fs::remove_file(file).unwrap();
+        for bad in ["@/no/such/file", "soon", "2026-13-01"] {
+            assert!(freeze(bad).is_err(), "{bad}");
+        }
+        assert!(windows("sometimes").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use common::{run, times};
 use ecs_rotator::effect::{FailureKind, Request, VersionRule};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::id::InstanceId;
+use ecs_rotator::plan::calendar::Calendar;
 use ecs_rotator::plan::policy::{Budget, DrainWhen, Policy};
 use ecs_rotator::sim::{
     Act, BadRelease, CLUSTER, Delay, Faults, Follows, GroupShape, Happening, Outcome, Report, Scenario, Simulation,
@@ -567,6 +568,39 @@ fn when_every_event_is_lost_the_sweep_finds_what_they_would_have_told() {
     let untold = run(Scenario::new(1).trigger(Trigger::Message).faults(faults));
     assert_eq!((untold.outcome, untold.rotated), (Outcome::Closed, 6));
     assert!(untold.simulated_seconds > told.simulated_seconds);
+}
+
+// --- when
+
+#[test]
+fn hosts_are_taken_only_in_the_window_and_those_in_flight_finish() {
+    // The release comes at 03:10.
+    let windows = Some("daily 03:00-03:20 UTC".parse().unwrap());
+    let calendar = Calendar { windows, ..Calendar::default() };
+    let report = run(Scenario::new(1).settings(policy(Policy { calendar, ..Policy::default() })));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 6));
+    let minute = |at: &Timestamp| at.as_second() / 60 % (24 * 60);
+    let left = times(&report, |what| matches!(what, Happening::Detached { .. }));
+    assert!(left.iter().all(|at| (180..200).contains(&minute(at))), "{left:?}");
+    assert!(left[5].duration_since(left[0]) > SignedDuration::from_hours(23), "not all in one night: {left:?}");
+    let gone = times(&report, |what| matches!(what, Happening::Terminated { .. }));
+    assert!(gone.iter().any(|at| minute(at) >= 200), "one finishes after the window: {gone:?}");
+}
+
+#[test]
+fn nothing_begins_in_a_freeze_not_even_a_template_version() {
+    let calendar = Calendar { freeze: "2026-01-14..2026-01-15 UTC".parse().unwrap(), ..Calendar::default() };
+    let report = run(Scenario::new(1).settings(policy(Policy { calendar, ..Policy::default() })));
+    assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, 6));
+    let thaw: Timestamp = "2026-01-16T00:00:00Z".parse().unwrap();
+    let begun = times(&report, |what| {
+        matches!(
+            what,
+            Happening::Detached { .. } | Happening::TemplateVersionMade { .. } | Happening::HostTagged { .. }
+        )
+    });
+    assert!(begun.iter().all(|at| *at >= thaw), "{begun:?}");
+    assert!(begun[0].duration_since(thaw) < minutes(2), "and then at once: {begun:?}");
 }
 
 // --- the scheduled question

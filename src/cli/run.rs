@@ -52,6 +52,9 @@ pub struct RunArgs {
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     log::init(args.log_format)?;
+    for event in args.rotation.ignored_events() {
+        tracing::warn!(event, "freezes nothing");
+    }
     let settings = args.pace.apply(args.rotation.into_settings());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let ended = runtime.block_on(work(&args.queue.queue_url, settings));
@@ -101,6 +104,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         min_ami_age = format_args!("{:#}", policy.min_ami_age),
         release_by = %policy.release_by,
         keep_versions = policy.keep_versions,
+        window = policy.calendar.windows.as_ref().map(tracing::field::display),
         sweep_interval = format_args!("{sweep_interval:#}"),
         "replaces the hosts of these clusters when their image is released"
     );

@@ -48,6 +48,7 @@ pub struct ClusterState {
     held_for: BTreeSet<Problem>,
     unresolved: BTreeMap<GroupName, String>,
     refused: BTreeMap<GroupName, String>,
+    not_now: BTreeMap<GroupName, String>,
 }
 
 impl ClusterState {
@@ -70,6 +71,7 @@ impl ClusterState {
             held_for: BTreeSet::new(),
             unresolved: BTreeMap::new(),
             refused: BTreeMap::new(),
+            not_now: BTreeMap::new(),
         }
     }
 
@@ -165,6 +167,12 @@ impl ClusterState {
             }
         }
         self.refused.clone_from(&plan.refused);
+        for (group, why) in &plan.not_now {
+            if self.not_now.get(group) != Some(why) {
+                info!(cluster = %self.name, %group, why, "nothing begins now");
+            }
+        }
+        self.not_now.clone_from(&plan.not_now);
         let Some(view) = &mut self.view else { return };
         for (name, group) in &mut view.groups {
             match plan.blocked.get(name) {

@@ -293,10 +293,10 @@ impl Teller<'_> {
     }
 
     fn stuck(&self, name: &GroupName, group: &GroupView, order: &[InstanceId]) -> Vec<String> {
+        let mut stuck: Vec<String> = self.plan.not_now.get(name).cloned().into_iter().collect();
         if order.is_empty() {
-            return Vec::new();
+            return stuck;
         }
-        let mut stuck = Vec::new();
         if group.launches_suspended() {
             stuck.push("launches are suspended: no replacement would come".to_owned());
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::admission::{Blocked, gate, order};
+use super::calendar::NotNow;
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::Phase;
@@ -43,6 +44,7 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
     for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
         match resolutions.get(name) {
             Some(Resolution::Lacks(looks)) => plan.looks.extend(looks.iter().cloned()),
+            Some(Resolution::Resolved(release)) if !is_time(context, name, group, release, plan) => {}
             Some(Resolution::Resolved(release)) if !release.is_in_use() => {
                 write_release(context, name, group, release, &mut writing, plan);
             }
@@ -55,6 +57,23 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
         }
     }
     plan.acts.extend(writing);
+}
+
+/// Nothing begins outside the maintenance window or in a freeze: no host is taken, and no template is written either, as
+/// whatever the group launches for other reasons would be on the new image.
+fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>, plan: &mut Plan) -> bool {
+    let outdated = |member: &Member| plan.phases.get(&member.id) == Some(&Phase::Outdated);
+    if release.is_in_use() && !group.facts.members.iter().any(outdated) {
+        return true;
+    }
+    match group.policy.calendar.admits(context.now) {
+        Ok(()) => true,
+        Err(NotNow { why, again }) => {
+            plan.look_again = earlier(plan.look_again, again);
+            plan.not_now.insert(name.clone(), why);
+            false
+        }
+    }
 }
 
 fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {

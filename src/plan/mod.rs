@@ -61,6 +61,8 @@ pub struct Plan {
     pub unresolved: BTreeMap<GroupName, String>,
     /// Groups for which there is a newer image that is not taken now, with the reason.
     pub refused: BTreeMap<GroupName, String>,
+    /// Groups in which there is something to do, and it is not the time for it: why, and when it will be.
+    pub not_now: BTreeMap<GroupName, String>,
     /// Groups in which somebody is due and nobody can be admitted, with the reason.
     pub blocked: BTreeMap<GroupName, String>,
     /// Every host in scope is current, and none is in flight.
@@ -251,7 +253,8 @@ fn phases(
 fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     let Some(rotation) = &view.rotation else { return };
-    let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || !plan.blocked.is_empty();
+    let waits = !plan.blocked.is_empty() || !plan.not_now.is_empty();
+    let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || waits;
     let left = plan.phases.iter().any(|(id, phase)| is_in_flight(*phase) || is_left_to_do(context, id, *phase));
     if rotation.state != RotationState::Open || busy || left {
         return;

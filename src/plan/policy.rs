@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
+use super::calendar::Calendar;
 use super::family::Families;
 
 /// How a rotation goes about its work. Every duration is wall-clock time.
@@ -28,6 +29,8 @@ pub struct Policy {
     pub keep_versions: u32,
     /// Which public parameter an image of Amazon's follows.
     pub families: Families,
+    /// When new hosts may be taken. Those in flight finish at any time.
+    pub calendar: Calendar,
 }
 
 /// How a release is written.
@@ -68,6 +71,7 @@ impl Default for Policy {
             release_by: ReleaseBy::Template,
             keep_versions: 5,
             families: Families::built_in(),
+            calendar: Calendar::default(),
         }
     }
 }

@@ -267,6 +267,9 @@ impl Tags {
         if let Some((key, text)) = own("min-ami-age") {
             policy.min_ami_age = parse_age(text).map_err(|bad| (key, bad))?;
         }
+        if let Some((key, text)) = own("window") {
+            policy.calendar.windows = Some(text.parse().map_err(|bad| (key, bad))?);
+        }
         if let Some((key, text)) = own("release-by") {
             policy.release_by = text.parse().map_err(|bad| (key, bad))?;
         }
