@@ -603,6 +603,16 @@ fn nothing_begins_in_a_freeze_not_even_a_template_version() {
     assert!(begun[0].duration_since(thaw) < minutes(2), "and then at once: {begun:?}");
 }
 
+#[test]
+fn a_rotation_that_has_only_a_template_to_write_stays_open_through_a_freeze() {
+    let calendar = Calendar { freeze: "2026-01-14 UTC".parse().unwrap(), ..Calendar::default() };
+    let scenario = Scenario::new(1).groups(vec![GroupShape::new("empty-asg", 0)]);
+    let report = run(scenario.settings(policy(Policy { calendar, ..Policy::default() })));
+    assert_eq!((report.outcome.clone(), versions_made(&report)), (Outcome::Closed, 1));
+    let opened = times(&report, |what| matches!(what, Happening::RotationOpened { .. }));
+    assert_eq!(opened.len(), 1, "no check opens it anew each hour: {opened:?}");
+}
+
 // --- the scheduled question
 
 #[test]
