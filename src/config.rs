@@ -11,10 +11,13 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
-use crate::id::{ClusterName, GroupName};
+use crate::id::{AlarmName, ClusterName, GroupName};
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
-use crate::plan::policy::{BadSetting, Budget, DrainWhen, Policy, ReleaseBy, parse_age, parse_duration};
+use crate::plan::policy::{
+    BadSetting, Budget, DrainWhen, Ladder, Policy, ReleaseBy, WhenStuck, parse_age, parse_alarm, parse_duration,
+    parse_pause, parse_rung,
+};
 
 /// SQS's bounds are 0 seconds and 12 hours. Below ten seconds a message would return before its first extension.
 const VISIBILITY: std::ops::RangeInclusive<SignedDuration> =
@@ -83,6 +86,26 @@ pub struct RotationArgs {
     )]
     drain_timeout: SignedDuration,
 
+    /// When standalone tasks on a draining host are stopped: `never`, or a time from the beginning of the drain
+    #[arg(long, env = "ECS_ROTATOR_STOP_STANDALONE_AFTER", value_name = "TIME", default_value = "never", value_parser = rung)]
+    stop_standalone_after: Rung,
+
+    /// When a drain is given up: the host becomes ACTIVE again, goes back to its group, and the rotation is held
+    #[arg(long, env = "ECS_ROTATOR_GIVE_UP_AFTER", value_name = "TIME", default_value = "never", value_parser = rung)]
+    give_up_after: Rung,
+
+    /// When a drain is forced: every task is stopped, and the host is terminated whether they have ended or not
+    #[arg(long, env = "ECS_ROTATOR_FORCE_AFTER", value_name = "TIME", default_value = "never", value_parser = rung)]
+    force_after: Rung,
+
+    /// How long the first replacement of a group must have served before others follow
+    #[arg(long, env = "ECS_ROTATOR_BAKE", value_name = "TIME", default_value = "5m", value_parser = parse_pause)]
+    bake: SignedDuration,
+
+    /// How long every replacement must have served before the next host of its group is taken
+    #[arg(long, env = "ECS_ROTATOR_SETTLE", value_name = "TIME", default_value = "0s", value_parser = parse_pause)]
+    settle: SignedDuration,
+
     /// How long a replacement may take to be registered and connected
     #[arg(
         long,
@@ -121,6 +144,16 @@ pub struct RotationArgs {
     #[arg(long, env = "ECS_ROTATOR_FREEZE", value_name = "DAYS", default_value = "", hide_default_value = true, value_parser = freeze)]
     freeze: FreezeOrNothing,
 
+    /// CloudWatch alarms, metric or composite: while one of them is in ALARM, no new host is taken; repeat it for more
+    #[arg(
+        long = "alarm",
+        env = "ECS_ROTATOR_ALARMS",
+        value_name = "ALARM",
+        value_delimiter = ',',
+        value_parser = alarm_or_nothing
+    )]
+    alarms: Vec<AlarmOrNothing>,
+
     /// How a release is written: as a version of the launch `template`, or as the value of the `parameter` that the template
     /// reads by `resolve:ssm:`
     #[arg(long, env = "ECS_ROTATOR_RELEASE_BY", value_name = "WAY", default_value_t = Policy::default().release_by)]
@@ -135,6 +168,11 @@ pub struct RotationArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     keep_versions: u32,
+
+    /// What to do with a host whose drain would get stuck (a service without room, a standalone or protected task): `go-on`,
+    /// or `wait` and let the others go first
+    #[arg(long, env = "ECS_ROTATOR_STUCK", value_name = "WHAT", default_value_t = Policy::default().stuck)]
+    stuck: WhenStuck,
 
     /// A group that no capacity provider names, as `CLUSTER=GROUP`; repeat it for more
     #[arg(
@@ -181,12 +219,22 @@ impl RotationArgs {
         &self.freeze.ignored
     }
 
-    pub fn into_settings(self) -> Settings {
+    /// # Errors
+    /// When settings that are good by themselves cannot be together.
+    pub fn into_settings(self) -> Result<Settings, BadSetting> {
+        let ladder = Ladder {
+            stop_standalone_after: self.stop_standalone_after.0,
+            give_up_after: self.give_up_after.0,
+            force_after: self.force_after.0,
+        };
         let policy = Policy {
             max_in_flight: self.max_in_flight,
             max_in_flight_cluster: self.max_in_flight_cluster,
             drain: self.drain,
             drain_timeout: self.drain_timeout,
+            ladder: ladder.check()?,
+            bake: self.bake,
+            settle: self.settle,
             replacement_timeout: self.replacement_timeout,
             replacement_timeout_windows: self.replacement_timeout_windows,
             allow_older: self.allow_older,
@@ -195,18 +243,20 @@ impl RotationArgs {
             keep_versions: self.keep_versions,
             families: self.families.0,
             calendar: Calendar { windows: self.window.0, freeze: self.freeze.freeze },
+            alarms: self.alarms.into_iter().filter_map(|alarm| alarm.0).collect(),
+            stuck: self.stuck,
         };
         let mut groups: BTreeMap<ClusterName, BTreeSet<GroupName>> = BTreeMap::new();
         for (cluster, group) in self.groups_of.into_iter().filter_map(|named| named.0) {
             groups.entry(cluster).or_default().insert(group);
         }
-        Settings {
+        Ok(Settings {
             clusters: self.cluster.into_iter().filter_map(|cluster| cluster.0).collect(),
             groups,
             tag_prefix: self.tag_prefix,
             policy,
             ..Settings::default()
-        }
+        })
     }
 }
 
@@ -214,6 +264,14 @@ impl PaceArgs {
     pub fn apply(self, settings: Settings) -> Settings {
         Settings { sweep_interval: self.sweep_interval, visibility: self.visibility_timeout, ..settings }
     }
+}
+
+/// A time from the beginning of a drain, if it is ever reached.
+#[derive(Clone, Copy, Debug)]
+struct Rung(Option<SignedDuration>);
+
+fn rung(text: &str) -> Result<Rung, BadSetting> {
+    parse_rung(text).map(Rung)
 }
 
 /// A template that leaves its list of clusters empty sets an empty variable: no cluster is named by that.
@@ -225,6 +283,17 @@ fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, BadSetting> {
         Ok(ClusterOrNothing(None))
     } else {
         cluster(text).map(|name| ClusterOrNothing(Some(name)))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct AlarmOrNothing(Option<AlarmName>);
+
+fn alarm_or_nothing(text: &str) -> Result<AlarmOrNothing, BadSetting> {
+    if text.trim().is_empty() {
+        Ok(AlarmOrNothing(None))
+    } else {
+        parse_alarm(text).map(|name| AlarmOrNothing(Some(name)))
     }
 }
 
@@ -360,7 +429,7 @@ mod tests {
     fn settings(flags: &[&str]) -> Settings {
         let line = [&["x"], flags].concat();
         Line::try_parse_from(line)
-            .map(|line| line.pace.apply(line.rotation.into_settings()))
+            .map(|line| line.pace.apply(line.rotation.into_settings().unwrap()))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -374,6 +443,7 @@ mod tests {
         let line = "--cluster a,b --cluster arn:aws:ecs:x:1:cluster/c --tag-prefix t: --max-in-flight 3 \
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
             --replacement-timeout-windows 50m --allow-older --min-ami-age 7d --release-by parameter --keep-versions 9 \
+            --stop-standalone-after 20m --give-up-after 3h --bake 0s --settle 90s --stuck wait \
             --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
@@ -387,6 +457,13 @@ mod tests {
                 max_in_flight_cluster: Some(7),
                 drain: DrainWhen::AtOnce,
                 drain_timeout: SignedDuration::from_hours(2),
+                ladder: Ladder {
+                    stop_standalone_after: Some(SignedDuration::from_mins(20)),
+                    give_up_after: Some(SignedDuration::from_hours(3)),
+                    force_after: None,
+                },
+                bake: SignedDuration::ZERO,
+                settle: SignedDuration::from_secs(90),
                 replacement_timeout: SignedDuration::from_mins(5),
                 replacement_timeout_windows: SignedDuration::from_mins(50),
                 allow_older: true,
@@ -395,12 +472,14 @@ mod tests {
                 keep_versions: 9,
                 families: Families::built_in(),
                 calendar: Calendar { windows: Some("daily 22:00-04:00".parse().unwrap()), freeze: Freeze::default() },
+                alarms: BTreeSet::from(["errors".into(), "slow answers".into()]),
+                stuck: WhenStuck::Wait,
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),
         };
         let mut line: Vec<&str> = line.split_whitespace().collect();
-        line.extend(["--window", "daily 22:00-04:00"]);
+        line.extend(["--window", "daily 22:00-04:00", "--alarm", "errors,slow answers"]);
         assert_eq!(settings(&line), expected);
     }
 

@@ -281,9 +281,10 @@ fn instance(detail: Value) -> Result<Detail, serde_json::Error> {
 }
 
 fn cluster_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ClusterName, D::Error> {
-    let text: String = checked(deserializer, |text: &String| !text.is_empty(), "a cluster's name")?;
     // An ARN is what people copy from the console; its last segment is the name.
-    Ok(ClusterArn::new(text).name())
+    let name = |text: &String| ClusterArn::new(text.as_str()).name();
+    let text = checked(deserializer, |text| !name(text).as_str().is_empty(), "a cluster's name")?;
+    Ok(name(&text))
 }
 
 fn group_names<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<GroupName>, D::Error> {
@@ -365,6 +366,7 @@ mod tests {
             (r#"{"action":"rotat","cluster":"prod"}"#, "rotat"),
             (r#"{"action":"rotate"}"#, "cluster"),
             (r#"{"action":"rotate","cluster":""}"#, "cluster's name"),
+            (r#"{"action":"pause","cluster":"arn:aws:ecs:eu-west-1:1:cluster/"}"#, "cluster's name"),
             (r#"{"action":"rotate","cluster":"prod","force":"yes"}"#, "yes"),
             (r#"{"action":7}"#, "7"),
         ] {

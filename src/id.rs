@@ -70,6 +70,8 @@ ids! {
     TemplateId,
     /// The name of an SSM parameter, with its leading slash if it has one.
     ParameterName,
+    /// The name of a CloudWatch alarm, metric or composite.
+    AlarmName,
     /// An availability zone, `eu-west-1a`.
     Zone,
     /// What SQS wants back when a message is deleted or its visibility changes.

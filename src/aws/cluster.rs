@@ -103,6 +103,15 @@ impl Aws {
         Ok(Reply::Tasks { tasks: found.collect::<Result<_, _>>()?, failures: failures(output.failures) })
     }
 
+    pub(super) async fn stop_task(&self, cluster: ClusterArn, task: TaskArn, reason: String) -> Result<Reply, Failure> {
+        let call = self.ecs.stop_task().cluster(cluster.as_str()).task(task.as_str()).reason(reason);
+        match call.send().await.map_err(failed("StopTask")) {
+            Ok(_) => Ok(Reply::Done),
+            Err(failure) if is_no_task(&failure) => Ok(already_so(&failure)),
+            Err(failure) => Err(failure),
+        }
+    }
+
     pub(super) async fn tag_resource(
         &self,
         cluster: ClusterArn,
@@ -174,6 +183,11 @@ fn is_deregistered(failure: &Failure) -> bool {
         && failure.kind != FailureKind::NotFound
         && message.contains("container instance")
         && (message.contains("not found") || message.contains("inactive"))
+}
+
+/// A task that ended long ago: ECS says so in the message of its general code.
+fn is_no_task(failure: &Failure) -> bool {
+    failure.code == "InvalidParameterException" && failure.message.contains("task was not found")
 }
 
 fn container_instances(

@@ -34,13 +34,14 @@ impl Aws {
         &self,
         group: GroupName,
         instances: Vec<InstanceId>,
+        decrement: bool,
     ) -> Result<Reply, Failure> {
         let call = self
             .autoscaling
             .detach_instances()
             .auto_scaling_group_name(group.as_str())
             .set_instance_ids(Some(texts(&instances)))
-            .should_decrement_desired_capacity(false);
+            .should_decrement_desired_capacity(decrement);
         match call.send().await.map_err(failed("DetachInstances")) {
             Ok(_) => Ok(Reply::Done),
             Err(failure) if instances.len() == 1 && is_no_member(&failure) => Ok(already_so(&failure)),
@@ -68,6 +69,14 @@ impl Aws {
         };
         call.send().await.map_err(failed("UpdateAutoScalingGroup"))?;
         Ok(Reply::Done)
+    }
+
+    /// The newest come first, and one that has not ended is among the newest: one page is enough.
+    pub(super) async fn describe_instance_refreshes(&self, group: GroupName) -> Result<Reply, Failure> {
+        let call = self.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group.as_str());
+        let output = call.max_records(10).send().await.map_err(failed("DescribeInstanceRefreshes"))?;
+        let refreshes = output.instance_refreshes.unwrap_or_default().into_iter();
+        Ok(Reply::InstanceRefreshes(refreshes.filter_map(convert::refresh).collect()))
     }
 
     /// The second call in one request: what is sent takes the place of the whole policy, so it is read right before.
@@ -123,7 +132,7 @@ impl Aws {
 }
 
 /// Auto Scaling's one code for all refusals, and its message for this one.
-fn is_no_member(failure: &Failure) -> bool {
+pub(super) fn is_no_member(failure: &Failure) -> bool {
     failure.kind == FailureKind::NotFound && failure.message.contains("is not part of Auto Scaling group")
 }
 

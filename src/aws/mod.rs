@@ -6,16 +6,19 @@
 //! until the engine says that nothing is left, or until the grace is over; a long poll still under way is dropped.
 //!
 //! [`Aws::perform`] is one exhaustive match from `Request` to the function that makes the call: `queue` (SQS), `cluster`
-//! and `services` (ECS), `fleet` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images` (launch
-//! templates and images), `parameters` (SSM), `locate` (this worker). `convert` turns AWS's types into ours, `error` and `codes`
+//! and `services` (ECS), `fleet` and `groups` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images`
+//! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `locate` (this worker). `convert` turns AWS's types
+//! into ours, `error` and `codes`
 //! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start.
 
+mod alarms;
 mod client;
 mod cluster;
 mod codes;
 mod convert;
 mod error;
 mod fleet;
+mod groups;
 mod images;
 mod locate;
 mod parameters;
@@ -38,6 +41,7 @@ pub struct Aws {
     sqs: aws_sdk_sqs::Client,
     ecs: aws_sdk_ecs::Client,
     autoscaling: aws_sdk_autoscaling::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
     ec2: aws_sdk_ec2::Client,
     ssm: aws_sdk_ssm::Client,
     queue_url: String,
@@ -84,10 +88,21 @@ impl Aws {
             }
             R::DeregisterContainerInstance { cluster, arn } => self.deregister_container_instance(cluster, arn).await,
             R::DescribeAutoScalingGroups { names, page } => self.describe_auto_scaling_groups(names, page).await,
-            R::DetachInstances { group, instances } => self.detach_instances(group, instances).await,
+            R::DetachInstances { group, instances, decrement } => {
+                self.detach_instances(group, instances, decrement).await
+            }
+            R::AttachInstances { group, instances } => self.attach_instances(group, instances).await,
+            R::TerminateInstanceInAutoScalingGroup { group, instance, decrement } => {
+                self.terminate_instance_in_auto_scaling_group(group, instance, decrement).await
+            }
+            R::TagGroup { group, tags } => self.tag_group(group, tags).await,
+            R::DescribeScalingActivities { group } => self.describe_scaling_activities(group).await,
+            R::StopTask { cluster, task, reason } => self.stop_task(cluster, task, reason).await,
             R::UpdateAutoScalingGroup { group, mixed, change } => {
                 self.update_auto_scaling_group(group, mixed, change).await
             }
+            R::DescribeInstanceRefreshes { group } => self.describe_instance_refreshes(group).await,
+            R::DescribeAlarms { names } => self.describe_alarms(names).await,
             R::DescribeInstances { filter, page } => self.describe_instances(filter, page).await,
             R::CreateTags { instances, tags } => self.create_tags(instances, tags).await,
             R::TerminateInstances { instances } => self.terminate_instances(instances).await,

@@ -1,11 +1,11 @@
-//! The command line: one file per command, and what they share: exit codes and logs.
+//! The command line: one file per command (those that only send a message share one), and what they share: exit codes and logs.
 
+#[cfg(feature = "aws")]
+mod control;
 mod demo;
 #[cfg(feature = "aws")]
 mod log;
 pub mod plan;
-#[cfg(feature = "aws")]
-mod rotate;
 #[cfg(feature = "aws")]
 mod run;
 
@@ -37,6 +37,10 @@ Examples:
   Bring every host of the cluster `prod` to its newest image, now
     ecs-rotator rotate --cluster prod
 
+  Take no further host until `resume`; or give back what has not begun to drain
+    ecs-rotator pause --cluster prod
+    ecs-rotator abort --cluster prod
+
   See it at work on a simulated account; nothing is called
     ecs-rotator demo
 
@@ -59,7 +63,13 @@ enum Command {
     #[cfg(feature = "aws")]
     Run(run::RunArgs),
     #[cfg(feature = "aws")]
-    Rotate(rotate::RotateArgs),
+    Rotate(control::RotateArgs),
+    #[cfg(feature = "aws")]
+    Pause(control::PauseArgs),
+    #[cfg(feature = "aws")]
+    Resume(control::ResumeArgs),
+    #[cfg(feature = "aws")]
+    Abort(control::AbortArgs),
     #[cfg(feature = "aws")]
     Plan(plan::PlanArgs),
     Demo(demo::DemoArgs),
@@ -91,7 +101,13 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "aws")]
         Command::Run(args) => run::run(args),
         #[cfg(feature = "aws")]
-        Command::Rotate(args) => rotate::rotate(args),
+        Command::Rotate(args) => control::rotate(args),
+        #[cfg(feature = "aws")]
+        Command::Pause(args) => control::pause(args),
+        #[cfg(feature = "aws")]
+        Command::Resume(args) => control::resume(args),
+        #[cfg(feature = "aws")]
+        Command::Abort(args) => control::abort(args),
         #[cfg(feature = "aws")]
         // Without the type that says another code: whatever went wrong, it could not tell.
         Command::Plan(args) => plan::plan(args).map_err(|error| anyhow::Error::msg(one_line(&error))),
@@ -109,7 +125,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<crate::aws::NotUsable>() {
         exit::NOT_USABLE
-    } else if error.is::<log::BadFilter>() {
+    } else if error.is::<log::BadFilter>() || error.is::<crate::plan::policy::BadSetting>() {
         exit::BAD_USAGE
     } else {
         exit::FAILED

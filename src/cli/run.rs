@@ -55,7 +55,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     for event in args.rotation.ignored_events() {
         tracing::warn!(event, "freezes nothing");
     }
-    let settings = args.pace.apply(args.rotation.into_settings());
+    let settings = args.pace.apply(args.rotation.into_settings()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let ended = runtime.block_on(work(&args.queue.queue_url, settings));
     // A call that is still under way is of no more use; its thread is not waited for.
@@ -104,6 +104,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         min_ami_age = format_args!("{:#}", policy.min_ami_age),
         release_by = %policy.release_by,
         keep_versions = policy.keep_versions,
+        alarms = policy.alarms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(","),
         window = policy.calendar.windows.as_ref().map(tracing::field::display),
         sweep_interval = format_args!("{sweep_interval:#}"),
         "replaces the hosts of these clusters when their image is released"

@@ -64,6 +64,8 @@ pub struct Group {
     pub tags: BTreeMap<String, String>,
     /// Managed by AWS on somebody's behalf (an `Operator` is set): never ours.
     pub managed: bool,
+    /// What its capacity is counted in, if neither in hosts nor in their weights: `vcpu`, `memory-mib`.
+    pub counted_in: Option<String>,
 }
 
 /// An instance as its group sees it.
@@ -72,6 +74,17 @@ pub struct Member {
     pub id: InstanceId,
     pub zone: Zone,
     pub lifecycle: Lifecycle,
+    /// For how much of the group's capacity it counts; None: for one.
+    pub weight: Option<u32>,
+}
+
+/// An instance refresh of a group that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceRefresh {
+    /// `08b91cf7-8fa6-48af-b6a6-d227f40f1b9b`
+    pub id: String,
+    /// None: it has not started yet.
+    pub started: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +131,8 @@ pub struct Override {
     pub template: Option<TemplateSpec>,
     /// As written: an AMI id, or `resolve:ssm:…`.
     pub image: Option<String>,
+    /// For how much of the group's capacity such an instance counts; None: for one.
+    pub weight: Option<u32>,
 }
 
 impl Launch {
@@ -129,6 +144,14 @@ impl Launch {
             Launch::Mixed { base, overrides } => {
                 std::iter::once(base).chain(overrides.iter().filter_map(|own| own.template.as_ref())).collect()
             }
+        }
+    }
+
+    /// The least that one of its instances counts for, where they are weighted.
+    pub fn least_weight(&self) -> Option<u32> {
+        match self {
+            Launch::Mixed { overrides, .. } => overrides.iter().filter_map(|own| own.weight).min(),
+            Launch::Configuration(_) | Launch::Template(_) | Launch::Unknown => None,
         }
     }
 
@@ -253,6 +276,20 @@ pub struct ContainerInstance {
     /// The attribute `ecs.availability-zone`.
     pub zone: Option<Zone>,
     pub registered: Option<Timestamp>,
+    /// `registeredResources`: what tasks can have there, when there are none.
+    pub whole: Option<Resources>,
+    /// `remainingResources`
+    pub free: Option<Resources>,
+}
+
+/// What a task needs, or what a host has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resources {
+    /// Units of 1/1024 of a virtual CPU.
+    pub cpu: u32,
+    /// MiB.
+    pub memory: u32,
+    pub gpus: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -274,6 +311,31 @@ pub struct Task {
     pub desired: DesiredStatus,
     /// `service:web`, or `family:batch` for a standalone task.
     pub group: String,
+    /// As the task says as a whole; None: it does not say.
+    pub needs: Option<Resources>,
+    /// None while it has not begun to stop.
+    pub stopped: Option<Stopped>,
+}
+
+/// How a task came to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    pub at: Option<Timestamp>,
+    /// It broke: it failed to start, or one of its essential containers ended with an error.
+    pub failed: bool,
+    /// AWS's words.
+    pub reason: String,
+}
+
+/// Something that an Auto Scaling group did, or tried to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    pub started: Timestamp,
+    /// A launch (and not a termination).
+    pub launch: bool,
+    pub failed: bool,
+    /// AWS's words on how it stands.
+    pub message: String,
 }
 
 /// `lastStatus` of a task, in the order of its life.
@@ -362,6 +424,17 @@ pub struct Service {
     pub maximum_percent: u32,
     /// Runs on Fargate: no drain of ours concerns it.
     pub fargate: bool,
+    /// A placement constraint `distinctInstance`: each task on a host of its own.
+    pub distinct: bool,
+    /// What its scheduler has said lately, the newest first.
+    pub events: Vec<ServiceEvent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceEvent {
+    pub at: Timestamp,
+    /// `(service web) was unable to place a task because …`
+    pub message: String,
 }
 
 impl ContainerInstanceStatus {
@@ -397,10 +470,45 @@ impl InstanceState {
     }
 }
 
+impl Resources {
+    /// Do these needs fit in there?
+    pub fn fit_in(self, room: Self) -> bool {
+        self.cpu <= room.cpu && self.memory <= room.memory && self.gpus <= room.gpus
+    }
+
+    #[must_use]
+    pub fn without(self, taken: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(taken.cpu),
+            memory: self.memory.saturating_sub(taken.memory),
+            gpus: self.gpus.saturating_sub(taken.gpus),
+        }
+    }
+}
+
+/// `512 CPU units and 1024 MiB`
+impl std::fmt::Display for Resources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} CPU units and {} MiB", self.cpu, self.memory)?;
+        if self.gpus > 0 { write!(f, " and {} GPU", self.gpus) } else { Ok(()) }
+    }
+}
+
 impl Task {
     /// Not a standalone one.
     pub fn is_of_service(&self) -> bool {
-        self.group.starts_with("service:")
+        self.service().is_some()
+    }
+
+    pub fn service(&self) -> Option<&str> {
+        self.group.strip_prefix("service:")
+    }
+}
+
+impl Member {
+    /// For how much of its group's capacity it counts.
+    pub fn weight(&self) -> u32 {
+        self.weight.unwrap_or(1)
     }
 }
 

@@ -12,14 +12,15 @@ mod facts;
 use std::collections::BTreeMap;
 
 pub use facts::{
-    BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image,
-    Instance, InstanceState, ItemFailure, Launch, Lifecycle, Member, Message, Override, Parameter, ParameterKind,
-    Service, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
+    Image, Instance, InstanceRefresh, InstanceState, ItemFailure, Launch, Lifecycle, Member, Message, Override,
+    Parameter, ParameterKind, Resources, Service, ServiceEvent, Stopped, Task, TaskStatus, TemplateSpec,
+    TemplateVersion, VersionRule,
 };
 
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken, ParameterName,
-    Receipt, ServiceArn, TaskArn, TemplateId,
+    AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken,
+    ParameterName, Receipt, ServiceArn, TaskArn, TemplateId,
 };
 
 /// One call to AWS. Named after the operation it is.
@@ -54,7 +55,7 @@ pub enum Request {
     DescribeTasks { cluster: ClusterArn, arns: Vec<TaskArn> },
     /// ECS, one page of the services of a cluster.
     ListServices { cluster: ClusterArn, page: Option<PageToken> },
-    /// ECS, at most 10.
+    /// ECS, at most 10: ARNs, or names of services of this cluster.
     DescribeServices { cluster: ClusterArn, arns: Vec<ServiceArn> },
     /// ECS, at most 100: which of these tasks are protected from being stopped by their service?
     GetTaskProtection { cluster: ClusterArn, arns: Vec<TaskArn> },
@@ -66,17 +67,33 @@ pub enum Request {
         arns: Vec<ContainerInstanceArn>,
         status: ContainerInstanceStatus,
     },
+    /// ECS: asks a task to stop. One that has stopped is no error.
+    StopTask { cluster: ClusterArn, task: TaskArn, reason: String },
     /// ECS, without `force`: refused while tasks run.
     DeregisterContainerInstance { cluster: ClusterArn, arn: ContainerInstanceArn },
 
     /// Auto Scaling, at most 100 names (none: every group of the account and region); one page. A group that does not exist
     /// is missing in the answer.
     DescribeAutoScalingGroups { names: Vec<GroupName>, page: Option<PageToken> },
-    /// Auto Scaling, at most 20, without decrementing the desired capacity.
-    DetachInstances { group: GroupName, instances: Vec<InstanceId> },
+    /// Auto Scaling, at most 20. With `decrement` the desired capacity sinks by as many; without, the group launches others.
+    DetachInstances { group: GroupName, instances: Vec<InstanceId>, decrement: bool },
+    /// Auto Scaling, at most 20: the desired capacity rises by as many. Refused above the maximum size.
+    AttachInstances { group: GroupName, instances: Vec<InstanceId> },
+    /// Auto Scaling: ends a member, through the group's lifecycle hooks. With `decrement` the desired capacity sinks by one;
+    /// without, the group launches another.
+    TerminateInstanceInAutoScalingGroup { group: GroupName, instance: InstanceId, decrement: bool },
+    /// Auto Scaling (`CreateOrUpdateTags`): tags of the group itself, which its instances do not inherit.
+    TagGroup { group: GroupName, tags: BTreeMap<String, String> },
+    /// Auto Scaling: the last hundred activities of a group, the newest first.
+    DescribeScalingActivities { group: GroupName },
     /// Auto Scaling: changes what the group says of its launches, wherever it says that. A mixed-instances policy is read
     /// once more and sent back whole: what it says beside that stays, also when somebody has changed it meanwhile.
     UpdateAutoScalingGroup { group: GroupName, mixed: bool, change: LaunchChange },
+    /// Auto Scaling: the newest instance refreshes of one group. (There is one under way at most.)
+    DescribeInstanceRefreshes { group: GroupName },
+
+    /// CloudWatch, at most 100, metric alarms and composite ones.
+    DescribeAlarms { names: Vec<AlarmName> },
 
     /// EC2, one page. Includes instances that were terminated a little while ago.
     DescribeInstances { filter: InstanceFilter, page: Option<PageToken> },
@@ -191,6 +208,12 @@ pub enum Reply {
     ProtectedTasks(Vec<TaskArn>),
     /// `DescribeAutoScalingGroups`
     Groups { groups: Vec<Group>, next: Option<PageToken> },
+    /// `DescribeScalingActivities`
+    Activities(Vec<Activity>),
+    /// `DescribeInstanceRefreshes`: those that have not ended.
+    InstanceRefreshes(Vec<InstanceRefresh>),
+    /// `DescribeAlarms`: those of them whose state is ALARM, and those that do not exist.
+    Alarms { in_alarm: Vec<AlarmName>, missing: Vec<AlarmName> },
     /// `DescribeInstances`
     Instances { instances: Vec<Instance>, next: Option<PageToken> },
     /// `DescribeLaunchTemplateVersions`
@@ -238,6 +261,13 @@ pub enum FailureKind {
     Refused,
 }
 
+impl Failure {
+    /// Did somebody answer, be it with what cannot be read? Otherwise the call may not have arrived.
+    pub fn is_answer(&self) -> bool {
+        !matches!(self.code.as_str(), "Timeout" | "Dispatch" | "Unknown")
+    }
+}
+
 impl std::fmt::Display for FailureKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -273,7 +303,14 @@ impl Request {
             Request::DeregisterContainerInstance { .. } => "DeregisterContainerInstance",
             Request::DescribeAutoScalingGroups { .. } => "DescribeAutoScalingGroups",
             Request::DetachInstances { .. } => "DetachInstances",
+            Request::AttachInstances { .. } => "AttachInstances",
+            Request::TerminateInstanceInAutoScalingGroup { .. } => "TerminateInstanceInAutoScalingGroup",
+            Request::TagGroup { .. } => "CreateOrUpdateTags",
+            Request::DescribeScalingActivities { .. } => "DescribeScalingActivities",
+            Request::StopTask { .. } => "StopTask",
             Request::UpdateAutoScalingGroup { .. } => "UpdateAutoScalingGroup",
+            Request::DescribeInstanceRefreshes { .. } => "DescribeInstanceRefreshes",
+            Request::DescribeAlarms { .. } => "DescribeAlarms",
             Request::DescribeInstances { .. } => "DescribeInstances",
             Request::CreateTags { .. } => "CreateTags",
             Request::TerminateInstances { .. } => "TerminateInstances",
@@ -314,7 +351,14 @@ impl Request {
             | Request::UpdateContainerInstancesState { .. }
             | Request::DeregisterContainerInstance { .. }
             | Request::DetachInstances { .. }
+            | Request::AttachInstances { .. }
+            | Request::TerminateInstanceInAutoScalingGroup { .. }
+            | Request::TagGroup { .. }
+            | Request::DescribeScalingActivities { .. }
+            | Request::StopTask { .. }
             | Request::UpdateAutoScalingGroup { .. }
+            | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeAlarms { .. }
             | Request::CreateTags { .. }
             | Request::TerminateInstances { .. }
             | Request::CreateLaunchTemplateVersion { .. }
@@ -348,6 +392,17 @@ impl Request {
         )
     }
 
+    /// Does this call only help to tell why something is as it is? What cannot be told is told without it.
+    pub const fn only_explains(&self) -> bool {
+        matches!(self, Request::DescribeScalingActivities { .. })
+    }
+
+    /// Does this call ask whether somebody else is at work in a group? To wait for them is a courtesy: where AWS's answer is
+    /// that it cannot be asked, it is taken for no.
+    pub const fn is_courtesy(&self) -> bool {
+        matches!(self, Request::DescribeInstanceRefreshes { .. })
+    }
+
     /// Does this call change anything in the fleet (and not only look)?
     pub const fn is_effect(&self) -> bool {
         matches!(
@@ -356,6 +411,10 @@ impl Request {
                 | Request::UpdateContainerInstancesState { .. }
                 | Request::DeregisterContainerInstance { .. }
                 | Request::DetachInstances { .. }
+                | Request::AttachInstances { .. }
+                | Request::TerminateInstanceInAutoScalingGroup { .. }
+                | Request::TagGroup { .. }
+                | Request::StopTask { .. }
                 | Request::UpdateAutoScalingGroup { .. }
                 | Request::CreateTags { .. }
                 | Request::TerminateInstances { .. }

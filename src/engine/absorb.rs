@@ -7,13 +7,18 @@ use tracing::debug;
 
 use super::{Neighbours, Settings};
 use crate::effect::{
-    Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
+    Activity, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
     ItemFailure, Launch, Parameter, Request, Task, TemplateSpec, TemplateVersion, VersionQuery,
 };
-use crate::id::{AmiId, ContainerInstanceArn, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
+use crate::id::{AmiId, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
-use crate::plan::model::{AGENT_MAY_BE_AWAY, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
-use crate::plan::tags::Tags;
+use crate::plan::model::{
+    AGENT_MAY_BE_AWAY, Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch,
+};
+use crate::plan::tags::{Rotation, RotationState, Tags};
+
+/// The tag by which EC2 knows of an instance's group. A detach takes it away.
+const GROUP_NAME_TAG: &str = "aws:autoscaling:groupName";
 
 /// What further calls are needed before the facts are complete.
 #[derive(Debug, Default)]
@@ -47,7 +52,14 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     }
 }
 
-pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &Tags, known: &Neighbours<'_>) {
+pub fn group(
+    view: &mut ClusterView,
+    facts: Group,
+    settings: &Settings,
+    tags: &Tags,
+    known: &Neighbours<'_>,
+    now: Timestamp,
+) {
     let name = facts.name.clone();
     for member in &facts.members {
         view.hosts.entry(member.id.clone()).or_default();
@@ -59,7 +71,19 @@ pub fn group(view: &mut ClusterView, facts: Group, settings: &Settings, tags: &T
         group.problem.get_or_insert(problem);
     }
     group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
+    group.activities = view.groups.get(&name).and_then(|old| old.activities.clone());
+    keep_rejection(&mut group, view.groups.get(&name), now);
     view.groups.insert(name, group);
+}
+
+/// What was rejected a moment ago is not taken back by a read that lags behind.
+fn keep_rejection(new: &mut GroupView, old: Option<&GroupView>, now: Timestamp) {
+    let Some(old) = old else { return };
+    let recent = old.rejection.as_ref().filter(|rejection| now < rejection.at + READS_LAG);
+    if recent.is_some() && new.rejection != old.rejection {
+        new.rejection.clone_from(&old.rejection);
+        new.source.rejected.extend(old.source.rejected.iter().cloned());
+    }
 }
 
 /// Container instances as described. Those `asked` for and not among them are not there.
@@ -114,6 +138,7 @@ fn container_instance(
     }
     if another {
         host.watch = None;
+        host.blockers = None;
     }
     if inactive {
         host.missing_since.get_or_insert(now);
@@ -138,18 +163,26 @@ fn container_instance(
         container.image = container.image.or_else(|| known.image.clone());
         container.zone = container.zone.or_else(|| known.zone.clone());
         container.registered = container.registered.or(known.registered);
+        container.whole = container.whole.or(known.whole);
+        container.free = container.free.or(known.free);
     }
     host.container = Seen::Here(container);
 }
 
 /// Answers about EC2 instances; those `asked` for and not among them are not there.
-pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[InstanceId], tags: &Tags) {
+pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[InstanceId], tags: &Tags, now: Timestamp) {
     let cluster = view.arn.name();
     let found: BTreeSet<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
     for mut instance in instances {
         let host = view.hosts.entry(instance.id.clone()).or_default();
         host.ours = tags.read_ours(&cluster, &instance.tags);
-        host.draining_since = tags.read_draining_since(&instance.tags);
+        if !is_just_tagged(host, now) {
+            host.draining_since = tags.read_draining_since(&instance.tags);
+            host.give_back = tags.read_give_back(&instance.tags);
+        }
+        if let Some(group) = instance.tags.get(GROUP_NAME_TAG) {
+            host.of_group = Some(GroupName::from(group.as_str()));
+        }
         // Read; not to be kept a thousand times.
         instance.tags.clear();
         host.ec2 = Seen::Here(instance);
@@ -157,6 +190,10 @@ pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[Inst
     for id in asked.iter().filter(|id| !found.contains(*id)) {
         view.hosts.entry(id.clone()).or_default().ec2 = Seen::Missing;
     }
+}
+
+fn is_just_tagged(host: &Host, now: Timestamp) -> bool {
+    host.tagged.is_some_and(|at| now < at + READS_LAG)
 }
 
 /// A whole list of the tasks of one host.
@@ -169,14 +206,19 @@ pub fn task_list(
     follow_up: &mut FollowUp,
 ) {
     let Some(id) = view.host_of(container_instance).cloned() else { return };
+    let asks_for_broken = view.has_looked(&Look::Broken(id.clone()));
     let Some(host) = view.hosts.get_mut(&id) else { return };
+    if desired == DesiredStatus::Stopped && host.watch.is_none() && asks_for_broken {
+        host.broken = Some(BrokenTasks { read: now, tasks: BTreeMap::new() });
+        follow_up.tasks.extend(arns);
+        return;
+    }
     match (desired, &mut host.watch) {
         (DesiredStatus::Running, None) => {
             let listed = u32::try_from(arns.len()).unwrap_or(u32::MAX);
             // A list that is shorter than the count: one of the two reads lags behind, and is not to be built on.
             if listed >= host.tasks_to_run() {
-                let tasks = arns.into_iter().map(|arn| (arn, TaskSeen::NotStopped)).collect();
-                host.watch = Some(TaskWatch { since: now, last_look: now, tasks });
+                host.watch = Some(TaskWatch::new(arns.into_iter(), now));
             }
         }
         (DesiredStatus::Stopped, Some(watch)) => {
@@ -196,15 +238,54 @@ pub fn task_list(
 
 /// How far tasks have come. One that is not known any more has ended long ago.
 pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
+    broken(view, tasks);
     let ended = tasks.iter().filter(|task| task.last.is_stopped()).map(|task| task.arn.id().to_owned());
     let missing = failures.iter().filter(|failure| failure.reason == "MISSING").map(|f| TaskArn::from(f.item.as_str()));
     let ended: BTreeSet<String> = ended.chain(missing.map(|arn| arn.id().to_owned())).collect();
     for watch in view.hosts.values_mut().filter_map(|host| host.watch.as_mut()) {
+        for task in tasks {
+            let known = watch.tasks.keys().find(|arn| arn.id() == task.arn.id()).cloned();
+            if let Some(arn) = known {
+                watch.groups.insert(arn, task.group.clone());
+            }
+        }
         for (arn, seen) in &mut watch.tasks {
             if ended.contains(arn.id()) {
                 *seen = TaskSeen::Stopped;
             }
         }
+    }
+}
+
+/// Those that broke, on hosts of which that was asked.
+fn broken(view: &mut ClusterView, tasks: &[Task]) {
+    for task in tasks {
+        let Some(stopped) = task.stopped.as_ref().filter(|stopped| stopped.failed) else { continue };
+        let Some(id) = task.container_instance.as_ref().and_then(|arn| view.host_of(arn)).cloned() else { continue };
+        if let Some(broken) = view.hosts.get_mut(&id).and_then(|host| host.broken.as_mut()) {
+            broken.tasks.insert(task.arn.clone(), stopped.at);
+        }
+    }
+}
+
+/// What a group did lately.
+pub fn activities(view: &mut ClusterView, group: &GroupName, list: Vec<Activity>, now: Timestamp) {
+    if let Some(group) = view.groups.get_mut(group) {
+        group.activities = Some(Activities { read: Some(now), list });
+    }
+}
+
+/// What is about to be asked anew is not known any more.
+pub fn forget_tenants(view: &mut ClusterView, looks: &BTreeSet<Look>) {
+    if looks.contains(&Look::Services) {
+        view.tenants.services.clear();
+    }
+    if looks.contains(&Look::AllTasks) {
+        view.tenants.tasks.clear();
+        view.tenants.protected.clear();
+    }
+    if looks.contains(&Look::Services) || looks.contains(&Look::AllTasks) {
+        view.tenants.unread.clear();
     }
 }
 
@@ -276,31 +357,59 @@ pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
 }
 
 /// Takes over into a new whole view what AWS does not say: what we have seen ourselves.
-pub fn carry_over(new: &mut ClusterView, old: &ClusterView) {
+pub fn carry_over(new: &mut ClusterView, old: &ClusterView, now: Timestamp) {
     for (name, group) in &mut new.groups {
         group.blocked_since = old.groups.get(name).and_then(|group| group.blocked_since);
+        group.activities = old.groups.get(name).and_then(|group| group.activities.clone());
+        keep_rejection(group, old.groups.get(name), now);
     }
     new.written.clone_from(&old.written);
     new.unprunable.clone_from(&old.unprunable);
+    new.others.clone_from(&old.others);
     for (id, host) in &mut new.hosts {
         let Some(known) = old.hosts.get(id) else { continue };
-        carry_over_host(host, known);
+        carry_over_host(host, known, now);
+        carry_over_refusals(host, known, new.rotation.as_ref());
     }
 }
 
-fn carry_over_host(host: &mut Host, known: &Host) {
+fn carry_over_host(host: &mut Host, known: &Host, now: Timestamp) {
     let same = match (host.container.here(), known.container.here()) {
         (Some(new), Some(old)) => new.arn.id() == old.arn.id(),
         (Some(_), None) | (None, _) => false,
     };
     if same {
         host.watch.clone_from(&known.watch);
+        host.broken.clone_from(&known.broken);
+        host.blockers.clone_from(&known.blockers);
         let away = host.container.here().is_some_and(|container| !container.agent_connected);
         host.away_since = known.away_since.or(host.away_since).filter(|_| away);
     }
     host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
+    host.tagged = known.tagged;
+    if is_just_tagged(known, now) {
+        host.give_back.clone_from(&known.give_back);
+        host.draining_since = known.draining_since;
+    }
+    host.activated = known.activated && host.give_back.is_some();
+    host.attached = known.attached.filter(|_| host.give_back.is_some());
+    host.marked_again = known.marked_again;
+}
+
+/// What AWS refused too often is not tried again, or the look at everything before a hold would forget why it looks. Once the
+/// rotation is held it is, with each such look: the cause may be gone. And it counts anew when a person lets it go on.
+fn carry_over_refusals(host: &mut Host, known: &Host, rotation: Option<&Rotation>) {
+    let resumed = rotation.is_some_and(|now| {
+        now.state == RotationState::Open && known.refused.is_some_and(|refused| refused < now.since)
+    });
+    if resumed {
+        return;
+    }
     host.refusals = known.refusals;
     host.refused = known.refused;
+    if rotation.is_none_or(|now| now.state != RotationState::Held) {
+        host.problem.clone_from(&known.problem);
+    }
 }
 
 /// Images as described; those asked for and not among them do not exist.
@@ -361,6 +470,8 @@ mod tests {
             image: None,
             zone: None,
             registered: None,
+            whole: None,
+            free: None,
         }
     }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::wire::Purpose;
-use crate::effect::{ContainerInstanceStatus, LaunchChange, Request, TemplateVersion, VersionRule};
-use crate::id::{ContainerInstanceArn, GroupName, InstanceId};
+use crate::effect::{ContainerInstanceStatus, LaunchChange, Lifecycle, Member, Request, TemplateVersion, VersionRule};
+use crate::id::{ContainerInstanceArn, GroupName, InstanceId, TaskArn, Zone};
 use crate::plan::Act;
 use crate::plan::model::{ClusterView, Look, Seen, Written};
-use crate::plan::tags::{Ours, RotationId, Tags};
+use crate::plan::tags::{Ours, Rejection, RotationId, Tags};
 
 /// AWS's limits per call.
 const DETACHED: usize = 20;
@@ -26,19 +26,57 @@ pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Ve
                 (Act::Claim { group: group.clone(), hosts: set(&hosts) }, tagging(hosts, &written))
             })
         }
-        Act::Detach { group, hosts } => pieces(hosts, DETACHED, |hosts| {
-            let request = Request::DetachInstances { group: group.clone(), instances: hosts.clone() };
-            (Act::Detach { group: group.clone(), hosts: set(&hosts) }, request)
+        Act::Detach { group, hosts, decrement } => pieces(hosts, DETACHED, |hosts| {
+            let request = Request::DetachInstances { group: group.clone(), instances: hosts.clone(), decrement };
+            (Act::Detach { group: group.clone(), hosts: set(&hosts), decrement }, request)
         }),
+        Act::Attach { group, hosts } => pieces(hosts, DETACHED, |hosts| {
+            let request = Request::AttachInstances { group: group.clone(), instances: hosts.clone() };
+            (Act::Attach { group: group.clone(), hosts: set(&hosts) }, request)
+        }),
+        Act::End { ref group, ref host, decrement } => {
+            let (group, instance) = (group.clone(), host.clone());
+            vec![(Purpose::Act(act), Request::TerminateInstanceInAutoScalingGroup { group, instance, decrement })]
+        }
+        Act::Reject { ref group, ref images, ref why } => {
+            let rejection = Rejection { at: now, why: why.clone() };
+            let Some(facts) = view.groups.get(group).map(|group| &group.facts) else { return Vec::new() };
+            let written = tags.write_rejection(&facts.tags, images, &rejection);
+            let group = group.clone();
+            vec![(Purpose::Act(act), Request::TagGroup { group, tags: written })]
+        }
+        Act::GiveBack { ref host, ref give_back } => {
+            let request = tagging(vec![host.clone()], &tags.write_give_back(give_back));
+            vec![(Purpose::Act(act), request)]
+        }
+        Act::Keep { ref host } => {
+            let request = tagging(vec![host.clone()], &tags.keep());
+            vec![(Purpose::Act(act), request)]
+        }
+        Act::LetGo { hosts } => {
+            let written = tags.let_go();
+            pieces(hosts, TAGGED, |hosts| (Act::LetGo { hosts: set(&hosts) }, tagging(hosts, &written)))
+        }
+        Act::StopTasks { host, tasks, why } => {
+            let stop = |task: TaskArn| {
+                let act =
+                    Act::StopTasks { host: host.clone(), tasks: BTreeSet::from([task.clone()]), why: why.clone() };
+                let reason = format!("ecs-rotator: {why}");
+                (Purpose::Act(act), Request::StopTask { cluster: view.arn.clone(), task, reason })
+            };
+            tasks.into_iter().map(stop).collect()
+        }
         Act::MarkDraining { hosts } => {
             let written = tags.write_draining_since(now);
             pieces(hosts, TAGGED, |hosts| (Act::MarkDraining { hosts: set(&hosts) }, tagging(hosts, &written)))
         }
         Act::Drain { hosts } => pieces(hosts, DRAINED, |hosts| {
-            let arns = hosts.iter().filter_map(|id| arn(view, id)).collect();
-            let status = ContainerInstanceStatus::Draining;
-            let request = Request::UpdateContainerInstancesState { cluster: view.arn.clone(), arns, status };
+            let request = setting(view, &hosts, ContainerInstanceStatus::Draining);
             (Act::Drain { hosts: set(&hosts) }, request)
+        }),
+        Act::Activate { hosts } => pieces(hosts, DRAINED, |hosts| {
+            let request = setting(view, &hosts, ContainerInstanceStatus::Active);
+            (Act::Activate { hosts: set(&hosts) }, request)
         }),
         Act::Deregister { host } => match arn(view, &host) {
             Some(arn) => {
@@ -97,6 +135,11 @@ fn tagging(instances: Vec<InstanceId>, tags: &BTreeMap<String, String>) -> Reque
     Request::CreateTags { instances, tags: tags.clone() }
 }
 
+fn setting(view: &ClusterView, hosts: &[InstanceId], status: ContainerInstanceStatus) -> Request {
+    let arns = hosts.iter().filter_map(|id| arn(view, id)).collect();
+    Request::UpdateContainerInstancesState { cluster: view.arn.clone(), arns, status }
+}
+
 fn arn(view: &ClusterView, id: &InstanceId) -> Option<ContainerInstanceArn> {
     view.hosts.get(id)?.container.here().map(|container| container.arn.clone())
 }
@@ -113,13 +156,24 @@ pub fn singly(act: &Act) -> Vec<Act> {
         Act::Claim { group, hosts } => {
             hosts.iter().map(|id| Act::Claim { group: group.clone(), hosts: one(id) }).collect()
         }
-        Act::Detach { group, hosts } => {
-            hosts.iter().map(|id| Act::Detach { group: group.clone(), hosts: one(id) }).collect()
+        Act::Detach { group, hosts, decrement } => {
+            let detach = |id| Act::Detach { group: group.clone(), hosts: one(id), decrement: *decrement };
+            hosts.iter().map(detach).collect()
         }
+        Act::Attach { group, hosts } => {
+            hosts.iter().map(|id| Act::Attach { group: group.clone(), hosts: one(id) }).collect()
+        }
+        Act::Activate { hosts } => hosts.iter().map(|id| Act::Activate { hosts: one(id) }).collect(),
+        Act::LetGo { hosts } => hosts.iter().map(|id| Act::LetGo { hosts: one(id) }).collect(),
         Act::MarkDraining { hosts } => hosts.iter().map(|id| Act::MarkDraining { hosts: one(id) }).collect(),
         Act::Drain { hosts } => hosts.iter().map(|id| Act::Drain { hosts: one(id) }).collect(),
         Act::Terminate { hosts } => hosts.iter().map(|id| Act::Terminate { hosts: one(id) }).collect(),
         Act::Deregister { .. }
+        | Act::Reject { .. }
+        | Act::GiveBack { .. }
+        | Act::End { .. }
+        | Act::Keep { .. }
+        | Act::StopTasks { .. }
         | Act::MakeVersion { .. }
         | Act::SetDefault { .. }
         | Act::ChangeLaunch { .. }
@@ -135,9 +189,17 @@ pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
         | Act::Detach { hosts, .. }
         | Act::MarkDraining { hosts }
         | Act::Drain { hosts }
+        | Act::Attach { hosts, .. }
+        | Act::Activate { hosts }
+        | Act::LetGo { hosts }
         | Act::Terminate { hosts } => hosts.iter().cloned().collect(),
-        Act::Deregister { host } => vec![host.clone()],
-        Act::MakeVersion { .. }
+        Act::Deregister { host }
+        | Act::GiveBack { host, .. }
+        | Act::End { host, .. }
+        | Act::Keep { host }
+        | Act::StopTasks { host, .. } => vec![host.clone()],
+        Act::Reject { .. }
+        | Act::MakeVersion { .. }
         | Act::SetDefault { .. }
         | Act::ChangeLaunch { .. }
         | Act::PutParameter { .. }
@@ -145,7 +207,8 @@ pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
     }
 }
 
-/// Writes into the view what is true now that an act is done. (`Drain` and `MakeVersion` bring facts of their own.)
+/// Writes into the view what is true now that an act is done. (`Drain`, `Activate` and `MakeVersion` bring facts of their
+/// own.)
 pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, now: Timestamp) {
     match act {
         Act::Claim { hosts, .. } => {
@@ -156,11 +219,55 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, n
         Act::MarkDraining { hosts } => {
             let Request::CreateTags { tags: written, .. } = request else { return };
             let since = tags.read_draining_since(written);
-            for_each(view, hosts, |host| host.draining_since = since);
+            for_each(view, hosts, |host| {
+                host.marked_again = host.draining_since.is_some();
+                (host.draining_since, host.tagged) = (since, Some(now));
+            });
         }
-        Act::Detach { group, hosts } => {
+        Act::Detach { group, hosts, decrement } => {
             if let Some(group) = view.groups.get_mut(group) {
                 group.facts.members.retain(|member| !hosts.contains(&member.id));
+                let fewer = if *decrement { u32::try_from(hosts.len()).unwrap_or(u32::MAX) } else { 0 };
+                group.facts.desired = group.facts.desired.saturating_sub(fewer);
+            }
+        }
+        Act::Attach { group, hosts } => {
+            for_each(view, hosts, |host| host.attached = Some(now));
+            attached(view, group, hosts);
+        }
+        Act::End { group, host, decrement } => {
+            if let Some(group) = view.groups.get_mut(group) {
+                group.facts.desired = group.facts.desired.saturating_sub(u32::from(*decrement));
+                for member in group.facts.members.iter_mut().filter(|member| member.id == *host) {
+                    member.lifecycle = Lifecycle::Terminating;
+                }
+            }
+        }
+        Act::Reject { group, images, .. } => {
+            let (Some(group), Request::TagGroup { tags: written, .. }) = (view.groups.get_mut(group), request) else {
+                return;
+            };
+            group.facts.tags.extend(written.clone());
+            group.source.rejected.extend(images.iter().cloned());
+            group.rejection = tags.read_rejection(&group.facts.tags);
+        }
+        Act::GiveBack { host, give_back } => {
+            for_each(view, &BTreeSet::from([host.clone()]), |host| {
+                (host.give_back, host.activated) = (Some(give_back.clone()), false);
+                (host.attached, host.tagged) = (None, Some(now));
+            });
+        }
+        Act::Keep { host } => for_each(view, &BTreeSet::from([host.clone()]), |host| {
+            (host.give_back, host.draining_since, host.watch) = (None, None, None);
+            (host.tagged, host.marked_again) = (Some(now), false);
+        }),
+        Act::LetGo { hosts } => for_each(view, hosts, |host| {
+            (host.ours, host.give_back, host.draining_since, host.watch) = (None, None, None, None);
+            (host.tagged, host.marked_again) = (Some(now), false);
+        }),
+        Act::StopTasks { host, tasks, .. } => {
+            if let Some(watch) = view.hosts.get_mut(host).and_then(|host| host.watch.as_mut()) {
+                watch.told.extend(tasks.iter().cloned());
             }
         }
         Act::Deregister { host } => {
@@ -195,7 +302,22 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, n
                 versions.retain(|version| !gone.contains(&version.number));
             }
         }
-        Act::Drain { .. } | Act::MakeVersion { .. } => {}
+        Act::Drain { .. } | Act::Activate { .. } | Act::MakeVersion { .. } => {}
+    }
+}
+
+fn attached(view: &mut ClusterView, group: &GroupName, hosts: &BTreeSet<InstanceId>) {
+    let zone_of = |id: &InstanceId| view.hosts.get(id).and_then(|host| host.zone().cloned());
+    let members: Vec<Member> = hosts
+        .iter()
+        .map(|id| {
+            let zone = zone_of(id).unwrap_or_else(|| Zone::from(""));
+            Member { id: id.clone(), zone, lifecycle: Lifecycle::InService, weight: None }
+        })
+        .collect();
+    if let Some(group) = view.groups.get_mut(group) {
+        group.facts.desired = group.facts.desired.saturating_add(u32::try_from(members.len()).unwrap_or(u32::MAX));
+        group.facts.members.extend(members);
     }
 }
 
@@ -209,7 +331,11 @@ fn for_each(view: &mut ClusterView, hosts: &BTreeSet<InstanceId>, change: impl F
 
 fn put_in_use(view: &mut ClusterView, template: &crate::id::TemplateId, rule: VersionRule, number: u64) {
     let mut of_template = view.made.iter().filter(|((of, _), _)| of == template).flat_map(|(_, versions)| versions);
-    if let Some(version) = of_template.find(|version| version.number == number).cloned() {
+    let made = of_template.find(|version| version.number == number).cloned();
+    // Or the one that was there before.
+    let before =
+        view.templates.get(&(template.clone(), VersionRule::Number(number))).and_then(|known| known.as_ref().ok());
+    if let Some(version) = made.or_else(|| before.cloned()) {
         view.templates.insert((template.clone(), rule), Ok(version));
     }
 }

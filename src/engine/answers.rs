@@ -8,8 +8,8 @@ use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::Purpose;
 use super::{Context, acts};
-use crate::effect::{Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
-use crate::id::{InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
+use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
+use crate::id::{AmiId, ClusterName, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
@@ -36,6 +36,7 @@ impl Pass {
                 self.done(&act, reply, request, state, context);
             }
             (Ok(_), Purpose::Tags(change)) => state.tags_written(*change),
+            (Ok(reply), Purpose::Blockers(host)) => self.explained(reply, &host, state, context),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
     }
@@ -61,12 +62,12 @@ impl Pass {
         let cluster = state.arn.name();
         let Some(view) = state.view.as_mut() else { return };
         match (act, reply) {
-            (Act::Drain { hosts }, Reply::ContainerInstances { instances, failures }) => {
+            (Act::Drain { hosts } | Act::Activate { hosts }, Reply::ContainerInstances { instances, failures }) => {
                 let mut nothing = FollowUp::default();
                 absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
-                    warn!(%cluster, host = ?id, why = failure.reason, "not drained");
+                    warn!(%cluster, host = ?id, why = failure.reason, "its status is not changed");
                     // It is not what we took it for: look again before anything else is done to it.
                     let Some(id) = id else { continue };
                     view.looked.remove(&Look::Host(id.clone()));
@@ -74,13 +75,20 @@ impl Pass {
                         host.container = Seen::Unknown;
                     }
                 }
-                debug!(%cluster, hosts = hosts.len(), "drain asked for");
+                let activated = matches!(act, Act::Activate { .. });
+                for host in hosts.iter().filter(|_| activated) {
+                    if let Some(host) = view.hosts.get_mut(host) {
+                        host.activated = host.status() == Some(ContainerInstanceStatus::Active);
+                    }
+                }
+                debug!(%cluster, hosts = hosts.len(), operation = request.operation(), "asked for");
             }
             (Act::MakeVersion { template, image, .. }, Reply::TemplateVersion(version)) => {
                 info!(%cluster, %template, version = version.number, %image, "template version made");
                 acts::version_made(view, act, version);
             }
             (act, _) => {
+                tell(&cluster, act);
                 if let Act::PutParameter { parameter, image, .. } = act {
                     info!(%cluster, %parameter, %image, "parameter written");
                 }
@@ -100,13 +108,28 @@ impl Pass {
         state: &mut ClusterState,
         context: &mut Context<'_>,
     ) {
+        if let Purpose::Blockers(host) = &purpose {
+            return self.unexplained(&failure, host, request, state, context.now);
+        }
         if request.is_about_tenants() {
             if let Some(view) = self.target(state) {
                 view.tenants.unread.push(failure.to_string());
             }
             return;
         }
+        if let Request::DescribeScalingActivities { group } = request {
+            debug!(cluster = %state.arn.name(), %group, %failure, "why its launches fail is not known");
+            if let Some(view) = self.target(state) {
+                absorb::activities(view, group, Vec::new(), context.now);
+            }
+            return;
+        }
+        if request.is_courtesy() && is_no(&failure) {
+            self.not_told(&failure, state, context.now);
+            return;
+        }
         match (failure.kind, purpose) {
+            (_, Purpose::Blockers(_)) => {}
             (FailureKind::Throttled | FailureKind::Transient | FailureKind::Credentials, _) => {
                 self.failed = Some(failure)
             }
@@ -124,7 +147,10 @@ impl Pass {
                 warn!(cluster = %state.arn.name(), %failure, "not allowed");
                 self.denied.insert(not_allowed(&failure));
             }
-            (FailureKind::AccessDenied, Purpose::Tags(_)) => self.failed = Some(failure),
+            (FailureKind::AccessDenied, Purpose::Tags(_)) => {
+                state.cannot_tell = true;
+                self.failed = Some(failure);
+            }
             (FailureKind::NotFound | FailureKind::Refused, Purpose::Act(act)) => {
                 self.act_refused(failure, &act, state, context);
             }
@@ -132,6 +158,15 @@ impl Pass {
                 self.look_refused(failure, request, state, context);
             }
             (FailureKind::NotFound | FailureKind::Refused, Purpose::Tags(_)) => self.failed = Some(failure),
+        }
+    }
+
+    /// Whether others are at work cannot be asked: said once, and not asked again for a while.
+    fn not_told(&mut self, failure: &Failure, state: &mut ClusterState, now: Timestamp) {
+        let cluster = state.arn.name();
+        let Some(view) = self.target(state) else { return };
+        if view.others.cannot_tell(now) {
+            warn!(%cluster, %failure, "cannot tell whether an instance refresh is under way: taken for no");
         }
     }
 
@@ -162,6 +197,10 @@ impl Pass {
             self.errand.looks.insert(look);
         }
         let Some(host) = view.hosts.get_mut(&id) else { return };
+        if matches!(act, Act::StopTasks { .. }) {
+            // Only one of its tasks; the others are told all the same.
+            return;
+        }
         if matches!(act, Act::Deregister { .. }) {
             // A task is left after all: watched from the beginning.
             host.watch = None;
@@ -212,9 +251,35 @@ impl Pass {
     }
 }
 
+/// What people will want to find in the log.
+fn tell(cluster: &ClusterName, act: &Act) {
+    if let Act::Reject { group, images, why } = act {
+        let images = images.iter().map(AmiId::as_str).collect::<Vec<_>>().join(" ");
+        warn!(%cluster, %group, images, why, "image rejected: it is not tried again here");
+    }
+    if let Act::GiveBack { host, give_back } = act {
+        let instead = give_back.instead.as_ref().map_or("nobody", InstanceId::as_str);
+        warn!(%cluster, %host, instead, desired = give_back.desired, "goes back to its group");
+    }
+    if let Act::StopTasks { host, tasks, why } = act {
+        for task in tasks {
+            warn!(%cluster, %host, %task, why, "task told to stop");
+        }
+    }
+}
+
 fn is_known(view: &ClusterView, template: &TemplateId, number: u64) -> bool {
     let in_use = view.templates.get(&(template.clone(), VersionRule::Number(number)));
     in_use.is_some_and(|version| version.as_ref().is_ok_and(|version| writing::made_from(version).is_some()))
+}
+
+/// Is it AWS's answer that this cannot be asked: not by us, or not here?
+fn is_no(failure: &Failure) -> bool {
+    match failure.kind {
+        FailureKind::AccessDenied | FailureKind::NotFound | FailureKind::Refused => true,
+        FailureKind::Transient => failure.is_answer(),
+        FailureKind::Throttled | FailureKind::Credentials => false,
+    }
 }
 
 /// How a failed call is told in a hold.
@@ -267,9 +332,15 @@ fn absorb_reply(
             absorb_groups(view, groups, request, context);
             next
         }
+        Reply::Activities(list) => {
+            if let Request::DescribeScalingActivities { group } = request {
+                absorb::activities(view, group, list, context.now);
+            }
+            None
+        }
         Reply::Instances { instances, next } => {
             let all_here = next.is_none() && matches!(request, Request::DescribeInstances { page: None, .. });
-            absorb::instances(view, instances, if all_here { asked } else { &[] }, context.tags);
+            absorb::instances(view, instances, if all_here { asked } else { &[] }, context.tags, context.now);
             next
         }
         Reply::TemplateVersions { versions, next } => {
@@ -284,6 +355,10 @@ fn absorb_reply(
         }
         Reply::Parameters { values, invalid } => {
             absorb::parameters(view, request, values, invalid);
+            None
+        }
+        of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms { .. }) => {
+            absorb_others(view, of_others, request, context.now);
             None
         }
         of_tenants @ (Reply::TaskArns { .. }
@@ -312,9 +387,22 @@ fn absorb_groups(view: &mut ClusterView, groups: Vec<Group>, request: &Request, 
         }
         _ => {
             for facts in groups {
-                absorb::group(view, facts, context.settings, context.tags, &context.neighbours);
+                absorb::group(view, facts, context.settings, context.tags, &context.neighbours, context.now);
             }
         }
+    }
+}
+
+/// Answers about what others are at.
+fn absorb_others(view: &mut ClusterView, reply: Reply, request: &Request, now: Timestamp) {
+    match (reply, request) {
+        (Reply::InstanceRefreshes(refreshes), Request::DescribeInstanceRefreshes { group }) => {
+            view.others.take_refreshes(group, refreshes, now);
+        }
+        (Reply::Alarms { in_alarm, missing }, Request::DescribeAlarms { names }) => {
+            view.others.take_alarms(names, &in_alarm, &missing);
+        }
+        _ => {}
     }
 }
 

@@ -16,8 +16,8 @@ use super::wire::TagChange;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
-use crate::plan::model::ClusterView;
-use crate::plan::tags::{Rotation, RotationId, RotationState, readable};
+use crate::plan::model::{ClusterView, Tenants};
+use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};
 use crate::plan::{Plan, is_in_flight};
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct ClusterState {
     /// Events came while there was no view to weigh them by.
     pub missed_events: bool,
     pub patience: Patience,
+    /// The cluster's tags may not be written: hosts in flight are not to wait for that.
+    pub cannot_tell: bool,
     /// The parameters that its groups follow, as far as the last whole look knew.
     pub follows: BTreeSet<ParameterName>,
     /// What the last whole look found, where nothing was to be done.
@@ -49,6 +51,8 @@ pub struct ClusterState {
     unresolved: BTreeMap<GroupName, String>,
     refused: BTreeMap<GroupName, String>,
     not_now: BTreeMap<GroupName, String>,
+    /// Waits of hosts that were explained, as they were told last.
+    explained: BTreeMap<InstanceId, String>,
 }
 
 impl ClusterState {
@@ -61,6 +65,7 @@ impl ClusterState {
             look_again: None,
             missed_events: false,
             patience: Patience::default(),
+            cannot_tell: false,
             follows: BTreeSet::new(),
             settled: None,
             looked_at: None,
@@ -72,6 +77,7 @@ impl ClusterState {
             unresolved: BTreeMap::new(),
             refused: BTreeMap::new(),
             not_now: BTreeMap::new(),
+            explained: BTreeMap::new(),
         }
     }
 
@@ -115,6 +121,7 @@ impl ClusterState {
     pub fn rest(&mut self) {
         let Some(view) = &mut self.view else { return };
         view.looked.clear();
+        view.tenants = Tenants::default();
         let closed = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
         if closed && self.phases.is_empty() {
             self.view = None;
@@ -152,9 +159,19 @@ impl ClusterState {
 
     /// Remembers who is kept waiting, and says in the log what is new about it.
     pub fn note_waits(&mut self, plan: &Plan, now: Timestamp) {
+        let mut explained = BTreeMap::new();
         for wait in &plan.waits {
-            debug!(cluster = %self.name, host = %wait.host, since = %wait.since, until = %wait.until, "waits for {}", wait.waits_for);
+            let line = wait.to_string();
+            if wait.why.is_some() {
+                if self.explained.get(&wait.host) != Some(&line) {
+                    info!(cluster = %self.name, "{line}");
+                }
+                explained.insert(wait.host.clone(), line);
+            } else {
+                debug!(cluster = %self.name, "{line}");
+            }
         }
+        self.explained = explained;
         for (group, why) in &plan.unresolved {
             if self.unresolved.get(group) != Some(why) {
                 warn!(cluster = %self.name, %group, why, "its release cannot be found: left as it is");
@@ -188,8 +205,12 @@ impl ClusterState {
 
     /// The hold to write, when the rotation is not held yet, or there is more to it than was written.
     pub fn to_hold(&self, plan: &Plan, now: Timestamp) -> Option<Wanted> {
-        let reason = reason(&plan.problems)?;
+        let mut reason = reason(&plan.problems)?;
         let view = self.view.as_ref()?;
+        if is_abort(view.hold.as_deref()) {
+            // That it was a person who stopped it is not to be lost.
+            reason = format!("{ABORTED}. {reason}");
+        }
         let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
         let known = plan.problems.is_subset(&self.held_for) || view.hold.as_deref() == Some(readable(&reason).as_str());
         if held && known {
@@ -211,6 +232,7 @@ impl ClusterState {
 
     /// The cluster's tags say so now.
     pub fn tags_written(&mut self, change: TagChange) {
+        self.cannot_tell = false;
         let Some(view) = &mut self.view else { return };
         let Wanted { rotation, hold, scope, .. } = &change.wanted;
         let groups = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");

@@ -13,10 +13,7 @@ use crate::id::{GroupName, ParameterName};
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
 use crate::plan::release::follows;
-use crate::plan::tags::{Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, readable};
-
-/// Why an aborted rotation is held.
-const ABORTED: &str = "aborted by a person. hosts in flight finish. it begins again with rotate";
+use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, readable};
 
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,6 +249,7 @@ mod tests {
             launch: Launch::Unknown,
             tags: BTreeMap::new(),
             managed: false,
+            counted_in: None,
         };
         let group = GroupView::new(group, &Tags::new("t:"), &Policy::default());
         view.groups.insert("api".into(), group);

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use super::blockers;
 use super::wire::Purpose;
 use crate::effect::{DesiredStatus, ImageQuery, InstanceFilter, Request, VersionQuery};
 use crate::id::{
-    AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn,
+    AlarmName, AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn,
+    TaskArn,
 };
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::tags::Tags;
 
 /// AWS's limits per call.
 const CONTAINER_INSTANCES: usize = 100;
-const TASKS: usize = 100;
-const SERVICES: usize = 10;
+pub const TASKS: usize = 100;
+pub const SERVICES: usize = 10;
 pub const GROUPS: usize = 100;
 const FILTER_VALUES: usize = 200;
 /// The filter expression of `ListContainerInstances` is short.
 const LISTED_HOSTS: usize = 50;
 const IMAGES: usize = 100;
+const ALARMS: usize = 100;
 pub const PARAMETERS: usize = 10;
 /// More come in pages.
 const PROVIDERS: usize = 10;
@@ -32,6 +35,7 @@ struct Batches {
     arns: Vec<(ContainerInstanceArn, InstanceId)>,
     unlisted: Vec<InstanceId>,
     instances: Vec<InstanceId>,
+    alarms: Vec<AlarmName>,
 }
 
 /// The calls that answer these questions about this cluster.
@@ -87,6 +91,26 @@ pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<
             },
             Look::Instance(id) => batches.instances.push(id.clone()),
             Look::Tasks(id) => calls.extend(task_lists(view, id)),
+            Look::Activities(group) => calls.push(plain(Request::DescribeScalingActivities { group: group.clone() })),
+            Look::Left(id) => {
+                let watch = view.hosts.get(id).and_then(|host| host.watch.as_ref());
+                let left = watch.map(|watch| watch.left().cloned().collect()).unwrap_or_default();
+                calls.extend(describe_tasks(view, &left));
+            }
+            Look::Broken(id) => {
+                let arn = view.hosts.get(id).and_then(|host| host.arn.clone());
+                calls.extend(arn.map(|arn| {
+                    plain(Request::ListTasks {
+                        cluster: view.arn.clone(),
+                        container_instance: Some(arn),
+                        desired: DesiredStatus::Stopped,
+                        page: None,
+                    })
+                }));
+            }
+            Look::Refreshes(name) => calls.push(plain(Request::DescribeInstanceRefreshes { group: name.clone() })),
+            Look::Alarm(name) => batches.alarms.push(name.clone()),
+            Look::Blockers(id) => calls.extend(blockers::first_call(view, id)),
         }
     }
     calls.extend(batches.requests(view));
@@ -122,6 +146,7 @@ impl Batches {
             let filter = InstanceFilter::Ids(ids.to_vec());
             (Purpose::Look { asked: ids.to_vec() }, Request::DescribeInstances { filter, page: None })
         }));
+        calls.extend(self.alarms.chunks(ALARMS).map(|names| plain(Request::DescribeAlarms { names: names.to_vec() })));
         calls
     }
 }

@@ -14,6 +14,7 @@
 mod absorb;
 mod acts;
 mod answers;
+mod blockers;
 mod census;
 mod cluster;
 mod commands;

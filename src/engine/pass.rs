@@ -177,6 +177,7 @@ impl Pass {
 
     fn send_looks(&mut self, looks: BTreeSet<Look>, state: &mut ClusterState, context: &mut Context<'_>) {
         let Some(view) = self.target(state) else { return };
+        absorb::forget_tenants(view, &looks);
         let calls = looks::requests(&looks, view, context.tags);
         view.looked.extend(looks.into_iter().map(|look| (look, context.now)));
         self.send_all(calls, state, context);
@@ -217,7 +218,7 @@ impl Pass {
         }
         if let Some(mut draft) = self.draft.take() {
             if let Some(old) = &state.view {
-                absorb::carry_over(&mut draft, old);
+                absorb::carry_over(&mut draft, old, context.now);
             }
             state.take_view(draft, context.now);
         }
@@ -265,6 +266,13 @@ impl Pass {
             return;
         }
         plan.problems.extend(self.denied.iter().cloned());
+        // A reason to stop is told before anything else is done.
+        let hold = state.to_hold(&plan, context.now);
+        if let Some(wanted) = hold.filter(|_| !state.cannot_tell || plan.acts.is_empty()) {
+            self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
+            return;
+        }
+        let Some(view) = &state.view else { return };
         // A call that is not allowed would be made again and again: nothing more is done in this pass.
         let acts = if self.denied.is_empty() { std::mem::take(&mut plan.acts) } else { Vec::new() };
         let calls: Vec<_> =
@@ -276,12 +284,10 @@ impl Pass {
         }
     }
 
-    /// Nothing left to do: hold, close, or wait.
+    /// Nothing left to do: close, or wait.
     fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
         state.note_waits(&plan, context.now);
-        if let Some(wanted) = state.to_hold(&plan, context.now) {
-            self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
-        } else if plan.complete && self.acted && !plan.unresolved.is_empty() {
+        if plan.complete && self.acted && !plan.unresolved.is_empty() {
             // What "does not exist" may be what we have just made, and cannot be read yet.
             state.look_again = Some(context.now + READS_LAG);
             self.ended = true;

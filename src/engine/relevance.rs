@@ -32,9 +32,11 @@ pub fn weigh(view: &mut ClusterView, event: &EventKind) -> Relevance {
         }
         EventKind::TaskStopped { container_instance, task, .. } => task_stopped(view, container_instance, task),
         EventKind::LaunchUnsuccessful { group, message } => {
-            if !view.groups.contains_key(group) {
+            let Some(known) = view.groups.get_mut(group) else {
                 return Irrelevant("a failed launch in a group of no rotation");
-            }
+            };
+            // To be read anew where somebody waits for it: what the event says is not built on.
+            known.activities.get_or_insert_default().read = None;
             info!(cluster = %view.arn.name(), %group, said = message, "a launch failed");
             Relevance::Look(BTreeSet::from([Look::Group(group.clone())]))
         }

@@ -38,6 +38,8 @@ pub enum Purpose {
     Act(Act),
     /// A change of the rotation's state, on the cluster's tags.
     Tags(Box<TagChange>),
+    /// Who keeps the drain of this host from ending.
+    Blockers(InstanceId),
 }
 
 /// What becomes true of the rotation once the cluster's tags are written.
@@ -65,9 +67,14 @@ const MOST_TRIES: u32 = 4;
 /// rest on must be fresh.
 pub fn is_worth_another_try(call: &Call, failure: &Failure) -> bool {
     let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
-    let look =
-        matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate | Owner::Releases);
-    passing && look && call.failures < if call.request.is_about_tenants() { 1 } else { MOST_TRIES }
+    let explains = matches!(call.owner, Owner::Pass(_, Purpose::Blockers(_)));
+    let look = explains
+        || matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate | Owner::Releases);
+    let may_do_without = explains
+        || call.request.is_about_tenants()
+        || call.request.only_explains()
+        || call.request.is_courtesy() && failure.kind == FailureKind::Transient && failure.is_answer();
+    passing && look && call.failures < if may_do_without { 1 } else { MOST_TRIES }
 }
 
 #[derive(Debug, Default)]

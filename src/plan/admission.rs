@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::model::{ClusterView, GroupView, Host, Strength};
 use super::policy::DrainWhen;
-use crate::id::{InstanceId, Zone};
+use crate::id::{AlarmName, InstanceId, Zone};
 
 /// Why nobody of a group can be admitted although somebody is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,14 @@ pub enum Blocked {
         desired: u32,
         explained: u32,
         absent: Vec<InstanceId>,
+        weighted: bool,
     },
+    /// These alarms are in ALARM.
+    InAlarm(Vec<AlarmName>),
+    /// These alarms do not exist: nobody knows what they would say.
+    NoSuchAlarm(Vec<AlarmName>),
+    /// The drain of every host that is due would get stuck.
+    Tenants(String),
 }
 
 /// So many members that are not ready are named.
@@ -47,7 +54,8 @@ impl Blocked {
         let serves = |id: &InstanceId| hosts.get(id).is_some_and(|host| host.serves(now));
         let members = group.facts.members.iter().map(|member| &member.id);
         let absent = members.filter(|id| !serves(id)).take(NAMED).cloned().collect();
-        Self::NotWhole { ready, desired: group.facts.desired, explained, absent }
+        let weighted = group.facts.launch.least_weight().is_some();
+        Self::NotWhole { ready, desired: group.facts.desired, explained, absent, weighted }
     }
 }
 
@@ -55,17 +63,24 @@ impl std::fmt::Display for Blocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Blocked::LaunchesSuspended => f.write_str("launches are suspended"),
-            Blocked::NotWritten(why) => f.write_str(why),
-            Blocked::NotWhole { ready, desired, explained, absent } => {
-                write!(f, "{ready} of {desired} members are ready")?;
+            Blocked::NotWritten(why) | Blocked::Tenants(why) => f.write_str(why),
+            Blocked::NotWhole { ready, desired, explained, absent, weighted } => {
+                let counted = if *weighted { "units of capacity" } else { "members" };
+                write!(f, "{ready} of {desired} {counted} are ready")?;
                 if *explained > 0 {
                     write!(f, " and {explained} are being replaced")?;
                 }
                 let names: Vec<&str> = absent.iter().map(InstanceId::as_str).collect();
                 if names.is_empty() { Ok(()) } else { write!(f, " (not ready: {})", names.join(" ")) }
             }
+            Blocked::InAlarm(names) => write!(f, "in ALARM: {}", list(names)),
+            Blocked::NoSuchAlarm(names) => write!(f, "no such alarm: {}", list(names)),
         }
     }
+}
+
+fn list(names: &[AlarmName]) -> String {
+    names.iter().map(AlarmName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The gate before the budget.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::canary::{Dead, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown};
 use super::groups::plan_reconnection;
 use super::hold::{Problem, in_words};
 use super::host::{DrainStep, Phase, READS_LAG, drain_step};
 use super::model::{GroupView, Host, Look, Strength, TaskWatch};
 use super::policy::DrainWhen;
 use super::release::{Release, Resolution};
+use super::stall::{self, Blockers};
 use super::tags::{Ours, RotationState};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
@@ -24,17 +26,28 @@ pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
 const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long after its tag a host may be detached without a new one.
-const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a group says of its launches is read again after this long, while somebody waits for one.
+const ACTIVITIES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(4);
 
 /// Acts that may be done in one call with others of their kind.
 #[derive(Default)]
-struct Batches {
-    claim: BTreeMap<GroupName, BTreeSet<InstanceId>>,
+pub(super) struct Batches {
+    pub(super) claim: BTreeMap<GroupName, BTreeSet<InstanceId>>,
+    /// No replacement is wanted for them.
+    pub(super) detach_less: BTreeMap<GroupName, BTreeSet<InstanceId>>,
+    pub(super) activate: BTreeSet<InstanceId>,
+    pub(super) let_go: BTreeSet<InstanceId>,
+    /// Replacements that have just been chosen to go in another's stead.
+    pub(super) stand_ins: BTreeSet<InstanceId>,
     detach: BTreeMap<GroupName, BTreeSet<InstanceId>>,
     mark: BTreeSet<InstanceId>,
     drain: BTreeSet<InstanceId>,
-    terminate: BTreeSet<InstanceId>,
     no_replacement: BTreeMap<GroupName, BTreeSet<InstanceId>>,
+    /// What a group says of its last launch.
+    why: BTreeMap<GroupName, String>,
+    pub(super) terminate: BTreeSet<InstanceId>,
 }
 
 pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
@@ -52,10 +65,14 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
             plan.look_again = earlier(plan.look_again, Some(again));
             continue;
         }
+        if context.sends_back(id, host, ours, *phase, &mut batches, plan) {
+            continue;
+        }
         match phase {
+            Phase::Returning => context.returning(id, host, ours, &mut batches, plan),
             Phase::Leaving => context.leaving(id, ours, &mut batches, plan),
             Phase::Replacing => context.replacing(id, host, ours, &mut batches, plan),
-            Phase::Draining => context.draining(id, host, plan),
+            Phase::Draining => context.draining(id, host, &mut batches, plan),
             Phase::Drained => plan.acts.push(Act::Deregister { host: id.clone() }),
             Phase::Retired => context.retired(id, host, &mut batches, plan),
             Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => {}
@@ -67,6 +84,10 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
 impl Context<'_> {
     fn leaving(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) {
         let Some((group, member)) = self.memberships.get(id).copied() else { return };
+        // It is detached when the host that it makes room for is back.
+        if self.stands_in(id) {
+            return;
+        }
         let Some(facts) = self.view.groups.get(group) else { return };
         // Held: it is still in its group and takes tasks, so it is safest where it is.
         let held = self.view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
@@ -107,13 +128,14 @@ impl Context<'_> {
             Some(true) if host.draining_since.is_none() => {
                 batches.mark.insert(id.clone());
             }
-            Some(true) => {
-                batches.drain.insert(id.clone());
-            }
+            Some(true) => self.drains(id, host, batches, plan),
             Some(false) => {
-                let base = self.since(ours.since);
+                // Once what came has failed, another is waited for from then on.
+                let base = self.since(ours.since).max(self.failed_since(ours).unwrap_or(ours.since));
                 let timeout = self.replacement_timeout(&ours.group);
-                if self.now < base + timeout {
+                if self.launches_fail(&ours.group, ours.since, batches, plan) {
+                    batches.no_replacement.entry(ours.group.clone()).or_default().insert(id.clone());
+                } else if self.now < base + timeout {
                     self.note(id, WaitsFor::Replacement, base, base + timeout, plan);
                 } else {
                     batches.no_replacement.entry(ours.group.clone()).or_default().insert(id.clone());
@@ -121,6 +143,70 @@ impl Context<'_> {
             }
             None => {}
         }
+    }
+
+    /// Does what the group says of its launches end the wait for a replacement at once? It is asked when an event tells of a
+    /// launch that failed, and every few minutes, as events are lost.
+    fn launches_fail(&self, name: &GroupName, since: Timestamp, batches: &mut Batches, plan: &mut Plan) -> bool {
+        let Some(group) = self.view.groups.get(name) else { return false };
+        let look = Look::Activities(name.clone());
+        let read = group.activities.as_ref().map(|activities| activities.read);
+        let due = match read {
+            Some(Some(read)) => read + ACTIVITIES_GOOD_FOR,
+            // An event says that a launch has failed.
+            Some(None) => self.now,
+            None => since + ACTIVITIES_GOOD_FOR,
+        };
+        if self.now >= due && !self.view.has_looked(&look) {
+            plan.looks.insert(look);
+            return false;
+        }
+        plan.look_again = earlier(plan.look_again, Some(due.max(self.now + LIFECYCLE_LAG)));
+        let Some(failure) = group.activities.as_ref().and_then(|known| last_launch_failed(&known.list, since)) else {
+            return false;
+        };
+        batches.why.insert(name.clone(), failure.message().to_owned());
+        match failure {
+            LaunchFailure::Capacity(_) => false,
+            LaunchFailure::Other(_) => true,
+            LaunchFailure::Image(message) => match self.resolutions.get(name) {
+                Some(Resolution::Resolved(release)) if release.is_in_use() => {
+                    let images = new_images(self, name, release, group.policy.bake);
+                    if images.is_empty() {
+                        return true;
+                    }
+                    let names = images.iter().map(AmiId::as_str).collect::<Vec<_>>().join(" and ");
+                    reject(self, name, &images, &format!("{names} cannot be launched: {message}"), plan);
+                    false
+                }
+                // What failed has been put back already, or cannot be.
+                Some(_) | None => false,
+            },
+        }
+    }
+
+    /// A mark that is old, on a host that is ACTIVE: the call was lost, or somebody has made it ACTIVE again to give it back,
+    /// and that cannot be read yet. Then it is marked anew, and looked at a while later.
+    fn drains(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
+        let Some(marked) = host.draining_since else { return };
+        let look = Look::Instance(id.clone());
+        if self.now >= marked + CLAIM_GOOD_FOR {
+            batches.mark.insert(id.clone());
+        } else if !host.marked_again {
+            batches.drain.insert(id.clone());
+        } else if self.now < marked + READS_LAG {
+            plan.look_again = earlier(plan.look_again, Some(marked + READS_LAG));
+        } else if self.view.is_fresh(&look, self.now) {
+            batches.drain.insert(id.clone());
+        } else {
+            plan.looks.insert(look);
+        }
+    }
+
+    /// When what was to replace a host failed.
+    pub(super) fn failed_since(&self, ours: &Ours) -> Option<Timestamp> {
+        let rejection = self.view.groups.get(&ours.group)?.rejection.as_ref()?;
+        Some(rejection.at).filter(|at| *at >= ours.since)
     }
 
     /// Is the group whole without this host? None: a look is needed first, or a problem stands against it.
@@ -187,7 +273,7 @@ impl Context<'_> {
             .collect()
     }
 
-    fn draining(&self, id: &InstanceId, host: &Host, plan: &mut Plan) {
+    fn draining(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
         match drain_step(self.view, id, host, self.now) {
             DrainStep::Look(looks) => plan.looks.extend(looks),
             DrainStep::Wait(again) => plan.look_again = earlier(plan.look_again, again),
@@ -195,13 +281,17 @@ impl Context<'_> {
         let group = host.ours.as_ref().and_then(|ours| self.view.groups.get(&ours.group));
         let timeout = group.map_or(self.policy.drain_timeout, |group| group.policy.drain_timeout);
         let Some(since) = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since)) else { return };
+        stall::explain(self, id, host, since, self.since(since) + timeout, plan);
         let stopping = host.watch.as_ref().map_or(0, |watch| TaskWatch::left(watch).count());
         let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
         self.wait(id, WaitsFor::LastTask, since, timeout, plan, |after| Problem::DrainOverdue {
             host: id.clone(),
             after,
             tasks,
+            blockers: host.blockers.as_ref().map(Blockers::in_short),
         });
+        let ladder = group.map_or(self.policy.ladder, |group| group.policy.ladder);
+        self.climb(id, host, ladder, since, batches, plan);
     }
 
     /// The container instance is gone; EC2 still runs. Looked at again in this pass, then ended. Where it was not we who
@@ -219,7 +309,7 @@ impl Context<'_> {
     }
 
     /// A wait with an end: noted while it lasts, a problem afterwards.
-    fn wait(
+    pub(super) fn wait(
         &self,
         id: &InstanceId,
         waits_for: WaitsFor,
@@ -238,17 +328,18 @@ impl Context<'_> {
 
     fn note(&self, id: &InstanceId, waits_for: WaitsFor, since: Timestamp, until: Timestamp, plan: &mut Plan) {
         plan.look_again = earlier(plan.look_again, Some(until));
-        plan.waits.push(Wait { host: id.clone(), waits_for, since, until });
+        let why = stall::why(self.view, id, waits_for);
+        plan.waits.push(Wait { host: id.clone(), waits_for, since, until, why });
     }
 
     /// A wait begins anew when a person lets a held rotation go on: otherwise it would be held again at once. It does not
     /// begin anew with the hold itself.
-    fn since(&self, since: Timestamp) -> Timestamp {
+    pub(super) fn since(&self, since: Timestamp) -> Timestamp {
         let rotation = self.view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Held);
         rotation.map_or(since, |rotation| since.max(rotation.since))
     }
 
-    fn replacement_timeout(&self, name: &GroupName) -> SignedDuration {
+    pub(super) fn replacement_timeout(&self, name: &GroupName) -> SignedDuration {
         let policy = self.view.groups.get(name).map_or(self.policy, |group| &group.policy);
         match self.resolutions.get(name) {
             Some(Resolution::Resolved(release)) if release.windows() => policy.replacement_timeout_windows,
@@ -257,7 +348,7 @@ impl Context<'_> {
     }
 
     /// Looks in this pass, and if that does not help, again a little later.
-    fn look_once(&self, look: Look, plan: &mut Plan) -> Option<bool> {
+    pub(super) fn look_once(&self, look: Look, plan: &mut Plan) -> Option<bool> {
         if self.view.is_fresh(&look, self.now) {
             plan.look_again = earlier(plan.look_again, Some(self.now + LIFECYCLE_LAG));
         } else {
@@ -266,14 +357,52 @@ impl Context<'_> {
         None
     }
 
+    /// Nobody has come in time because the image failed: that is written down, and the rest follows from it.
+    fn image_failed(&self, name: &GroupName, plan: &mut Plan) -> bool {
+        let (Some(group), Some(Resolution::Resolved(release))) =
+            (self.view.groups.get(name), self.resolutions.get(name))
+        else {
+            return false;
+        };
+        if !release.is_in_use() {
+            return false;
+        }
+        let lacks = unknown(self, group);
+        if !lacks.is_empty() {
+            plan.looks.extend(lacks);
+            return true;
+        }
+        let timeout = self.replacement_timeout(name);
+        match never_registered(self, name, group, release, timeout) {
+            Dead::Nobody => false,
+            // It is too soon to tell.
+            Dead::Young { until } => {
+                plan.look_again = earlier(plan.look_again, Some(until));
+                true
+            }
+            Dead::Failed { images, why } => {
+                reject(self, name, &images, &why, plan);
+                true
+            }
+        }
+    }
+
     fn finish(&self, batches: Batches, plan: &mut Plan) {
         for (group, hosts) in batches.no_replacement {
+            if self.image_failed(&group, plan) {
+                continue;
+            }
             let after = in_words(self.replacement_timeout(&group));
-            plan.problems.insert(Problem::NoReplacement { group, hosts, after });
+            let why = batches.why.get(&group).cloned();
+            plan.problems.insert(Problem::NoReplacement { group, hosts, after, why });
         }
         plan.acts.extend(batches.claim.into_iter().map(|(group, hosts)| Act::Claim { group, hosts }));
-        plan.acts.extend(batches.detach.into_iter().map(|(group, hosts)| Act::Detach { group, hosts }));
+        let detach = |decrement| move |(group, hosts)| Act::Detach { group, hosts, decrement };
+        plan.acts.extend(batches.detach.into_iter().map(detach(false)));
+        plan.acts.extend(batches.detach_less.into_iter().map(detach(true)));
         let acts = [
+            (batches.let_go, (|hosts| Act::LetGo { hosts }) as fn(BTreeSet<InstanceId>) -> Act),
+            (batches.activate, |hosts| Act::Activate { hosts }),
             (batches.mark, (|hosts| Act::MarkDraining { hosts }) as fn(BTreeSet<InstanceId>) -> Act),
             (batches.drain, |hosts| Act::Drain { hosts }),
             (batches.terminate, |hosts| Act::Terminate { hosts }),

@@ -1,5 +1,7 @@
 //! What a rotation would do if it were opened now: the same functions as the worker's, on the same view, and nothing done.
 
+mod tenants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +14,7 @@ use super::policy::{DrainWhen, Policy};
 use super::release::{Launching, Release, Resolution, Way};
 use super::tags::{Rotation, RotationId, RotationState};
 use super::{Plan, is_in_flight, plan, resolutions};
-use crate::effect::{Service, Task, VersionRule};
+use crate::effect::VersionRule;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, TemplateId};
 
 /// What the time of a rotation is reckoned by.
@@ -47,8 +49,10 @@ pub struct Forecast {
     pub groups: Vec<GroupForecast>,
     /// Hosts that no group of the cluster has: they are never touched.
     pub of_no_group: Vec<InstanceId>,
-    /// Services that a drain of their hosts would never end for, and why.
+    /// Who lives on the hosts that are to go, and would not leave them, and why.
     pub stuck: Vec<Stuck>,
+    /// What else is good to know of them; it holds up nothing.
+    pub notes: Vec<Stuck>,
     /// What could not be read, and why: nothing hangs on it but the list above.
     pub unread: Vec<String>,
     pub due: usize,
@@ -116,6 +120,9 @@ pub struct Stuck {
     /// `service web`, `standalone tasks`, …
     pub what: String,
     pub why: String,
+    /// Where, of the hosts that are to go.
+    pub hosts: BTreeSet<InstanceId>,
+    pub groups: BTreeSet<GroupName>,
 }
 
 impl Forecast {
@@ -155,7 +162,8 @@ pub fn forecast(
     let resolutions = resolutions(&open, now);
     let teller = Teller { view: &open, plan: &plan, resolutions: &resolutions, assumptions, now };
     let groups: Vec<GroupForecast> = open.groups.iter().map(|(name, group)| teller.group(name, group)).collect();
-    let due = groups.iter().map(|group| group.order.len()).sum();
+    let going: BTreeSet<&InstanceId> = groups.iter().flat_map(|group| &group.order).collect();
+    let due = going.len();
     let in_flight = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
     let takes = teller.takes(&groups, policy, due);
     Forecast {
@@ -164,7 +172,8 @@ pub fn forecast(
         rotation: view.rotation.as_ref().map(ToString::to_string),
         hold: view.hold.clone(),
         of_no_group: teller.of_no_group(),
-        stuck: teller.tenants(&groups),
+        stuck: tenants::stuck(&open, &going),
+        notes: tenants::notes(&open, &going),
         unread: view.tenants.unread.clone(),
         groups,
         due,
@@ -205,7 +214,7 @@ impl Teller<'_> {
         };
         let (status, reason) = self.status(name, group, release, &order);
         let windows = release.is_some_and(Release::windows);
-        let at_a_time = group.policy.max_in_flight.hosts(group.facts.desired);
+        let at_a_time = group.policy.max_in_flight.hosts(group.size());
         GroupForecast {
             group: name.clone(),
             desired: group.facts.desired,
@@ -219,7 +228,7 @@ impl Teller<'_> {
                 .map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
             stuck: self.stuck(name, group, &order),
             at_a_time,
-            takes_seconds: self.waves(order.len(), at_a_time, windows).as_secs(),
+            takes_seconds: self.waves(order.len(), at_a_time, windows, &group.policy).as_secs(),
             order,
         }
     }
@@ -300,11 +309,17 @@ impl Teller<'_> {
         if group.launches_suspended() {
             stuck.push("launches are suspended: no replacement would come".to_owned());
         }
-        let strength = group.strength(&self.view.hosts, self.now);
-        let desired = group.facts.desired;
-        if strength.ready < desired && group.policy.drain == DrainWhen::AfterReplacement {
+        let (desired, max) = (group.facts.desired, group.facts.max);
+        if desired > max {
             stuck.push(format!(
-                "{} of {desired} members are registered here, ACTIVE and connected: nobody goes before all are",
+                "its desired capacity ({desired}) is above its maximum ({max}): no replacement would come"
+            ));
+        }
+        let strength = group.strength(&self.view.hosts, self.now);
+        if strength.ready < desired && group.policy.drain == DrainWhen::AfterReplacement {
+            let counted = if group.facts.launch.least_weight().is_some() { "units of capacity" } else { "members" };
+            stuck.push(format!(
+                "{} of {desired} {counted} are registered here, ACTIVE and connected: nobody goes before all are",
                 strength.ready
             ));
         }
@@ -322,12 +337,14 @@ impl Teller<'_> {
         of_none.map(|(id, _)| id.clone()).filter(registered).collect()
     }
 
-    /// So many at a time, each a replacement and a drain long.
-    fn waves(&self, due: usize, at_a_time: u32, windows: bool) -> SignedDuration {
-        let waves = due.div_ceil(usize::try_from(at_a_time.max(1)).unwrap_or(usize::MAX));
+    /// The canary alone until it has baked; then so many at a time, each a replacement and a drain long.
+    fn waves(&self, due: usize, at_a_time: u32, windows: bool, policy: &Policy) -> SignedDuration {
         let Assumptions { replacement, replacement_windows, drain } = *self.assumptions;
-        let each = drain + if windows { replacement_windows } else { replacement };
-        each * i32::try_from(waves).unwrap_or(i32::MAX)
+        let replacement = if windows { replacement_windows } else { replacement };
+        let Some(others) = due.checked_sub(1) else { return SignedDuration::ZERO };
+        let waves = others.div_ceil(usize::try_from(at_a_time.max(1)).unwrap_or(usize::MAX));
+        let first = replacement + if others == 0 { drain } else { drain.max(policy.bake) };
+        first + (replacement + drain.max(policy.settle)) * i32::try_from(waves).unwrap_or(i32::MAX)
     }
 
     /// Groups go side by side, as far as the cluster's own limit lets them.
@@ -337,58 +354,9 @@ impl Teller<'_> {
             Resolution::Resolved(release) => release.windows(),
             Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
         });
-        let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, windows).as_secs());
+        let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, windows, policy).as_secs());
         SignedDuration::from_secs(longest.max(together.unwrap_or(0)))
     }
-
-    /// What lives on the hosts that are to go, and cannot leave.
-    fn tenants(&self, groups: &[GroupForecast]) -> Vec<Stuck> {
-        let due: BTreeSet<&InstanceId> = groups.iter().flat_map(|group| &group.order).collect();
-        let there: BTreeMap<&str, &InstanceId> =
-            due.iter().filter_map(|id| Some((self.view.hosts.get(*id)?.container.here()?.arn.id(), *id))).collect();
-        let tenants = &self.view.tenants;
-        let host_of = |task: &Task| Some(*there.get(task.container_instance.as_ref()?.id())?);
-        let concerned: Vec<(&Task, &InstanceId)> =
-            tenants.tasks.iter().filter_map(|task| Some((task, host_of(task)?))).collect();
-        let services: BTreeSet<&str> =
-            concerned.iter().filter_map(|(task, _)| task.group.strip_prefix("service:")).collect();
-        let mut stuck: Vec<Stuck> = tenants
-            .services
-            .iter()
-            .filter(|service| services.contains(service.name.as_str()))
-            .filter_map(|service| Some(Stuck { what: format!("service {}", service.name), why: no_room(service)? }))
-            .collect();
-        let on = |tasks: &[(&Task, &InstanceId)]| list(tasks.iter().map(|(_, host)| *host).collect());
-        let standalone: Vec<_> = concerned.iter().filter(|(task, _)| !task.is_of_service()).copied().collect();
-        if !standalone.is_empty() {
-            let why =
-                format!("{} on {}: a drain waits until they end by themselves", standalone.len(), on(&standalone));
-            stuck.push(Stuck { what: "standalone tasks".to_owned(), why });
-        }
-        let is_protected = |(task, _): &&(&Task, &InstanceId)| tenants.protected.contains(&task.arn);
-        let protected: Vec<_> = concerned.iter().filter(is_protected).copied().collect();
-        if !protected.is_empty() {
-            let why =
-                format!("{} on {}: a drain may wait until their protection ends", protected.len(), on(&protected));
-            stuck.push(Stuck { what: "protected tasks".to_owned(), why });
-        }
-        stuck
-    }
-}
-
-/// Minimum rounded up, maximum rounded down: with neither room to start one more nor to stop one, a drain never moves a task.
-fn no_room(service: &Service) -> Option<String> {
-    let Service { desired, minimum_healthy_percent: minimum, maximum_percent: maximum, daemon, fargate, .. } = service;
-    let (least, most) =
-        ((u64::from(*desired) * u64::from(*minimum)).div_ceil(100), u64::from(*desired) * u64::from(*maximum) / 100);
-    let desired = u64::from(*desired);
-    let stuck = !daemon && !fargate && desired > 0 && least >= desired && most <= desired;
-    stuck.then(|| {
-        format!(
-            "with {desired} desired, a minimum of {minimum} % and a maximum of {maximum} % it may neither start a task more nor \
-             stop one: a drain of its hosts never ends"
-        )
-    })
 }
 
 /// What would be written for a launch before its first host goes.
@@ -410,12 +378,4 @@ fn writes(launch: &Launching<'_>) -> Option<String> {
         Way::Parameter { parameter, .. } => format!("{image} in the parameter {parameter}"),
         Way::Follows { .. } => return None,
     })
-}
-
-/// The first few, and how many more.
-fn list(hosts: BTreeSet<&InstanceId>) -> String {
-    const SHOWN: usize = 3;
-    let shown: Vec<&str> = hosts.iter().take(SHOWN).map(|id| id.as_str()).collect();
-    let more = hosts.len().saturating_sub(SHOWN);
-    if more == 0 { shown.join(" ") } else { format!("{} and {more} more", shown.join(" ")) }
 }

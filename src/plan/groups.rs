@@ -6,19 +6,25 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::admission::{Blocked, gate, order};
 use super::calendar::NotNow;
+use super::canary::{Verdict, judge, new_images, reject};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::Phase;
 use super::model::{ClusterView, GroupView, Look, Seen};
-use super::release::{Release, Resolution};
+use super::others;
+use super::release::{Launching, Release, Resolution};
 use super::tags::RotationState;
+use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
-use super::{Act, Context, Plan, earlier, is_in_flight};
+use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
 use crate::effect::{Lifecycle, Member};
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
 const AGENT_AWAY: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long until those who live on the hosts are looked at again, where nobody goes because of them.
+const TENANTS_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// How many hosts of each group are where.
 #[derive(Default)]
@@ -32,31 +38,119 @@ struct Flight {
 pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
     let Context { view, policy, resolutions, .. } = *context;
     note_resolutions(context, plan);
+    let mut writing = BTreeSet::new();
+    plan_way_back(context, &mut writing, plan);
     let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
     // With a problem on the table nobody new starts.
     if !open || !plan.problems.is_empty() {
+        plan.acts.extend(writing);
         return;
     }
     let flights = flights(view, plan);
     let all: u32 = flights.values().map(|flight| flight.in_flight).sum();
     let mut cluster_room = policy.max_in_flight_cluster.map(|most| most.saturating_sub(all));
-    let mut writing = BTreeSet::new();
     for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
         match resolutions.get(name) {
             Some(Resolution::Lacks(looks)) => plan.looks.extend(looks.iter().cloned()),
             Some(Resolution::Resolved(release)) if !is_time(context, name, group, release, plan) => {}
             Some(Resolution::Resolved(release)) if !release.is_in_use() => {
-                write_release(context, name, group, release, &mut writing, plan);
+                write_release(context, name, group, release, Which::Newer, &mut writing, plan);
             }
             Some(Resolution::Resolved(release)) => {
                 let flight = flights.get(name);
-                let admitted = admit(context, name, group, release, flight, cluster_room, plan);
+                let Some(most) = has_proof(context, name, group, release, flight, plan) else { continue };
+                let room = cluster_room.unwrap_or(u32::MAX).min(most);
+                let admitted = admit(context, name, group, release, flight, room, plan);
                 cluster_room = cluster_room.map(|room| room.saturating_sub(admitted));
             }
             Some(Resolution::Unresolved { .. }) | None => {}
         }
     }
     plan.acts.extend(writing);
+}
+
+/// What failed is put back whatever the time and the state of the rotation: only not when there is none.
+fn plan_way_back(context: &Context<'_>, writing: &mut BTreeSet<Act>, plan: &mut Plan) {
+    let view = context.view;
+    let Some(rotation) = view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Closed) else {
+        return;
+    };
+    for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
+        if let Some(Resolution::Resolved(release)) = context.resolutions.get(name) {
+            write_release(context, name, group, release, Which::Before, writing, plan);
+        }
+        let since = view.hosts.values().filter_map(|host| host.ours.as_ref()).filter(|ours| ours.group == *name);
+        let taken = since.map(|ours| ours.since).min();
+        // In a rotation that a person has let go on since, it is not told again.
+        let under_way = rotation.state != RotationState::Open;
+        let is_news = |at: Timestamp| at >= rotation.since || (under_way && taken.is_some_and(|taken| at >= taken));
+        let rejection = group.rejection.as_ref().filter(|rejection| is_news(rejection.at));
+        if let Some(rejection) = rejection.filter(|_| group.is_ours_to_touch()) {
+            plan.problems.insert(Problem::BadRelease { group: name.clone(), why: rejection.why.clone() });
+        }
+    }
+}
+
+/// How many hosts the proof of a release lets go at a time: one while there is none, and nobody while one bakes. None: it is
+/// to be looked at first, or it has failed.
+fn has_proof(
+    context: &Context<'_>,
+    name: &GroupName,
+    group: &GroupView,
+    release: &Release<'_>,
+    flight: Option<&Flight>,
+    plan: &mut Plan,
+) -> Option<u32> {
+    let in_flight = flight.map_or(0, |flight| flight.in_flight);
+    let due = group.facts.members.iter().any(|member| plan.phases.get(&member.id) == Some(&Phase::Outdated));
+    if in_flight == 0 && !due {
+        return Some(u32::MAX);
+    }
+    match judge(context, plan, name, group, release) {
+        Verdict::Proven if !settled(context, group, release, due, plan) => Some(0),
+        // Of two images (of two architectures) one may not have been tried: as long as that is so, one host at a time.
+        Verdict::Proven if !new_images(context, name, release, group.policy.bake).is_empty() => {
+            Some(1_u32.saturating_sub(in_flight))
+        }
+        Verdict::Proven => Some(u32::MAX),
+        Verdict::Untried => Some(1_u32.saturating_sub(in_flight)),
+        Verdict::Baking { host, since, until } => {
+            plan.look_again = earlier(plan.look_again, Some(until));
+            if due {
+                plan.waits.push(Wait { host, waits_for: WaitsFor::Bake, since, until, why: None });
+            }
+            Some(0)
+        }
+        Verdict::Lacks(looks) => {
+            plan.looks.extend(looks);
+            None
+        }
+        Verdict::Failed { images, why } => {
+            reject(context, name, &images, &why, plan);
+            None
+        }
+    }
+}
+
+/// Has the youngest host on the release served for as long as the next one shall wait?
+fn settled(context: &Context<'_>, group: &GroupView, release: &Release<'_>, due: bool, plan: &mut Plan) -> bool {
+    let settle = group.policy.settle;
+    let registered = |member: &Member| {
+        let (id, host) = context.view.hosts.get_key_value(&member.id)?;
+        let on_release = host.image().is_some_and(|image| release.images.contains(image));
+        let current = on_release && plan.phases.get(id) == Some(&Phase::Current);
+        Some((host.container.here()?.registered?, id)).filter(|_| current)
+    };
+    let Some((since, host)) = group.facts.members.iter().filter_map(registered).max() else { return true };
+    let until = since + settle;
+    if context.now >= until {
+        return true;
+    }
+    plan.look_again = earlier(plan.look_again, Some(until));
+    if due {
+        plan.waits.push(Wait { host: host.clone(), waits_for: WaitsFor::Settle, since, until, why: None });
+    }
+    false
 }
 
 /// Nothing begins outside the maintenance window or in a freeze: no host is taken, and no template is written either, as
@@ -94,19 +188,30 @@ fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {
     }
 }
 
+/// Which launches are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that go back to what was before an image that failed.
+    Before,
+    Newer,
+}
+
 /// The next step of every launch that has not its release yet.
 fn write_release(
     context: &Context<'_>,
     name: &GroupName,
     group: &GroupView,
     release: &Release<'_>,
+    which: Which,
     writing: &mut BTreeSet<Act>,
     plan: &mut Plan,
 ) {
     let view = context.view;
-    for launch in release.launches.iter().filter(|launch| !launch.is_in_use()) {
+    let wanted = |launch: &&Launching<'_>| !launch.is_in_use() && launch.back.is_some() == (which == Which::Before);
+    for launch in release.launches.iter().filter(wanted) {
         // Another worker may know of a newer release than the one that was read here last.
-        let of_group = launch.is_said_by_group().then(|| Look::Group(name.clone()));
+        // And of an image that has failed.
+        let of_group = Some(Look::Group(name.clone()));
         let of_all = launch.concerns_others().then_some(Look::Everybody);
         let looks = [Some(launch.look_at_origin()), launch.look_at_use(), of_group, of_all].into_iter().flatten();
         let looks: BTreeSet<Look> = looks.filter(|look| !view.is_fresh(look, context.now)).collect();
@@ -157,7 +262,13 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
         match phase {
             Phase::Replacing => flight.replacing += 1,
             Phase::Draining | Phase::Drained | Phase::Retired => flight.emptying += 1,
-            Phase::Leaving | Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => {}
+            Phase::Leaving
+            | Phase::Returning
+            | Phase::Gone
+            | Phase::SetAside
+            | Phase::Outdated
+            | Phase::Current
+            | Phase::Foreign => {}
         }
     }
     flights
@@ -170,14 +281,14 @@ fn admit(
     group: &GroupView,
     release: &Release<'_>,
     flight: Option<&Flight>,
-    cluster_room: Option<u32>,
+    most: u32,
     plan: &mut Plan,
 ) -> u32 {
     let view = context.view;
     let none = Flight::default();
     let flight = flight.unwrap_or(&none);
-    let budget = group.policy.max_in_flight.hosts(group.facts.desired);
-    let room = budget.saturating_sub(flight.in_flight).min(cluster_room.unwrap_or(u32::MAX));
+    let budget = group.policy.max_in_flight.hosts(group.size());
+    let room = budget.saturating_sub(flight.in_flight).min(most);
     let members = group.facts.members.iter().filter_map(|member| view.hosts.get_key_value(&member.id));
     let due = order(view, members.filter(|(id, _)| plan.phases.get(*id) == Some(&Phase::Outdated)));
     if due.is_empty() || room == 0 {
@@ -188,8 +299,26 @@ fn admit(
         plan.looks.extend(looks);
         return 0;
     }
-    match gate(group, &view.hosts, context.strength(name), flight.replacing, flight.emptying, context.now) {
+    if !others::lets_go(context, name, plan) {
+        return 0;
+    }
+    let (replacing, emptying) = (group.capacity_of(flight.replacing), group.capacity_of(flight.emptying));
+    let gate = others::alarms(view, group)
+        .and_then(|()| gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now));
+    match gate {
         Ok(()) => {
+            let due = match admissible(view, group, due) {
+                Admissible::Hosts(due) => due,
+                Admissible::Look(looks) => {
+                    plan.looks.extend(looks);
+                    return 0;
+                }
+                Admissible::Nobody(why) => {
+                    plan.look_again = earlier(plan.look_again, Some(context.now + TENANTS_AGAIN));
+                    block(context, name, group, &Blocked::Tenants(why), plan);
+                    return 0;
+                }
+            };
             let hosts: BTreeSet<InstanceId> =
                 due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
             let admitted = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
@@ -204,10 +333,11 @@ fn admit(
 }
 
 /// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
-/// the template to another release, and every member in service that nobody has looked at yet.
+/// the template to another release, what others are at, and every member in service that nobody has looked at yet.
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
     let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
+    let first = first.chain(others::looks(view, name, group, context.now));
     let first: BTreeSet<Look> = first.filter(|look| !view.is_fresh(look, context.now)).collect();
     if !first.is_empty() {
         return first;
@@ -232,7 +362,7 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
             continue;
         }
         let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
-        let aside = u32::try_from(group.facts.members.iter().filter(set_aside).count()).unwrap_or(u32::MAX);
+        let aside: u32 = group.facts.members.iter().filter(set_aside).map(Member::weight).sum();
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
             let why = Blocked::not_whole(group, &view.hosts, ready, 0, context.now);
@@ -246,8 +376,9 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
 pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupView, plan: &mut Plan) {
     let view = context.view;
     let away = group.disconnected(&view.hosts);
-    let would_do = usize::try_from(context.strength(name).registered).unwrap_or(usize::MAX).saturating_add(away.len());
-    if away.is_empty() || would_do < usize::try_from(group.facts.desired).unwrap_or(usize::MAX) {
+    let weights = group.facts.members.iter().filter(|member| away.contains(&member.id)).map(Member::weight);
+    let would_do = context.strength(name).registered.saturating_add(weights.sum());
+    if away.is_empty() || would_do < group.facts.desired {
         return;
     }
     let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.has_looked(look)).collect();
@@ -266,6 +397,9 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
         plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
     }
     plan_reconnection(context, name, group, plan);
+    if matches!(why, Blocked::InAlarm(_) | Blocked::NoSuchAlarm(_)) {
+        plan.look_again = earlier(plan.look_again, Some(now + others::ALARM_AGAIN));
+    }
     let since = group.blocked_since.unwrap_or(now).max(opened);
     let until = since + group.policy.replacement_timeout;
     if now < until {
@@ -305,7 +439,7 @@ mod tests {
 
     /// Two overrides with an image of their own each, and a parameter that names a third.
     fn view() -> ClusterView {
-        let own = |id: &str| Override { instance_type: None, template: None, image: Some(id.to_owned()) };
+        let own = |id: &str| Override { instance_type: None, template: None, image: Some(id.to_owned()), weight: None };
         let base = TemplateSpec { template: "lt-1".into(), rule: VersionRule::Default };
         let facts = Group {
             name: "web".into(),
@@ -317,6 +451,7 @@ mod tests {
             launch: Launch::Mixed { base, overrides: vec![own("ami-1"), own("ami-2")] },
             tags: BTreeMap::from([("t:ami-parameter".to_owned(), "/p".to_owned())]),
             managed: false,
+            counted_in: None,
         };
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
         view.opted_in = true;

@@ -13,9 +13,15 @@ use crate::id::{AmiId, GroupName, InstanceId};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
     /// Some task of this host has not stopped in time.
-    DrainOverdue { host: InstanceId, after: String, tasks: usize },
+    DrainOverdue { host: InstanceId, after: String, tasks: usize, blockers: Option<String> },
     /// These hosts were detached, and no replacement became whole in time.
-    NoReplacement { group: GroupName, hosts: BTreeSet<InstanceId>, after: String },
+    NoReplacement { group: GroupName, hosts: BTreeSet<InstanceId>, after: String, why: Option<String> },
+    /// An image failed here, and is not tried again by itself.
+    BadRelease { group: GroupName, why: String },
+    /// A host's drain has lasted so long that it is given back to its group.
+    GivenUp { host: InstanceId, after: String },
+    /// A host that shall go back is not back.
+    NotGivenBack { host: InstanceId, why: String },
     /// A host that came in place of a detached one does not run the release.
     WrongImage { group: GroupName, host: InstanceId, image: AmiId, release: String, waiting: BTreeSet<InstanceId> },
     /// Nobody could be admitted for too long.
@@ -37,16 +43,23 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Problem::DrainOverdue { host, after, tasks } => {
-                write!(
-                    f,
-                    "{host}: {tasks} {} not stopped after {after} of draining: stop them or wait, then resume",
-                    if *tasks == 1 { "task" } else { "tasks" }
-                )
+            Problem::DrainOverdue { host, after, tasks, blockers } => {
+                let word = if *tasks == 1 { "task" } else { "tasks" };
+                write!(f, "{host}: {tasks} {word} not stopped after {after} of draining")?;
+                if let Some(blockers) = blockers {
+                    write!(f, ": {blockers}")?;
+                }
+                f.write_str(": stop them or wait, then resume")
             }
-            Problem::NoReplacement { group, hosts, after } => {
-                write!(f, "{}: no replacement in {group} after {after}: see the activity of the group", list(hosts))
+            Problem::NoReplacement { group, hosts, after, why } => {
+                let why = why.as_deref().unwrap_or("see the activity of the group");
+                write!(f, "{}: no replacement in {group} after {after}: {why}", list(hosts))
             }
+            Problem::BadRelease { group, why } => write!(f, "{group}: {why}"),
+            Problem::GivenUp { host, after } => {
+                write!(f, "{host}: given up after {after} of draining: it goes back to its group")
+            }
+            Problem::NotGivenBack { host, why } => write!(f, "{host}: not given back to its group: {why}"),
             Problem::WrongImage { group, host, image, release, waiting } => write!(
                 f,
                 "{}: the replacement {host} in {group} runs {image} and not {release}: see warm pool and overrides",

@@ -26,6 +26,8 @@ pub enum Phase {
     Retired,
     /// DRAINING, and not by us.
     SetAside,
+    /// Ours, and on its way back to its group.
+    Returning,
     /// Ours, out of the group, DRAINING, every task STOPPED.
     Drained,
     /// Ours, out of the group, DRAINING.
@@ -47,6 +49,7 @@ impl std::fmt::Display for Phase {
             Phase::Gone => "gone",
             Phase::Retired => "retired",
             Phase::SetAside => "set aside",
+            Phase::Returning => "returning",
             Phase::Drained => "drained",
             Phase::Draining => "draining",
             Phase::Replacing => "replacing",
@@ -88,6 +91,7 @@ pub fn phase(
         (Some(_), Some((_, member))) if member.lifecycle == Lifecycle::Terminating => Phase::Current,
         // Tagged, and opted out before it was detached: it stays where it is.
         (Some(_), Some((group, _))) if !is_ours_to_touch(view, group) => Phase::Foreign,
+        (Some(_), Some(_)) if host.give_back.is_some() => Phase::Returning,
         (Some(_), Some(_)) => Phase::Leaving,
         (None, _) if host.status() == Some(ContainerInstanceStatus::Draining) => Phase::SetAside,
         (None, None) => Phase::Foreign,
@@ -102,6 +106,9 @@ fn phase_of_ours(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestam
         Seen::Unknown => Phase::Replacing,
         Seen::Here(container) => match container.status {
             ContainerInstanceStatus::Inactive => Phase::Retired,
+            ContainerInstanceStatus::Active | ContainerInstanceStatus::Draining if host.give_back.is_some() => {
+                Phase::Returning
+            }
             ContainerInstanceStatus::Draining | ContainerInstanceStatus::Deregistering => {
                 if is_drained(view, id, host, now) { Phase::Drained } else { Phase::Draining }
             }
@@ -216,6 +223,7 @@ mod tests {
             launch: Launch::Unknown,
             tags: BTreeMap::from([("t:enabled".to_owned(), enabled.to_owned())]),
             managed: false,
+            counted_in: None,
         };
         view.belonging.insert("web".into());
         view.groups.insert("web".into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
@@ -246,6 +254,8 @@ mod tests {
                 image: None,
                 zone: None,
                 registered: None,
+                whole: None,
+                free: None,
             })
         });
         let rotation = RotationId::new(&"c".into(), time(0));
@@ -275,7 +285,7 @@ mod tests {
             (Running, Some(Active), false, None, old, Phase::Foreign),
         ] {
             let (view, host) = (view(false), host(state, status, ours, image));
-            let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle });
+            let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None });
             let web = GroupName::from("web");
             let membership = member.as_ref().map(|member| (&web, member));
             let release = BTreeSet::from([AmiId::from(new)]);
@@ -286,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_member_of_a_group_that_has_opted_out_is_foreign_even_when_it_carries_our_tag() {
-        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
+        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
         let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
         for ours in [false, true] {
             let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), ours, "ami-1");
@@ -297,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_host_launched_before_a_forced_rotation_is_outdated_whatever_its_image() {
-        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService };
+        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
         let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
         let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-2");
         let mut view = view(false);

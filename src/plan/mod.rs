@@ -14,16 +14,22 @@
 
 pub mod admission;
 pub mod calendar;
+mod canary;
 pub mod family;
 mod flight;
 pub mod forecast;
 mod groups;
 pub mod hold;
 pub mod host;
+pub mod ladder;
 pub mod model;
+pub mod others;
 pub mod policy;
 pub mod release;
+mod retreat;
+pub mod stall;
 pub mod tags;
+pub mod tenants;
 pub mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,10 +41,10 @@ use host::{Memberships, Phase};
 use model::{ClusterView, Look, Strength};
 use policy::Policy;
 use release::{Resolution, resolve};
-use tags::RotationState;
+use tags::{GiveBack, RotationState};
 
 use crate::effect::{BlockDevice, LaunchChange};
-use crate::id::{AmiId, GroupName, InstanceId, ParameterName, TemplateId};
+use crate::id::{AmiId, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
 
 /// A rotation stays open at least this long: a look that was a little old when it was opened (a parameter that had just
 /// changed) must not close it.
@@ -110,9 +116,11 @@ pub enum Act {
         group: GroupName,
         hosts: BTreeSet<InstanceId>,
     },
+    /// `decrement`: no replacement is wanted.
     Detach {
         group: GroupName,
         hosts: BTreeSet<InstanceId>,
+        decrement: bool,
     },
     /// Writes down that the drain begins.
     MarkDraining {
@@ -127,6 +135,45 @@ pub enum Act {
     Terminate {
         hosts: BTreeSet<InstanceId>,
     },
+    /// Writes on a group that these images failed here.
+    Reject {
+        group: GroupName,
+        images: BTreeSet<AmiId>,
+        why: String,
+    },
+    /// Writes down that a host goes back to its group.
+    GiveBack {
+        host: InstanceId,
+        give_back: GiveBack,
+    },
+    /// Makes a draining host ACTIVE again.
+    Activate {
+        hosts: BTreeSet<InstanceId>,
+    },
+    Attach {
+        group: GroupName,
+        hosts: BTreeSet<InstanceId>,
+    },
+    /// Ends a member through its group.
+    End {
+        group: GroupName,
+        host: InstanceId,
+        decrement: bool,
+    },
+    /// Takes our tags off hosts: they are ours no longer.
+    LetGo {
+        hosts: BTreeSet<InstanceId>,
+    },
+    /// Takes it back that a host goes back.
+    Keep {
+        host: InstanceId,
+    },
+    /// Tells tasks of a draining host to stop.
+    StopTasks {
+        host: InstanceId,
+        tasks: BTreeSet<TaskArn>,
+        why: String,
+    },
 }
 
 /// Something that is waited for.
@@ -137,6 +184,8 @@ pub struct Wait {
     pub since: Timestamp,
     /// When the rotation is held because of it.
     pub until: Timestamp,
+    /// Who or what keeps it waiting, as far as it was asked.
+    pub why: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +196,18 @@ pub enum WaitsFor {
     Replacement,
     /// That its last task has stopped.
     LastTask,
+    /// That it has served long enough for others to follow.
+    Bake,
+    /// That it has served long enough for the next host to be taken.
+    Settle,
+    /// That its group has it again.
+    Return,
+}
+
+impl WaitsFor {
+    /// All there are, each of which ends: `tests/waits.rs` says how.
+    pub const ALL: [Self; 6] =
+        [Self::Launches, Self::Replacement, Self::LastTask, Self::Bake, Self::Settle, Self::Return];
 }
 
 impl std::fmt::Display for WaitsFor {
@@ -155,6 +216,9 @@ impl std::fmt::Display for WaitsFor {
             WaitsFor::Launches => "launches to be resumed",
             WaitsFor::Replacement => "a replacement",
             WaitsFor::LastTask => "the last task to stop",
+            WaitsFor::Bake => "the end of its bake, before others follow",
+            WaitsFor::Settle => "its time to settle, before the next host goes",
+            WaitsFor::Return => "its group to have it again",
         })
     }
 }
@@ -167,6 +231,8 @@ struct Context<'a> {
     /// Once for all hosts: a cluster can have thousands.
     memberships: &'a Memberships<'a>,
     strengths: &'a BTreeMap<&'a GroupName, Strength>,
+    /// Replacements that go in the stead of hosts that go back.
+    stand_ins: &'a BTreeSet<&'a InstanceId>,
     now: Timestamp,
 }
 
@@ -185,11 +251,25 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     let resolutions = resolutions(view, now);
     let memberships = host::memberships(view);
     let strengths = view.groups.iter().map(|(name, group)| (name, group.strength(&view.hosts, now))).collect();
-    let context =
-        Context { view, policy, resolutions: &resolutions, memberships: &memberships, strengths: &strengths, now };
+    let gone = |host: &&model::Host| host.ec2.here().is_some_and(|ec2| ec2.state.is_gone());
+    let give_backs = view.hosts.values().filter(|host| !gone(host)).filter_map(|host| host.give_back.as_ref());
+    let stand_ins = give_backs.filter_map(|give_back| give_back.instead.as_ref()).collect();
+    let context = Context {
+        view,
+        policy,
+        resolutions: &resolutions,
+        memberships: &memberships,
+        strengths: &strengths,
+        stand_ins: &stand_ins,
+        now,
+    };
     plan.phases = phases(view, &resolutions, &memberships, now);
     flight::plan_hosts_in_flight(&context, &mut plan);
     groups::plan_groups(&context, &mut plan);
+    if plan.acts.iter().any(|act| matches!(act, Act::Reject { .. })) {
+        // What would rest on the release waits for that.
+        plan.acts.retain(|act| !rests_on_the_release(act));
+    }
     plan_closing(&context, &mut plan);
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
     if !plan.problems.is_empty() && !held && !view.has_looked(&Look::ContainerInstances) {
@@ -208,10 +288,27 @@ pub fn resolutions(view: &ClusterView, now: Timestamp) -> BTreeMap<&GroupName, R
     resolutions
 }
 
+/// Does it make hosts leave, or change what their groups launch?
+fn rests_on_the_release(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::Claim { .. }
+            | Act::Detach { .. }
+            | Act::MarkDraining { .. }
+            | Act::Drain { .. }
+            | Act::MakeVersion { .. }
+            | Act::SetDefault { .. }
+            | Act::ChangeLaunch { .. }
+            | Act::PutParameter { .. }
+    )
+}
+
 /// Is some host of these phases in flight?
 pub fn is_in_flight(phase: Phase) -> bool {
     match phase {
-        Phase::Retired | Phase::Drained | Phase::Draining | Phase::Replacing | Phase::Leaving => true,
+        Phase::Retired | Phase::Returning | Phase::Drained | Phase::Draining | Phase::Replacing | Phase::Leaving => {
+            true
+        }
         Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => false,
     }
 }

@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::others::Others;
 use super::policy::{BadSetting, Policy};
-use super::tags::{Ours, Rotation, RotationState, Tags};
+use super::stall::Blockers;
+use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags};
 use crate::effect::{
-    ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle, Member, Parameter,
-    Service, Task, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle, Member,
+    Parameter, Service, Task, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
-    TemplateId, Zone,
+    AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
+    TaskArn, TemplateId, Zone,
 };
 
 /// How old a look may be for an act that cannot be undone.
@@ -58,12 +60,24 @@ pub enum Look {
     /// The services of the cluster, and the tasks on its hosts.
     Services,
     AllTasks,
+    /// What a group did lately, and how its launches went.
+    Activities(GroupName),
+    /// The tasks of a draining host that have not stopped: whose are they?
+    Left(InstanceId),
+    /// The tasks that broke on a host within the last hour.
+    Broken(InstanceId),
     /// The container instance on one EC2 instance.
     Host(InstanceId),
     /// One EC2 instance.
     Instance(InstanceId),
     /// The tasks on one host: those that shall run, those that shall have stopped, and how far each has come.
     Tasks(InstanceId),
+    /// The instance refreshes of one group.
+    Refreshes(GroupName),
+    /// The state of one alarm.
+    Alarm(AlarmName),
+    /// The tasks that are left on a host that drains, and their services.
+    Blockers(InstanceId),
 }
 
 /// A fact that may not have been asked for yet.
@@ -129,6 +143,8 @@ pub struct ClusterView {
     pub unprunable: BTreeSet<TemplateId>,
     /// Who lives on the hosts, as far as it was asked.
     pub tenants: Tenants,
+    /// What others are at, as far as it was asked.
+    pub others: Others,
     /// The container instance on which this worker runs, if it runs on one.
     pub worker: Option<ContainerInstanceArn>,
     /// What was asked during this pass, and when.
@@ -175,9 +191,20 @@ pub struct GroupView {
     pub problem: Option<String>,
     /// Since when nobody could be admitted although somebody is due.
     pub blocked_since: Option<Timestamp>,
+    /// The last image that failed here.
+    pub rejection: Option<Rejection>,
+    pub activities: Option<Activities>,
 }
 
-/// How many members of a group can take tasks: registered, ACTIVE and connected.
+/// What a group did lately, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Activities {
+    /// When they were read; None: an event says that a launch has failed since.
+    pub read: Option<Timestamp>,
+    pub list: Vec<Activity>,
+}
+
+/// How many members of a group can take tasks: registered, ACTIVE and connected. Where they are weighted, their weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strength {
     /// Those that the group has in service.
@@ -209,7 +236,22 @@ pub struct Host {
     /// Our tags on it.
     pub ours: Option<Ours>,
     pub draining_since: Option<Timestamp>,
+    /// It goes back to its group.
+    pub give_back: Option<GiveBack>,
+    /// And we have made it ACTIVE for that.
+    pub activated: bool,
+    /// And attached it, then.
+    pub attached: Option<Timestamp>,
+    /// When we wrote our tags on it last: a read that lags behind does not take back what they say.
+    pub tagged: Option<Timestamp>,
+    /// The drain was marked once more: somebody may have made it ACTIVE meanwhile.
+    pub marked_again: bool,
+    /// The group that it is, or was, a member of, as its EC2 tags say.
+    pub of_group: Option<GroupName>,
     pub watch: Option<TaskWatch>,
+    pub broken: Option<BrokenTasks>,
+    /// Who keeps its drain from ending, when that was asked last.
+    pub blockers: Option<Blockers>,
     /// Since when its agent, connected before, has not been connected.
     pub away_since: Option<Timestamp>,
     /// Since when looks (not our own deregistration) say that there is no container instance.
@@ -223,6 +265,14 @@ pub struct Host {
     pub problem: Option<String>,
 }
 
+/// The tasks that broke on a host, as far as ECS still lists them (about an hour).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokenTasks {
+    pub read: Timestamp,
+    /// And when.
+    pub tasks: BTreeMap<TaskArn, Option<Timestamp>>,
+}
+
 /// The tasks of a host that drains, followed from our first look on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskWatch {
@@ -231,6 +281,10 @@ pub struct TaskWatch {
     pub last_look: Timestamp,
     /// Every task that we know to have been on the host then or later.
     pub tasks: BTreeMap<TaskArn, TaskSeen>,
+    /// `service:web`, or `family:batch`: of those of which that is known.
+    pub groups: BTreeMap<TaskArn, String>,
+    /// Those that we have told to stop.
+    pub told: BTreeSet<TaskArn>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +320,7 @@ impl ClusterView {
             anywhere: None,
             unprunable: BTreeSet::new(),
             tenants: Tenants::default(),
+            others: Others::default(),
             worker,
             looked: BTreeMap::new(),
         }
@@ -330,8 +385,10 @@ impl GroupView {
             policy,
             opted_out: tags.group_enabled(&facts.tags) == Some(false),
             source,
-            problem: bad_policy.or(bad_source),
+            problem: bad_policy.or(bad_source).or_else(|| odd_capacity(&facts)),
             blocked_since: None,
+            rejection: tags.read_rejection(&facts.tags),
+            activities: None,
             facts,
         }
     }
@@ -347,10 +404,26 @@ impl GroupView {
         for member in &self.facts.members {
             let serves = hosts.get(&member.id).is_some_and(|host| host.serves(now));
             let in_service = member.lifecycle == Lifecycle::InService;
-            strength.ready += u32::from(serves && in_service);
-            strength.registered += u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
+            let weight = member.weight();
+            strength.ready += weight * u32::from(serves && in_service);
+            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
         }
         strength
+    }
+
+    /// Of how many hosts a share is meant. Where they are weighted, the desired capacity does not say how many it shall have:
+    /// as many as it has.
+    pub fn size(&self) -> u32 {
+        if self.facts.launch.least_weight().is_none() {
+            return self.facts.desired;
+        }
+        let counts = |member: &&Member| matches!(member.lifecycle, Lifecycle::InService | Lifecycle::Pending);
+        u32::try_from(self.facts.members.iter().filter(counts).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How much of the capacity at least is missing when so many hosts are.
+    pub fn capacity_of(&self, hosts: u32) -> u32 {
+        hosts.saturating_mul(self.facts.launch.least_weight().unwrap_or(1))
     }
 
     /// Members that are ACTIVE, but whose agent was not connected when we looked.
@@ -365,6 +438,13 @@ impl GroupView {
     pub fn launches_suspended(&self) -> bool {
         self.facts.suspended.contains("Launch")
     }
+}
+
+fn odd_capacity(facts: &Group) -> Option<String> {
+    let unit = facts.counted_in.as_ref()?;
+    Some(format!(
+        "its capacity is counted in `{unit}`: only groups whose capacity is counted in hosts or weights are rotated"
+    ))
 }
 
 impl Host {
@@ -401,6 +481,17 @@ impl Host {
 }
 
 impl TaskWatch {
+    /// What is on a host that begins to drain.
+    pub fn new(tasks: impl Iterator<Item = TaskArn>, now: Timestamp) -> Self {
+        Self {
+            since: now,
+            last_look: now,
+            tasks: tasks.map(|arn| (arn, TaskSeen::NotStopped)).collect(),
+            groups: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
     /// Tasks that have not stopped, as far as looks (not events) say.
     pub fn left(&self) -> impl Iterator<Item = &TaskArn> {
         self.tasks.iter().filter(|(_, seen)| **seen != TaskSeen::Stopped).map(|(arn, _)| arn)

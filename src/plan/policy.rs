@@ -1,9 +1,12 @@
 //! The settings an operator chooses: for all clusters by flag or environment, for one group by a tag with the setting's name.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::calendar::Calendar;
 use super::family::Families;
+use crate::id::AlarmName;
 
 /// How a rotation goes about its work. Every duration is wall-clock time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,12 @@ pub struct Policy {
     pub drain: DrainWhen,
     /// How long a drain may take before it is reported and the rotation held.
     pub drain_timeout: SignedDuration,
+    /// What is done about a drain that does not end, beside the report.
+    pub ladder: Ladder,
+    /// How long the first replacement of a group must have served before others follow.
+    pub bake: SignedDuration,
+    /// How long every replacement must have served before the next host is taken.
+    pub settle: SignedDuration,
     /// How long a replacement may take to be registered, connected and on the release.
     pub replacement_timeout: SignedDuration,
     /// The same for Windows, which boots slowly.
@@ -31,6 +40,19 @@ pub struct Policy {
     pub families: Families,
     /// When new hosts may be taken. Those in flight finish at any time.
     pub calendar: Calendar,
+    /// Alarms of CloudWatch: while one of them is in ALARM, no new host is taken.
+    pub alarms: BTreeSet<AlarmName>,
+    /// Whether a host goes whose drain would get stuck.
+    pub stuck: WhenStuck,
+}
+
+/// What to do with a host on which something lives that a drain does not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStuck {
+    /// It takes its turn like any other, and its drain takes as long as it takes.
+    GoOn,
+    /// The others go first; it goes when nothing blocks it any more.
+    Wait,
 }
 
 /// How a release is written.
@@ -40,6 +62,17 @@ pub enum ReleaseBy {
     Template,
     /// As the value of the parameter that the template reads by `resolve:ssm:`.
     Parameter,
+}
+
+/// The rungs after the report, each with its time from the beginning of the drain. What has none is never done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ladder {
+    /// Standalone tasks, which a drain leaves alone, are stopped.
+    pub stop_standalone_after: Option<SignedDuration>,
+    /// The host is made ACTIVE again and given back to its group, and the rotation is held.
+    pub give_up_after: Option<SignedDuration>,
+    /// Every task is stopped, and the host goes whether they have ended or not.
+    pub force_after: Option<SignedDuration>,
 }
 
 /// A number of hosts, or a share of the group's desired capacity (rounded down, at least 1).
@@ -64,6 +97,9 @@ impl Default for Policy {
             max_in_flight_cluster: None,
             drain: DrainWhen::AfterReplacement,
             drain_timeout: SignedDuration::from_hours(1),
+            ladder: Ladder::default(),
+            bake: SignedDuration::from_mins(5),
+            settle: SignedDuration::ZERO,
             replacement_timeout: SignedDuration::from_mins(15),
             replacement_timeout_windows: SignedDuration::from_mins(45),
             allow_older: false,
@@ -72,6 +108,21 @@ impl Default for Policy {
             keep_versions: 5,
             families: Families::built_in(),
             calendar: Calendar::default(),
+            alarms: BTreeSet::new(),
+            stuck: WhenStuck::GoOn,
+        }
+    }
+}
+
+impl Ladder {
+    /// Two ends of one ladder cannot both be.
+    pub fn check(self) -> Result<Self, BadSetting> {
+        match (self.give_up_after, self.force_after) {
+            (Some(_), Some(_)) => Err(BadSetting {
+                expected: "one end of the ladder: `give-up-after` or `force-after`",
+                got: "both".to_owned(),
+            }),
+            _ => Ok(self),
         }
     }
 }
@@ -142,6 +193,28 @@ impl std::fmt::Display for DrainWhen {
     }
 }
 
+/// `go-on` or `wait`.
+impl std::str::FromStr for WhenStuck {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        match text.trim() {
+            "go-on" => Ok(WhenStuck::GoOn),
+            "wait" => Ok(WhenStuck::Wait),
+            other => Err(BadSetting { expected: "`go-on` or `wait`", got: other.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for WhenStuck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            WhenStuck::GoOn => "go-on",
+            WhenStuck::Wait => "wait",
+        })
+    }
+}
+
 /// `template` or `parameter`.
 impl std::str::FromStr for ReleaseBy {
     type Err = BadSetting;
@@ -172,12 +245,39 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, BadSetting> {
     if duration < SignedDuration::from_secs(1) { Err(bad()) } else { Ok(duration) }
 }
 
+/// `never`, or a duration from the beginning of a drain: a rung of the ladder.
+pub fn parse_rung(text: &str) -> Result<Option<SignedDuration>, BadSetting> {
+    let bad = || BadSetting { expected: "`never`, or a duration as `90m` or `2h`", got: text.to_owned() };
+    if text.trim() == "never" { Ok(None) } else { parse_duration(text).map(Some).map_err(|_| bad()) }
+}
+
+/// `0s`, `5m`: a duration that may be none.
+pub fn parse_pause(text: &str) -> Result<SignedDuration, BadSetting> {
+    let bad = || BadSetting { expected: "a duration, as `0s`, `90s` or `5m`", got: text.to_owned() };
+    let pause: SignedDuration = text.trim().parse().map_err(|_| bad())?;
+    if pause.is_negative() { Err(bad()) } else { Ok(pause) }
+}
+
 /// `0s`, `36h`, `7d`: an age, with days of 24 hours.
 pub fn parse_age(text: &str) -> Result<SignedDuration, BadSetting> {
     let bad = || BadSetting { expected: "an age, as `0s`, `36h` or `7d`", got: text.to_owned() };
     let span: Span = text.trim().parse().map_err(|_| bad())?;
     let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
     if age.is_negative() { Err(bad()) } else { Ok(age) }
+}
+
+/// One alarm by its name. An ARN names none: alarms are those of the cluster's own account and region.
+pub fn parse_alarm(text: &str) -> Result<AlarmName, BadSetting> {
+    const LONGEST: usize = 255;
+    let name = text.trim();
+    let fits = !name.is_empty() && name.chars().count() <= LONGEST && !name.starts_with("arn:");
+    let bad = || BadSetting { expected: "the name of a CloudWatch alarm", got: text.to_owned() };
+    fits.then(|| AlarmName::new(name)).ok_or_else(bad)
+}
+
+/// Names of alarms, separated by spaces or commas, as a tag says them.
+pub fn parse_alarms(text: &str) -> Result<BTreeSet<AlarmName>, BadSetting> {
+    text.split([' ', ',']).filter(|name| !name.is_empty()).map(parse_alarm).collect()
 }
 
 /// A setting whose text cannot be read.
@@ -207,6 +307,9 @@ mod tests {
         for text in ["template", "parameter"] {
             assert_eq!(text.parse::<ReleaseBy>().unwrap().to_string(), text);
         }
+        for text in ["go-on", "wait"] {
+            assert_eq!(text.parse::<WhenStuck>().unwrap().to_string(), text);
+        }
         for text in ["after-replacement", "at-once"] {
             assert_eq!(text.parse::<DrainWhen>().unwrap().to_string(), text);
         }
@@ -221,6 +324,31 @@ mod tests {
             assert!(parse_duration(text).is_err(), "{text}");
         }
         assert_eq!(parse_duration("1h 30m").unwrap(), SignedDuration::from_mins(90));
+    }
+
+    #[test]
+    fn a_rung_has_a_time_or_is_never_reached_and_a_ladder_has_one_end() {
+        assert_eq!(parse_rung(" never ").unwrap(), None);
+        assert_eq!(parse_rung("2h").unwrap(), Some(SignedDuration::from_hours(2)));
+        for text in ["", "0s", "-1h", "soon"] {
+            assert!(parse_rung(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_pause("0s").unwrap(), SignedDuration::ZERO);
+        assert!(parse_pause("-5m").is_err() && parse_pause("").is_err());
+        let hour = Some(SignedDuration::from_hours(1));
+        assert!(Ladder { give_up_after: hour, ..Ladder::default() }.check().is_ok());
+        assert!(Ladder { give_up_after: hour, force_after: hour, ..Ladder::default() }.check().is_err());
+    }
+
+    #[test]
+    fn alarms_are_named_in_a_list() {
+        let names =
+            |text: &str| parse_alarms(text).unwrap().into_iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names("errors, latency  queue-depth"), ["errors", "latency", "queue-depth"]);
+        assert_eq!(names(" "), [] as [String; 0]);
+        assert!(parse_alarms("arn:aws:cloudwatch:eu-west-1:1:alarm:errors").is_err());
+        assert!(parse_alarms(&"x".repeat(256)).is_err());
+        assert_eq!(parse_alarm(" two words ").unwrap().as_str(), "two words");
     }
 
     #[test]

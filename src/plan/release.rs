@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use super::hold::in_words;
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::policy::ReleaseBy;
+use super::writing::made_from;
 use crate::effect::{
     BlockDevice, Image, ImagePattern, Launch, Override, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
     VersionRule,
@@ -67,7 +68,18 @@ pub struct Launching<'a> {
     pub windows: bool,
     /// The template it launches from; None where an override names the image.
     pub spec: Option<&'a TemplateSpec>,
+    /// The image in use has failed here, and the release is what was before it.
+    pub back: Option<Back>,
     root_device: Option<String>,
+}
+
+/// How what was before an image that failed is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// The template's version that has it.
+    Version(u64),
+    /// The image that the other hosts run.
+    Image,
 }
 
 /// Where a release comes from.
@@ -137,15 +149,6 @@ impl Launching<'_> {
                 Some(Look::Parameter(parameter.clone()))
             }
             Way::Override { .. } => None,
-        }
-    }
-
-    /// Is it the group itself that would be changed?
-    pub fn is_said_by_group(&self) -> bool {
-        match &self.way {
-            Way::Version { spec, .. } => matches!(spec.rule, VersionRule::Number(_)),
-            Way::Override { .. } => true,
-            Way::Follows { .. } | Way::Parameter { .. } => false,
         }
     }
 
@@ -353,14 +356,53 @@ impl<'a> Finder<'a, '_> {
             Err(why) => (in_use.clone(), Some(why)),
         };
         if rejected(&image) {
-            let more = refused.map(|why| format!(", and {why}")).unwrap_or_default();
-            return Err(unresolved(format!("{image}, which it launches with, is rejected{more}")));
+            let (before, back) = self.before(&way, &image, &present)?;
+            let why = refused.unwrap_or_else(|| format!("{image} is rejected: it failed here"));
+            let (windows, root_device) = (present.windows, present.root_device);
+            let (refused, back) = (Some(why), Some(back));
+            return Ok(Launching { image: before, in_use, origin, way, refused, windows, spec, back, root_device });
         }
         if let Some(refused) = &refused {
             self.can_stay(&present, &in_use, refused)?;
         }
         let (windows, root_device) = (present.windows, present.root_device);
-        Ok(Launching { image, in_use, origin, way, refused, windows, spec, root_device })
+        Ok(Launching { image, in_use, origin, way, refused, windows, spec, back: None, root_device })
+    }
+
+    /// What was launched before an image that failed: the version that ours was made from; where no version says it, what the
+    /// group's hosts run.
+    fn before(&self, way: &Way<'a>, failed: &AmiId, present: &Present) -> Result<(AmiId, Back), Stop> {
+        let rejected = &self.group.source.rejected;
+        let Way::Version { spec, in_use } = way else {
+            let images = self.images_on_hosts()?;
+            let images = images.into_iter().filter(|id| !rejected.contains(*id));
+            let known = images.filter_map(|id| self.view.images.get(id)?.here());
+            let alike = known.filter(|image| image.architecture == present.architecture && image.state == "available");
+            let newest = alike.max_by_key(|image| (image.created, &image.id));
+            return newest.map(|image| (image.id.clone(), Back::Image)).ok_or_else(|| {
+                unresolved(format!("{failed}, which it launches with, is rejected, and no host of it runs another: put another in its place"))
+            });
+        };
+        let mut version = *in_use;
+        while let Some(source) = made_from(version) {
+            version = self
+                .version_in_use(&TemplateSpec { template: spec.template.clone(), rule: VersionRule::Number(source) })?;
+            let image = version.image.as_deref().and_then(image_id).filter(|image| !rejected.contains(image));
+            if let Some(image) = image {
+                let state = self.image(&image)?.state;
+                if state != "available" {
+                    return Err(unresolved(format!(
+                        "{failed} is rejected, and {image}, which was before it, is {state}"
+                    )));
+                }
+                return Ok((image, Back::Version(source)));
+            }
+        }
+        Err(unresolved(format!(
+            "{failed}, which it launches with, is rejected, and no version of ours tells what was before it: put the template {} back \
+             yourself",
+            spec.template
+        )))
     }
 
     /// Where the candidate is not taken, the image in use is the release: unless it can no longer be launched, or the hosts
@@ -376,7 +418,9 @@ impl<'a> Finder<'a, '_> {
             return Ok(());
         }
         let on_hosts = self.images_on_hosts()?;
-        let newer = on_hosts.iter().filter_map(|id| self.view.images.get(*id)?.here());
+        // Those that failed are on their way out.
+        let good = on_hosts.iter().filter(|id| !self.group.source.rejected.contains(**id));
+        let newer = good.filter_map(|id| self.view.images.get(*id)?.here());
         let newer = newer
             .filter(|image| image.architecture == present.architecture)
             .find(|image| image.created > present.created);
@@ -425,6 +469,7 @@ impl<'a> Finder<'a, '_> {
             refused: None,
             windows: new.windows,
             spec,
+            back: None,
             root_device: new.root_device,
         })
     }
@@ -726,9 +771,12 @@ impl<'a> Finder<'a, '_> {
         if looks.is_empty() { Ok(images) } else { Err(Stop::Lacks(looks)) }
     }
 
+    /// The members, and those that have left but still are there.
     fn members(&self) -> impl Iterator<Item = &'a Host> {
-        let hosts = &self.view.hosts;
-        self.group.facts.members.iter().filter_map(|member| hosts.get(&member.id))
+        let (hosts, name) = (&self.view.hosts, self.name.clone());
+        let left = move |host: &&Host| host.ours.as_ref().is_some_and(|ours| ours.group == name);
+        let left = hosts.values().filter(left).filter(|host| host.ec2.here().is_some_and(|ec2| !ec2.state.is_gone()));
+        self.group.facts.members.iter().filter_map(|member| hosts.get(&member.id)).chain(left)
     }
 
     fn image_seen(&self, id: &AmiId) -> Result<Option<Image>, Stop> {

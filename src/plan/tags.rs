@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::model::ImageSource;
-use super::policy::{BadSetting, Policy, parse_age, parse_duration};
+use super::policy::{BadSetting, Policy, parse_age, parse_alarms, parse_duration, parse_pause, parse_rung};
 use crate::effect::ImagePattern;
-use crate::id::{AmiId, ClusterName, GroupName, ParameterName};
+use crate::id::{AmiId, ClusterName, GroupName, InstanceId, ParameterName};
 
 const ENABLED: &str = "enabled";
 const ROTATION: &str = "rotation";
@@ -23,10 +23,15 @@ const DRAINING_SINCE: &str = "draining-since";
 const AMI_PARAMETER: &str = "ami-parameter";
 const AMI_NAME: &str = "ami-name";
 const REJECTED: &str = "rejected";
+const REJECTION: &str = "rejection";
+const GIVE_BACK: &str = "give-back";
 /// Not ours alone: the tag that the procedure before us already read.
 const OS: &str = "OS";
 
 const LONGEST_VALUE: usize = 256;
+
+/// Why an aborted rotation is held.
+pub const ABORTED: &str = "aborted by a person. hosts that drain finish. it begins again with rotate";
 
 /// The prefix in front of every tag of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +68,24 @@ pub struct Ours {
     pub group: GroupName,
     /// When it was tagged.
     pub since: Timestamp,
+}
+
+/// The last image that failed in a group: `<at> <why>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub at: Timestamp,
+    pub why: String,
+}
+
+/// On a host that goes back to its group: `<at> <desired> <instead>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GiveBack {
+    /// When that was decided.
+    pub at: Timestamp,
+    /// The group's desired capacity then, which it shall have again.
+    pub desired: u32,
+    /// The replacement that goes in its stead; None: there is none that could, and the host stays out of its group.
+    pub instead: Option<InstanceId>,
 }
 
 /// Our tags on a cluster.
@@ -105,6 +128,23 @@ impl std::fmt::Display for RotationId {
     }
 }
 
+impl std::fmt::Display for GiveBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.at, self.desired, self.instead.as_ref().map_or("-", InstanceId::as_str))
+    }
+}
+
+impl std::str::FromStr for GiveBack {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [at, desired, instead] = words[..] else { return Err(()) };
+        let instead = (instead != "-").then(|| InstanceId::from(instead));
+        Ok(Self { at: at.parse().map_err(|_| ())?, desired: desired.parse().map_err(|_| ())?, instead })
+    }
+}
+
 impl RotationState {
     pub const fn word(self) -> &'static str {
         match self {
@@ -122,7 +162,7 @@ impl RotationState {
 
 impl std::fmt::Display for Rotation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.id, self.state.word(), self.since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        write!(f, "{} {} {:.0}", self.id, self.state.word(), self.since)
     }
 }
 
@@ -218,6 +258,48 @@ impl Tags {
         BTreeMap::from([(self.key(DRAINING_SINCE), since.to_string())])
     }
 
+    pub fn read_give_back(&self, tags: &BTreeMap<String, String>) -> Option<GiveBack> {
+        self.get(tags, GIVE_BACK)?.parse().ok()
+    }
+
+    pub fn write_give_back(&self, give_back: &GiveBack) -> BTreeMap<String, String> {
+        BTreeMap::from([(self.key(GIVE_BACK), give_back.to_string())])
+    }
+
+    /// A host that is ours, and shall go on as if nobody had wanted to give it back.
+    pub fn keep(&self) -> BTreeMap<String, String> {
+        [GIVE_BACK, DRAINING_SINCE].into_iter().map(|name| (self.key(name), String::new())).collect()
+    }
+
+    /// A host that is no longer ours. An empty value says nothing.
+    pub fn let_go(&self) -> BTreeMap<String, String> {
+        let names = [ROTATION, GROUP, SINCE, DRAINING_SINCE, GIVE_BACK];
+        names.into_iter().map(|name| (self.key(name), String::new())).collect()
+    }
+
+    /// The image that failed last in this group.
+    pub fn read_rejection(&self, tags: &BTreeMap<String, String>) -> Option<Rejection> {
+        let (at, why) = self.get(tags, REJECTION)?.split_once(' ')?;
+        Some(Rejection { at: at.parse().ok()?, why: why.to_owned() })
+    }
+
+    /// These images failed, beside those that have failed before. The oldest are forgotten where the tag is full.
+    pub fn write_rejection(
+        &self,
+        before: &BTreeMap<String, String>,
+        images: &BTreeSet<AmiId>,
+        rejection: &Rejection,
+    ) -> BTreeMap<String, String> {
+        let known = self.get(before, REJECTED).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
+        let known = known.filter(|id| !id.is_empty() && !images.iter().any(|image| image.as_str() == *id));
+        let mut all: Vec<&str> = known.chain(images.iter().map(AmiId::as_str)).collect();
+        while all.len() > images.len() && all.join(" ").chars().count() > LONGEST_VALUE {
+            all.remove(0);
+        }
+        let rejection = readable(&format!("{} {}", rejection.at, rejection.why));
+        BTreeMap::from([(self.key(REJECTED), all.join(" ")), (self.key(REJECTION), rejection)])
+    }
+
     /// The group's own word on whether it takes part.
     pub fn group_enabled(&self, tags: &BTreeMap<String, String>) -> Option<bool> {
         self.get(tags, ENABLED).and_then(read_bool)
@@ -267,14 +349,58 @@ impl Tags {
         if let Some((key, text)) = own("min-ami-age") {
             policy.min_ami_age = parse_age(text).map_err(|bad| (key, bad))?;
         }
+        if let Some((key, text)) = own("bake") {
+            policy.bake = parse_pause(text).map_err(|bad| (key, bad))?;
+        }
+        if let Some((key, text)) = own("settle") {
+            policy.settle = parse_pause(text).map_err(|bad| (key, bad))?;
+        }
+        self.own_ladder(tags, &mut policy)?;
         if let Some((key, text)) = own("window") {
             policy.calendar.windows = Some(text.parse().map_err(|bad| (key, bad))?);
         }
         if let Some((key, text)) = own("release-by") {
             policy.release_by = text.parse().map_err(|bad| (key, bad))?;
         }
+        if let Some((key, text)) = own("alarms") {
+            policy.alarms = parse_alarms(text).map_err(|bad| (key, bad))?;
+        }
+        if let Some((key, text)) = own("stuck") {
+            policy.stuck = text.parse().map_err(|bad| (key, bad))?;
+        }
         Ok(policy)
     }
+
+    /// The rungs that the group sets itself. One end of its own takes the place of the cluster's.
+    fn own_ladder(&self, tags: &BTreeMap<String, String>, policy: &mut Policy) -> Result<(), (String, BadSetting)> {
+        let own = |name: &'static str| match self.get(tags, name) {
+            Some(text) => parse_rung(text).map(Some).map_err(|bad| (self.key(name), bad)),
+            None => Ok(None),
+        };
+        let (stop, give_up, force) = (own("stop-standalone-after")?, own("give-up-after")?, own("force-after")?);
+        let ladder = &mut policy.ladder;
+        if let Some(after) = stop {
+            ladder.stop_standalone_after = after;
+        }
+        match (give_up, force) {
+            (Some(give_up), None) => {
+                ladder.give_up_after = give_up;
+                ladder.force_after = ladder.force_after.filter(|_| give_up.is_none());
+            }
+            (None, Some(force)) => {
+                ladder.force_after = force;
+                ladder.give_up_after = ladder.give_up_after.filter(|_| force.is_none());
+            }
+            (Some(give_up), Some(force)) => (ladder.give_up_after, ladder.force_after) = (give_up, force),
+            (None, None) => {}
+        }
+        ladder.check().map(|_| ()).map_err(|bad| (self.key("force-after"), bad))
+    }
+}
+
+/// Does the hold say that a person has aborted the rotation?
+pub fn is_abort(hold: Option<&str>) -> bool {
+    hold.is_some_and(|hold| hold.starts_with("aborted by a person"))
 }
 
 /// The names of these groups do not fit into one tag of the cluster.
@@ -354,6 +480,14 @@ mod tests {
     }
 
     #[test]
+    fn regression_a_time_before_the_year_0_is_read_back_too() {
+        let text = "prod/1 open -000044-03-15T12:00:00Z";
+        assert_eq!(text.parse::<Rotation>().unwrap().to_string(), text);
+        let cut: Rotation = "prod/1 open 2026-01-14T03:00:00.987Z".parse().unwrap();
+        assert_eq!(cut.to_string(), "prod/1 open 2026-01-14T03:00:00Z");
+    }
+
+    #[test]
     fn a_host_is_ours_only_in_the_cluster_of_its_rotation() {
         let ours = Ours {
             rotation: RotationId::new(&"prod".into(), time("2026-01-14T03:00:00Z")),
@@ -424,6 +558,62 @@ mod tests {
         {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_given_back_is_read_back_as_it_is_written() {
+        let at = time("2026-01-14T03:00:00Z");
+        for instead in [None, Some("i-1".into())] {
+            let give_back = GiveBack { at, desired: 3, instead };
+            assert_eq!(tags().read_give_back(&tags().write_give_back(&give_back)), Some(give_back));
+        }
+        for text in ["", "-", "2026-01-14T03:00:00Z", "2026-01-14T03:00:00Z many i-1", "soon 3 i-1", "a b c d"] {
+            assert!(text.parse::<GiveBack>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_let_go_is_ours_no_longer() {
+        let rotation = RotationId::new(&"prod".into(), time("2026-01-14T03:00:00Z"));
+        let ours = Ours { rotation, group: "web".into(), since: time("2026-01-14T03:00:01Z") };
+        let mut on_it = tags().write_ours(&ours);
+        on_it.extend(tags().write_draining_since(ours.since));
+        on_it.extend(tags().let_go());
+        assert_eq!(tags().read_ours(&"prod".into(), &on_it), None);
+        assert_eq!((tags().read_draining_since(&on_it), tags().read_give_back(&on_it)), (None, None));
+    }
+
+    #[test]
+    fn the_list_of_what_failed_is_kept_short_and_the_latest_stays() {
+        let at = time("2026-01-14T03:00:00Z");
+        let rejection = Rejection { at, why: "no replacement registered; it was, in fact, dead".to_owned() };
+        let mut on_it = BTreeMap::new();
+        for n in 0..30 {
+            let image = AmiId::new(format!("ami-0123456789abcdef{n}"));
+            on_it.extend(tags().write_rejection(&on_it, &BTreeSet::from([image.clone()]), &rejection));
+            assert!(on_it["ecs-rotator:rejected"].len() <= 256);
+            assert!(tags().image_source(&on_it).unwrap().rejected.contains(&image));
+        }
+        let again = on_it.clone();
+        let last = BTreeSet::from([AmiId::new("ami-0123456789abcdef29")]);
+        on_it.extend(tags().write_rejection(&again, &last, &rejection));
+        assert_eq!(on_it, again, "once");
+        assert_eq!(tags().read_rejection(&on_it).map(|rejection| rejection.at), Some(at));
+    }
+
+    #[test]
+    fn a_group_may_have_another_end_of_the_ladder() {
+        let hour = Some(jiff::SignedDuration::from_hours(1));
+        let mut policy = Policy::default();
+        policy.ladder.give_up_after = hour;
+        let own = |key: &str, text: &str| BTreeMap::from([(format!("ecs-rotator:{key}"), text.to_owned())]);
+        let ladder = tags().group_policy(&own("force-after", "2h"), &policy).unwrap().ladder;
+        assert_eq!((ladder.give_up_after, ladder.force_after.is_some()), (None, true));
+        let ladder = tags().group_policy(&own("give-up-after", "never"), &policy).unwrap().ladder;
+        assert_eq!((ladder.give_up_after, ladder.force_after), (None, None));
+        let mut both = own("give-up-after", "1h");
+        both.extend(own("force-after", "2h"));
+        assert!(tags().group_policy(&both, &policy).is_err());
     }
 
     #[test]

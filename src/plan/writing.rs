@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Anywhere, ClusterView, GroupView, Look, Written};
-use super::release::{Launching, RESOLVE, Release, Resolution, Way};
+use super::release::{Back, Launching, RESOLVE, Release, Resolution, Way};
 use super::{Act, Context};
 use crate::effect::{LaunchChange, TemplateSpec, TemplateVersion, VersionRule};
 use crate::id::{AmiId, GroupName, ParameterName, TemplateId};
@@ -67,6 +67,9 @@ fn version_step(
     spec: &TemplateSpec,
     in_use: &TemplateVersion,
 ) -> Step {
+    if let Some(Back::Version(before)) = launch.back {
+        return Step::Act(back_to(name, group, launch, spec, in_use, before));
+    }
     let key = (spec.template.clone(), launch.image.clone());
     let Some(made) = view.made.get(&key) else { return Step::Look(Look::Made(key.0, key.1)) };
     let equal = made.iter().filter(|version| is_made_from(version, &launch.image, in_use.number));
@@ -88,6 +91,33 @@ fn version_step(
             description: description(&launch.image, in_use.number),
             client_token: format!("{}-{}-{}", spec.template, in_use.number, launch.image),
         }),
+    }
+}
+
+/// The template says again what it said before; `$Latest` by a new version, as numbers only rise.
+fn back_to(
+    name: &GroupName,
+    group: &GroupView,
+    launch: &Launching<'_>,
+    spec: &TemplateSpec,
+    in_use: &TemplateVersion,
+    before: u64,
+) -> Act {
+    let template = spec.template.clone();
+    match spec.rule {
+        VersionRule::Default => Act::SetDefault { template, version: before },
+        VersionRule::Number(from) => {
+            let change = LaunchChange::Version { template, from, to: before };
+            Act::ChangeLaunch { group: name.clone(), mixed: group.facts.launch.is_mixed(), change }
+        }
+        VersionRule::Latest => Act::MakeVersion {
+            source: before,
+            image: launch.image.clone(),
+            block_devices: launch.block_devices(),
+            description: description(&launch.image, before),
+            client_token: format!("{template}-{before}-{}-after-{}", launch.image, in_use.number),
+            template,
+        },
     }
 }
 

@@ -42,8 +42,8 @@ pub use faults::Faults;
 pub use invariants::Violation;
 pub use report::{Outcome, Report};
 pub use scenario::{
-    Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER, OWN_PARAMETER, Scenario,
-    ServiceShape, TemplateShape, Trigger,
+    Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER, OWN_PARAMETER, Placement,
+    Scenario, ServiceShape, TemplateShape, Trigger,
 };
 pub use simulation::Simulation;
 pub use survey::survey;

@@ -31,6 +31,10 @@ pub struct Report {
     pub max_in_flight_seen: usize,
     /// Service tasks that a drain stopped and that run elsewhere.
     pub tasks_moved: u64,
+    /// Of these, how many went to a host that is to be replaced itself, although a host that has been had room.
+    pub tasks_moved_old_to_old: u64,
+    /// The same, when none of those had room.
+    pub tasks_moved_for_want_of_room: u64,
     /// Tasks that were not STOPPED when a worker terminated their host.
     pub tasks_interrupted: u64,
     /// The same, on hosts that died or that others terminated.
@@ -73,6 +77,8 @@ impl Report {
             messages_in_dlq: world.queue().dead.len(),
             max_in_flight_seen: ledger.max_in_flight_seen,
             tasks_moved: ledger.tasks_drained.min(ledger.tasks_started),
+            tasks_moved_old_to_old: ledger.moves.old_to_old,
+            tasks_moved_for_want_of_room: ledger.moves.for_want_of_room,
             tasks_interrupted: ledger.tasks_interrupted,
             tasks_lost_by_others: ledger.tasks_lost_by_others,
             violations: ledger.violations.clone(),

@@ -42,6 +42,7 @@ pub struct Scenario {
     pub stuck_task: bool,
     /// How many service tasks fit on a host.
     pub slots_per_host: u32,
+    pub placement: Placement,
     pub workers: usize,
     pub trigger: Trigger,
     /// When the release happens, after the start.
@@ -82,6 +83,15 @@ pub struct ServiceShape {
     pub deregistration: Delay,
 }
 
+/// Which host with room gets a task of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// One in the zone with the fewest tasks of this service, there the host with the fewest, of these the emptiest.
+    Spread,
+    /// The fullest.
+    Binpack,
+}
+
 /// How a worker gets to know of the release. (An hourly `check-releases` message always comes as well.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -102,6 +112,12 @@ pub enum BadRelease {
     NeverRegisters,
     /// Its hosts do not even launch.
     LaunchFails,
+    /// Its agents register, and fall silent for good a minute or two later.
+    AgentsFallSilent,
+    /// Its hosts register, and die a minute or two later.
+    HostsDie,
+    /// Its hosts register, and no task comes to run on them.
+    TasksFail,
 }
 
 /// Things of a real account that are in a cluster's way, and none of a worker's business.
@@ -138,6 +154,11 @@ pub enum Act {
     ResumeLaunches {
         group: String,
     },
+    /// From now on EC2 has no capacity for the group, or has it again.
+    Capacity {
+        group: String,
+        there: bool,
+    },
     /// Puts a message into the queue.
     Send(String),
     AgentLost {
@@ -150,6 +171,43 @@ pub enum Act {
     ReleaseOf(ImageKind, u32),
     /// The image of this kind and generation is no more.
     Deregister(ImageKind, u32),
+    /// Takes the host out of its group, without a word on it.
+    Detach(usize),
+    /// Switches the host's termination protection.
+    Protect {
+        host: usize,
+        on: bool,
+    },
+    /// Protects every member from scale-in, as managed termination protection does with those that have tasks.
+    ProtectFromScaleIn {
+        group: String,
+    },
+    /// Suspends any process of the group.
+    Suspend {
+        group: String,
+        process: &'static str,
+    },
+    /// One more is launched, and then one of the old ones ended.
+    Rebalance {
+        group: String,
+    },
+    /// So many hosts on the image of now, stopped, that the group's next launches take.
+    WarmPool {
+        group: String,
+        hosts: u32,
+    },
+    /// An instance refresh, which stands at a checkpoint and replaces nobody.
+    StartRefresh {
+        group: String,
+    },
+    EndRefresh {
+        group: String,
+    },
+    /// The alarm (made, if there was none) is in ALARM, or OK.
+    Alarm {
+        name: &'static str,
+        in_alarm: bool,
+    },
 }
 
 impl Default for Scenario {
@@ -172,6 +230,7 @@ impl Scenario {
             standalone_lasts: Delay::secs(300, 1800),
             stuck_task: false,
             slots_per_host: 0,
+            placement: Placement::Spread,
             workers: 1,
             trigger: Trigger::Event,
             release_after: SignedDuration::from_mins(10),

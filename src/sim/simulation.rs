@@ -331,10 +331,13 @@ impl Worker {
 fn has_settled(world: &World) -> bool {
     let ledger = world.ledger();
     let more_to_come = ledger.releases_to_come > 0 || ledger.acts_to_come > 0;
+    let said = ledger.held.is_some() || ledger.closed.is_some();
     // It is looked at after every event: the cheap conditions first.
-    if more_to_come || world.has_release_to_ripen() || !world.orphans().is_empty() {
+    if more_to_come || (!said && !world.needs_no_rotation()) {
         return false;
     }
-    let closed = ledger.closed.is_some() && world.outdated().is_empty();
-    ledger.held.is_some() || closed || world.needs_no_rotation()
+    if world.has_release_to_ripen() || !world.orphans().is_empty() {
+        return false;
+    }
+    ledger.held.is_some() || world.outdated().is_empty()
 }

@@ -76,6 +76,15 @@ pub enum Happening {
         host: InstanceId,
         group: GroupName,
     },
+    Attached {
+        host: InstanceId,
+        group: GroupName,
+    },
+    /// A worker wrote which images the group shall not launch.
+    Rejected {
+        group: GroupName,
+        images: String,
+    },
     Launched {
         host: InstanceId,
         group: GroupName,

@@ -4,8 +4,8 @@ use aws_sdk_ecs::types as ecs;
 
 use super::{count, required, timestamp};
 use crate::effect::{
-    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Failure, ItemFailure, Task,
-    TaskStatus,
+    CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Failure, ItemFailure,
+    Resources, Stopped, Task, TaskStatus,
 };
 use crate::id::{AmiId, GroupName, Zone};
 
@@ -59,18 +59,57 @@ pub(in crate::aws) fn container_instance(
         image: image.map(AmiId::new),
         zone: zone.map(Zone::new),
         registered: of.registered_at.as_ref().and_then(timestamp),
+        whole: resources(of.registered_resources.as_deref()),
+        free: resources(of.remaining_resources.as_deref()),
+    })
+}
+
+/// CPU and MEMORY are numbers; a GPU stands as an id in a set.
+fn resources(of: Option<&[ecs::Resource]>) -> Option<Resources> {
+    let find = |name: &str| of?.iter().find(|resource| resource.name.as_deref() == Some(name));
+    let gpus = find("GPU").map_or(0, |gpu| gpu.string_set_value().len());
+    Some(Resources {
+        cpu: count(find("CPU")?.integer_value),
+        memory: count(find("MEMORY")?.integer_value),
+        gpus: u32::try_from(gpus).unwrap_or(u32::MAX),
     })
 }
 
 pub(in crate::aws) fn task(task: ecs::Task) -> Result<Task, Failure> {
     let needs = |name, value| required("DescribeTasks", name, value);
+    let stopped = stopped(&task);
+    let gpus = task.containers().iter().map(|container| container.gpu_ids().len()).sum::<usize>();
+    let size = (task.cpu.as_deref().map(str::parse), task.memory.as_deref().map(str::parse));
+    let size = match size {
+        (Some(Ok(cpu)), Some(Ok(memory))) => {
+            Some(Resources { cpu, memory, gpus: u32::try_from(gpus).unwrap_or(u32::MAX) })
+        }
+        (Some(_) | None, _) => None,
+    };
     Ok(Task {
         arn: needs("taskArn", task.task_arn)?.into(),
         container_instance: task.container_instance_arn.map(Into::into),
         last: TaskStatus::from_aws(&needs("lastStatus", task.last_status)?),
         desired: desired_status(&needs("desiredStatus", task.desired_status)?),
         group: task.group.unwrap_or_default(),
+        stopped,
+        needs: size,
     })
+}
+
+/// It broke, if it could not be started, or if an essential container of it ended with an error by itself.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum may grow")]
+fn stopped(task: &ecs::Task) -> Option<Stopped> {
+    let code = task.stop_code.as_ref()?;
+    let with_error = task.containers().iter().any(|container| container.exit_code.is_some_and(|code| code != 0));
+    let failed = match code {
+        ecs::TaskStopCode::TaskFailedToStart => true,
+        ecs::TaskStopCode::EssentialContainerExited => with_error,
+        // Stopped by somebody: a scheduler, a person, Spot; or in words that are new.
+        _ => false,
+    };
+    let at = task.stopped_at.as_ref().or(task.stopping_at.as_ref()).and_then(timestamp);
+    Some(Stopped { at, failed, reason: task.stopped_reason.clone().unwrap_or_default() })
 }
 
 /// A status that we do not know is not a wish to stop.
@@ -97,6 +136,38 @@ mod tests {
         assert_eq!(TaskStatus::from_aws("HIBERNATING"), TaskStatus::Other);
         assert_eq!(desired_status("HIBERNATING"), DesiredStatus::Running);
         assert_eq!(ContainerInstanceStatus::from_aws("HIBERNATING"), ContainerInstanceStatus::Other);
+    }
+
+    #[test]
+    fn a_task_that_was_told_to_stop_did_not_break() {
+        use ecs::TaskStopCode::{EssentialContainerExited, ServiceSchedulerInitiated, TaskFailedToStart};
+        let broke = |code: ecs::TaskStopCode, exit: i32| {
+            let container = ecs::Container::builder().exit_code(exit).build();
+            stopped(&ecs::Task::builder().stop_code(code).containers(container).build()).map(|stopped| stopped.failed)
+        };
+        assert_eq!(broke(ServiceSchedulerInitiated, 137), Some(false));
+        assert_eq!(broke(EssentialContainerExited, 1), Some(true));
+        assert_eq!(broke(EssentialContainerExited, 0), Some(false));
+        assert_eq!(broke(TaskFailedToStart, 0), Some(true));
+        assert_eq!(stopped(&ecs::Task::builder().build()), None);
+    }
+
+    #[test]
+    fn what_a_host_has_and_what_a_task_needs_are_read_alike() {
+        let number = |name: &str, n| ecs::Resource::builder().name(name).r#type("INTEGER").integer_value(n).build();
+        let gpus = ecs::Resource::builder().name("GPU").r#type("STRINGSET").string_set_value("g-1").build();
+        let all = [number("CPU", 2048), number("MEMORY", 3885), gpus];
+        assert_eq!(resources(Some(&all)), Some(Resources { cpu: 2048, memory: 3885, gpus: 1 }));
+        assert_eq!(resources(Some(&all[..1])), None, "half of it is nothing to reckon with");
+        assert_eq!(resources(None), None);
+        let blank = || {
+            let task = ecs::Task::builder().task_arn("t/1").last_status("RUNNING").desired_status("RUNNING");
+            task.containers(ecs::Container::builder().gpu_ids("g-1").build())
+        };
+        let of = |cpu: &str| task(blank().cpu(cpu).memory("512").build()).unwrap().needs;
+        assert_eq!(of("256"), Some(Resources { cpu: 256, memory: 512, gpus: 1 }));
+        assert_eq!(of(".5 vCPU"), None);
+        assert_eq!(task(blank().build()).unwrap().needs, None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types as ec2;
 
 use super::launch::launch;
 use super::{count, is_windows, required, timestamp};
-use crate::effect::{Failure, Group, Instance, InstanceState, Lifecycle, Member};
+use crate::effect::{Failure, Group, Instance, InstanceRefresh, InstanceState, Lifecycle, Member};
 use crate::id::Zone;
 
 pub(in crate::aws) fn group(group: asg::AutoScalingGroup) -> Result<Group, Failure> {
@@ -21,6 +21,7 @@ pub(in crate::aws) fn group(group: asg::AutoScalingGroup) -> Result<Group, Failu
         launch,
         tags: group.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
         managed: group.operator.is_some(),
+        counted_in: group.desired_capacity_type.filter(|unit| !unit.is_empty() && unit != "units"),
     })
 }
 
@@ -30,7 +31,16 @@ fn member(instance: asg::Instance) -> Result<Member, Failure> {
         id: needs("InstanceId", instance.instance_id)?.into(),
         zone: Zone::new(needs("AvailabilityZone", instance.availability_zone)?),
         lifecycle: lifecycle(instance.lifecycle_state.as_ref().map_or("", asg::LifecycleState::as_str)),
+        weight: instance.weighted_capacity.and_then(|weight| weight.parse().ok()),
     })
+}
+
+/// None: it has ended. A status that is new to us has not.
+pub(in crate::aws) fn refresh(refresh: asg::InstanceRefresh) -> Option<InstanceRefresh> {
+    const ENDED: [&str; 5] = ["Successful", "Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"];
+    let ended = refresh.status.as_ref().is_some_and(|status| ENDED.contains(&status.as_str()));
+    let started = refresh.start_time.as_ref().and_then(timestamp);
+    (!ended).then(|| InstanceRefresh { id: refresh.instance_refresh_id.unwrap_or_default(), started })
 }
 
 fn lifecycle(text: &str) -> Lifecycle {
@@ -88,6 +98,27 @@ mod tests {
             ("Quarantined", Lifecycle::Other),
         ] {
             assert_eq!(lifecycle(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_is_under_way_until_its_status_says_that_it_has_ended() {
+        for (status, under_way) in [
+            ("Pending", true),
+            ("InProgress", true),
+            ("Cancelling", true),
+            ("RollbackInProgress", true),
+            ("Baking", true),
+            ("SomethingNew", true),
+            ("Successful", false),
+            ("Failed", false),
+            ("Cancelled", false),
+            ("RollbackFailed", false),
+            ("RollbackSuccessful", false),
+        ] {
+            let described = asg::InstanceRefresh::builder().instance_refresh_id("r-1").status(status.into()).build();
+            let expected = under_way.then(|| InstanceRefresh { id: "r-1".to_owned(), started: None });
+            assert_eq!(refresh(described), expected, "{status}");
         }
     }
 

@@ -36,7 +36,8 @@ fn own(of: asg::LaunchTemplateOverrides) -> Option<Override> {
         None => None,
     };
     let image = of.image_id.filter(|image| !image.is_empty());
-    Some(Override { instance_type: of.instance_type, template, image })
+    let weight = of.weighted_capacity.and_then(|weight| weight.parse().ok());
+    Some(Override { instance_type: of.instance_type, template, image, weight })
 }
 
 /// A template that is named by its name only keeps that name as its id (see [`super::id_or_name`]).
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn an_override_may_bring_its_own_template_and_image() {
         let of = asg::LaunchTemplateOverrides::builder;
-        let none = Override { instance_type: None, template: None, image: None };
+        let none = Override { instance_type: None, template: None, image: None, weight: None };
         for (described, expected) in [
             (
                 of().instance_type("m7g.large").build(),
@@ -119,6 +120,7 @@ mod tests {
             ),
             (of().image_id("ami-1").build(), Override { image: Some("ami-1".to_owned()), ..none.clone() }),
             (of().image_id("").build(), none.clone()),
+            (of().weighted_capacity("4").build(), Override { weight: Some(4), ..none.clone() }),
         ] {
             let expected = Launch::Mixed { base: plain(VersionRule::Number(3)), overrides: vec![expected] };
             assert_eq!(launch(None, Some(policy(vec![described])), None), expected);

@@ -2,13 +2,19 @@
 
 use aws_sdk_ecs::types as ecs;
 
-use super::{count, required};
-use crate::effect::{Failure, Service};
+use super::{count, required, timestamp};
+use crate::effect::{Failure, Service, ServiceEvent};
 use crate::id::TaskArn;
+
+/// ECS tells up to a hundred.
+const EVENTS: usize = 10;
 
 pub(in crate::aws) fn service(service: ecs::Service) -> Result<Service, Failure> {
     let daemon = service.scheduling_strategy == Some(ecs::SchedulingStrategy::Daemon);
     let fargate = on_fargate(&service);
+    let distinct = service.placement_constraints();
+    let distinct = distinct.iter().any(|c| c.r#type == Some(ecs::PlacementConstraintType::DistinctInstance));
+    let events = events(service.events.unwrap_or_default());
     let (minimum, maximum) = percents(service.deployment_configuration.as_ref(), daemon);
     Ok(Service {
         name: required("DescribeServices", "serviceName", service.service_name)?,
@@ -18,7 +24,20 @@ pub(in crate::aws) fn service(service: ecs::Service) -> Result<Service, Failure>
         minimum_healthy_percent: minimum,
         maximum_percent: maximum,
         fargate,
+        distinct,
+        events,
     })
+}
+
+/// The newest first, as ECS tells them.
+fn events(events: Vec<ecs::ServiceEvent>) -> Vec<ServiceEvent> {
+    let mut events: Vec<ServiceEvent> = events
+        .into_iter()
+        .filter_map(|event| Some(ServiceEvent { at: timestamp(event.created_at.as_ref()?)?, message: event.message? }))
+        .collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.truncate(EVENTS);
+    events
 }
 
 /// Those of them that are protected.
@@ -105,6 +124,20 @@ mod tests {
         let of = service(web().scheduling_strategy(ecs::SchedulingStrategy::Daemon).build()).unwrap();
         assert_eq!((of.name.as_str(), of.desired, of.running, of.daemon), ("web", 4, 3, true));
         assert_eq!(service(ecs::Service::builder().build()).unwrap_err().code, "IncompleteAnswer");
+    }
+
+    #[test]
+    fn what_a_service_said_last_stands_first() {
+        use aws_sdk_ecs::primitives::DateTime;
+        let event = |at: i64| {
+            ecs::ServiceEvent::builder().created_at(DateTime::from_secs(at)).message(format!("said at {at}")).build()
+        };
+        let distinct = ecs::PlacementConstraint::builder().r#type(ecs::PlacementConstraintType::DistinctInstance);
+        let told = (0..30).map(event).collect();
+        let of = service(web().set_events(Some(told)).placement_constraints(distinct.build()).build()).unwrap();
+        let said: Vec<&str> = of.events.iter().map(|event| event.message.as_str()).collect();
+        assert_eq!((said.len(), said[0], of.distinct), (10, "said at 29", true));
+        assert!(!service(web().build()).unwrap().distinct);
     }
 
     #[test]

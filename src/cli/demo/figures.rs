@@ -34,6 +34,10 @@ pub struct Figures {
     /// The most hosts of one group at a time.
     max_in_flight_seen: usize,
     tasks_moved: u64,
+    /// To a host that is to be replaced itself, although one that has been had room.
+    tasks_moved_old_to_old: u64,
+    /// The same, when none of those had room.
+    tasks_moved_for_want_of_room: u64,
     /// By the worker.
     tasks_interrupted: u64,
     /// By dying hosts and by people.
@@ -79,6 +83,8 @@ impl Figures {
             messages_in_dlq: report.messages_in_dlq,
             max_in_flight_seen: report.max_in_flight_seen,
             tasks_moved: report.tasks_moved,
+            tasks_moved_old_to_old: report.tasks_moved_old_to_old,
+            tasks_moved_for_want_of_room: report.tasks_moved_for_want_of_room,
             tasks_interrupted: report.tasks_interrupted,
             tasks_lost_by_others: report.tasks_lost_by_others,
             workers_killed,

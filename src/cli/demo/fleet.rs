@@ -71,7 +71,7 @@ impl Fleet {
                     host.drained = Some(moment.at);
                 }
             }
-            Happening::Activated { host, .. } => {
+            Happening::Activated { host, .. } | Happening::Attached { host, .. } => {
                 self.in_flight.remove(host);
             }
             Happening::Terminated { host, by } => self.terminated(host, *by),
@@ -87,6 +87,7 @@ impl Fleet {
             | Happening::ParameterWritten { .. }
             | Happening::VersionsPruned { .. }
             | Happening::TemplateInUse { .. }
+            | Happening::Rejected { .. }
             | Happening::Detached { .. }
             | Happening::Registered { .. }
             | Happening::Deregistered { .. }

@@ -77,6 +77,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "T", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=100))]
     tasks_per_host: u32,
 
+    /// Which host with room ECS gives a task: spread over zones and hosts, or the fullest
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = PlacementWord::Spread)]
+    placement: PlacementWord,
+
     /// What everything random comes from
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -107,6 +111,12 @@ enum FaultLevel {
     None,
     Light,
     Heavy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PlacementWord {
+    Spread,
+    Binpack,
 }
 
 impl FaultLevel {

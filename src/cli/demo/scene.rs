@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 
 use super::ink::{Line, Phase, count};
-use super::{DemoArgs, FaultLevel};
+use super::{DemoArgs, FaultLevel, PlacementWord};
 use crate::effect::VersionRule;
 use crate::plan::policy::Policy;
-use crate::sim::{CLUSTER, Faults, GroupShape, OWN_PARAMETER, Scenario, Simulation, TemplateShape};
+use crate::sim::{CLUSTER, Faults, GroupShape, OWN_PARAMETER, Placement, Scenario, Simulation, TemplateShape};
 
 const NAMES: [&str; 3] = ["web", "api", "batch"];
 /// Nothing happens before the release; long enough for a worker to be there.
@@ -32,6 +32,10 @@ impl Scene {
         });
         scenario.settings.policy = Policy { max_in_flight: args.max_in_flight, ..Policy::default() };
         scenario.release_after = QUIET;
+        scenario.placement = match args.placement {
+            PlacementWord::Spread => Placement::Spread,
+            PlacementWord::Binpack => Placement::Binpack,
+        };
         if args.tasks_per_host == 0 {
             (scenario.daemon, scenario.standalone_tasks) = (false, 0);
         }

@@ -128,6 +128,17 @@ impl Teller<'_> {
             Happening::Draining { host, by, tasks } => self.draining(at, host, *by, *tasks),
             Happening::Terminated { host, by } => self.terminated(at, host, *by, was_in_flight),
             Happening::Activated { host, by } => self.activated(at, host, *by),
+            Happening::Attached { host, group } => {
+                self.say(at, group.as_str(), Phase::Trouble, format!("{host} is given back to its group"));
+            }
+            Happening::Rejected { group, images } => {
+                self.say(
+                    at,
+                    group.as_str(),
+                    Phase::Trouble,
+                    format!("{images} is rejected: it will not be tried again here"),
+                );
+            }
             Happening::LaunchFailed { group } => {
                 self.say(at, group.as_str(), Phase::Trouble, "a launch fails".to_owned());
             }

@@ -74,7 +74,7 @@ enum WhichClusters {
 
 pub fn plan(args: PlanArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
-    let mut settings = args.rotation.into_settings();
+    let mut settings = args.rotation.into_settings()?;
     // The variable is the worker's, and may be there; a flag is meant for this command.
     let named = std::env::args().any(|arg| arg == "--cluster" || arg.starts_with("--cluster="));
     match (args.all, named) {

@@ -7,7 +7,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use jiff::SignedDuration;
 
 use super::report::{Report, Verdict};
-use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, Status};
+use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, Status, Stuck};
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
 
@@ -49,14 +49,20 @@ fn cluster(forecast: &Forecast) -> String {
         }
     }
     if !forecast.stuck.is_empty() {
-        let lines = forecast.stuck.iter().map(|stuck| (stuck.what.clone(), stuck.why.clone())).collect();
-        parts.push(format!("what would get stuck\n{}", table(lines)));
+        parts.push(format!("what would get stuck\n{}", table(tenants(&forecast.stuck))));
+    }
+    if !forecast.notes.is_empty() {
+        parts.push(format!("good to know\n{}", table(tenants(&forecast.notes))));
     }
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
 
 type Lines = Vec<(String, String)>;
+
+fn tenants(stuck: &[Stuck]) -> Lines {
+    stuck.iter().map(|stuck| (stuck.what.clone(), stuck.why.clone())).collect()
+}
 
 fn about_cluster(forecast: &Forecast) -> Lines {
     let mut lines = Vec::new();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Group, InstanceState, Lifecycle, Request, VersionRule};
-use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TemplateId};
-use crate::plan::policy::{Budget, DrainWhen};
-use crate::sim::world::{HostNo, World};
+use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::plan::policy::{Budget, DrainWhen, Ladder};
+use crate::plan::tags::Tags;
+use crate::sim::world::{Host, HostNo, Owner, TaskNo, World};
 
 /// Desired capacity may have been more a moment ago, when the worker looked.
 const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
@@ -26,14 +27,28 @@ impl World {
                 concerns.extend(HostNo::of_agent(arn).into_iter().flat_map(|no| self.interrupted(no, what)));
                 concerns
             }
-            Request::DetachInstances { group, instances } => {
+            Request::DetachInstances { group, instances, decrement } => {
                 let mut concerns = self.uninvited(hosts(instances), what);
                 concerns.extend(self.uninvited_group(group, what));
                 concerns.extend(hosts(instances).flat_map(|no| self.untagged(no)));
-                concerns.extend(self.launches_rejected(group));
+                concerns.extend(self.launches_rejected(group).filter(|_| !decrement));
                 concerns
             }
-            Request::UpdateAutoScalingGroup { group, .. } => self.uninvited_group(group, what),
+            Request::UpdateAutoScalingGroup { group, .. } | Request::TagGroup { group, .. } => {
+                self.uninvited_group(group, what)
+            }
+            Request::AttachInstances { group, instances } => {
+                let mut concerns = self.uninvited(hosts(instances), what);
+                concerns.extend(self.uninvited_group(group, what));
+                concerns
+            }
+            Request::TerminateInstanceInAutoScalingGroup { group, instance, .. } => {
+                let mut concerns = self.uninvited(HostNo::of_instance(instance), what);
+                concerns.extend(self.uninvited_group(group, what));
+                concerns.extend(HostNo::of_instance(instance).into_iter().flat_map(|no| self.interrupted(no, what)));
+                concerns
+            }
+            Request::StopTask { task, .. } => self.stops_task(task).into_iter().collect(),
             Request::CreateTags { instances, tags } => {
                 let mut concerns = self.uninvited(hosts(instances), what);
                 let key = format!("{}rotation", self.scenario.settings.tag_prefix);
@@ -73,6 +88,9 @@ impl World {
             | Request::DescribeServices { .. }
             | Request::GetTaskProtection { .. }
             | Request::DescribeAutoScalingGroups { .. }
+            | Request::DescribeScalingActivities { .. }
+            | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeAlarms { .. }
             | Request::DescribeInstances { .. }
             | Request::DescribeLaunchTemplateVersions { .. }
             | Request::DescribeImages { .. }
@@ -81,9 +99,36 @@ impl World {
         }
     }
 
-    /// Promise 1: a host that runs goes, and a task on it is not STOPPED.
+    /// Promise 1: a task is stopped by hand. Only where the policy says so, and only on a host that drains.
+    fn stops_task(&self, arn: &TaskArn) -> Option<(u8, String)> {
+        let no = TaskNo::of(arn)?;
+        let task = self.account.tasks.get(&no)?;
+        let ladder = self.ladder(no.host);
+        let standalone = task.owner == Owner::Standalone && self.has_drained_for(no.host, ladder.stop_standalone_after);
+        let allowed = standalone || self.has_drained_for(no.host, ladder.force_after);
+        (!allowed).then(|| (1, format!("{} is told to stop, and no policy says so", self.account.task_group(task))))
+    }
+
+    /// The cluster's ladder, with the group's own rungs in it.
+    fn ladder(&self, no: HostNo) -> Ladder {
+        let policy = &self.scenario.settings.policy;
+        let of_group = self.account.host(no).and_then(|host| self.account.groups.get(&host.origin));
+        let tags = Tags::new(self.scenario.settings.tag_prefix.clone());
+        let own = of_group.and_then(|group| tags.group_policy(&group.tags, policy).ok());
+        own.map_or(policy.ladder, |own| own.ladder)
+    }
+
+    fn has_drained_for(&self, no: HostNo, time: Option<SignedDuration>) -> bool {
+        let since = self.host_tag(no, "draining-since").and_then(|text| text.parse::<Timestamp>().ok());
+        matches!((since, time), (Some(since), Some(time)) if self.now() >= since + time)
+    }
+
+    /// Promise 1: a host that runs goes, and a task on it is not STOPPED; and no policy says to force it.
     fn interrupted(&self, no: HostNo, what: &str) -> Option<(u8, String)> {
         self.account.host(no).filter(|host| host.is_up())?;
+        if self.has_drained_for(no, self.ladder(no).force_after) {
+            return None;
+        }
         let (_, task) = self.account.tasks_on(no).find(|(_, task)| !task.is_over())?;
         let left = self.account.tasks_on(no).filter(|(_, task)| !task.is_over()).count();
         let task = format!("{} is {:?}", self.account.task_group(task), task.last);
@@ -172,9 +217,18 @@ impl World {
         let host = self.account.host(no)?;
         let recent = self.recent_releases(&host.origin, self.now() - self.grace());
         let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
+        let just_rejected = self.rejected_since(&host.origin, self.now() - self.grace());
+        let forced = forced || just_rejected || self.rejects(&host.origin, &host.image) || self.makes_room(no);
         let only = BTreeSet::from([host.image.clone()]);
         let current = !forced && recent.contains(&only);
         current.then(|| (7, format!("{} is taken although it is current ({})", no.instance(), host.image)))
+    }
+
+    /// Does it go in the stead of a host that goes back to its group?
+    fn makes_room(&self, no: HostNo) -> bool {
+        let (key, id) = (format!("{}give-back", self.scenario.settings.tag_prefix), no.instance());
+        let mut tags = self.account.hosts.values().filter_map(|host| host.tags.get(&key));
+        tags.any(|tag| tag.split_whitespace().any(|word| word == id.as_str()))
     }
 
     pub(super) fn rotate_before(&self, cluster: &ClusterArn) -> Option<Timestamp> {
@@ -190,7 +244,11 @@ impl World {
             in_all += in_flight;
             self.ledger.max_in_flight_seen = self.ledger.max_in_flight_seen.max(in_flight);
             let before = self.ledger.in_flight.insert(group.name.clone(), in_flight).unwrap_or(0);
-            let desired = self.desired_since(&group.name, self.now() - RECENTLY).1;
+            let desired = match group.launch.least_weight() {
+                None => self.desired_since(&group.name, self.now() - RECENTLY).1,
+                // A share of the hosts, and not of their weights.
+                Some(_) => self.hosts_of(&group.name, in_flight),
+            };
             let budget = self.budget(&group.name).hosts(desired);
             if in_flight > before && in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
                 self.violated(2, format!("{in_flight} hosts of {} are in flight, {budget} may be", group.name));
@@ -203,11 +261,18 @@ impl World {
         }
     }
 
+    fn hosts_of(&self, group: &GroupName, in_flight: usize) -> u32 {
+        let members = self.account.members_of(group).filter(|(_, host)| host.is_counted()).count();
+        u32::try_from(members + in_flight).unwrap_or(u32::MAX)
+    }
+
     fn in_flight_of(&self, no: HostNo, group: &GroupName) -> bool {
         let Some(host) = self.account.host(no) else { return false };
         let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
         !gone
             && self.is_ours(no)
+            // On its way back.
+            && self.host_tag(no, "give-back").is_none()
             && self.host_tag(no, "group").is_none_or(|of| of == group.as_str())
             && host.origin == *group
     }
@@ -227,7 +292,7 @@ impl World {
     }
 
     /// Promise 3: this effect took hosts out of service. Those that others took within the grace count as if they served.
-    pub(super) fn check_capacity(&mut self, group: &GroupName, before: usize) {
+    pub(super) fn check_capacity(&mut self, group: &GroupName, before: u32) {
         let serving = self.serving(group);
         if serving >= before {
             return;
@@ -236,9 +301,10 @@ impl World {
         let lost = self.ledger.losses.iter().filter(|(at, _)| *at >= since).filter(|(_, no)| {
             self.account.host(*no).is_some_and(|host| host.origin == *group && !self.serves(*no, host))
         });
-        let excused = lost.map(|(_, no)| *no).collect::<std::collections::BTreeSet<_>>().len();
+        let lost: BTreeSet<HostNo> = lost.map(|(_, no)| *no).collect();
+        let excused: u32 = lost.iter().filter_map(|no| self.account.host(*no)).map(Host::counts).sum();
         let desired = self.desired_since(group, since).0;
-        if serving + excused < usize::try_from(desired).unwrap_or(usize::MAX) {
+        if serving + excused < desired {
             let excuse = if excused > 0 { format!(" and {excused} just lost") } else { String::new() };
             self.violated(3, format!("{serving} hosts{excuse} serve {group}, {desired} are desired"));
         }

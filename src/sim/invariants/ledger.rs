@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::moves::Moves;
 use crate::effect::{ContainerInstanceStatus, DesiredStatus};
 use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
 use crate::sim::timeline::{By, Happening};
@@ -30,6 +31,8 @@ pub struct Ledger {
     pub tasks_drained: u64,
     /// Those of the opted-in cluster that came to RUNNING since the start.
     pub tasks_started: u64,
+    /// Where those went that drains moved.
+    pub moves: Moves,
     /// Tasks that ran on a host that a worker terminated.
     pub tasks_interrupted: u64,
     /// The same, where the host died or somebody else terminated it.
@@ -78,6 +81,14 @@ impl World {
                     self.ledger.losses.push((self.now(), no));
                 }
             }
+        }
+    }
+
+    /// Lost to a person who takes it out of its group.
+    pub(in crate::sim) fn ledger_detached_by_person(&mut self, no: HostNo) {
+        let now = self.now();
+        if self.account.host(no).is_some_and(|host| self.serves(no, host)) {
+            self.ledger.losses.push((now, no));
         }
     }
 
@@ -154,12 +165,13 @@ impl World {
         host.is_up() && belongs && host.status() == Some(ContainerInstanceStatus::Active)
     }
 
-    pub(super) fn serving(&self, group: &GroupName) -> usize {
+    /// How many; where they are weighted, their weights.
+    pub(super) fn serving(&self, group: &GroupName) -> u32 {
         let hosts = self.account.hosts.iter();
-        hosts.filter(|(no, host)| host.origin == *group && self.serves(**no, host)).count()
+        hosts.filter(|(no, host)| host.origin == *group && self.serves(**no, host)).map(|(_, host)| host.counts()).sum()
     }
 
-    pub(super) fn serving_by_group(&self) -> BTreeMap<GroupName, usize> {
+    pub(super) fn serving_by_group(&self) -> BTreeMap<GroupName, u32> {
         self.account.groups.keys().map(|group| (group.clone(), self.serving(group))).collect()
     }
 

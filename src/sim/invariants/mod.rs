@@ -23,6 +23,7 @@
 mod checks;
 mod ending;
 mod ledger;
+mod moves;
 mod releases;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,7 @@ use crate::id::{AmiId, GroupName, TemplateId};
 pub(super) struct Watch {
     /// What is broken if the effect succeeds.
     concerns: Vec<(u8, String)>,
-    serving: BTreeMap<GroupName, usize>,
+    serving: BTreeMap<GroupName, u32>,
     in_use: InUse,
     /// What each group launches.
     launches: Launches,
@@ -114,7 +115,12 @@ impl World {
         if let Request::UpdateContainerInstancesState { status, .. } = request {
             return *status == ContainerInstanceStatus::Draining && !self.drains_at_once();
         }
-        matches!(request, Request::DeregisterContainerInstance { .. } | Request::TerminateInstances { .. })
+        matches!(
+            request,
+            Request::DeregisterContainerInstance { .. }
+                | Request::TerminateInstances { .. }
+                | Request::TerminateInstanceInAutoScalingGroup { .. }
+        )
     }
 
     /// What each group launches now: the version in use of each template it names, with its image as the template says.

@@ -65,8 +65,15 @@ impl World {
         own.unwrap_or(self.scenario.settings.policy.min_ami_age)
     }
 
-    fn rejects(&self, group: &GroupName, image: &AmiId) -> bool {
+    pub(super) fn rejects(&self, group: &GroupName, image: &AmiId) -> bool {
         self.group_tag(group, "rejected").is_some_and(|list| list.split_whitespace().any(|id| id == image.as_str()))
+    }
+
+    /// Has a worker rejected an image since then? Others may not know of it.
+    pub(super) fn rejected_since(&self, group: &GroupName, since: Timestamp) -> bool {
+        let rejection = self.group_tag(group, "rejection");
+        let at = rejection.and_then(|text| text.split_whitespace().next()?.parse::<Timestamp>().ok());
+        at.is_some_and(|at| at > since)
     }
 
     fn group_tag(&self, group: &GroupName, key: &str) -> Option<String> {
@@ -103,6 +110,9 @@ impl World {
     pub(super) fn launches_rejected(&self, name: &GroupName) -> Option<(u8, String)> {
         let group = self.account.groups.get(name)?;
         let known_since = self.now() - self.grace();
+        if self.rejected_since(name, known_since) {
+            return None;
+        }
         let recent = |image: &AmiId| {
             let mut published = self.ledger.releases.values().flatten();
             published.any(|(at, published)| published == image && *at > known_since)

@@ -20,6 +20,8 @@ pub struct GroupShape {
     /// Its template names a snapshot for the root device too.
     pub root_snapshot: bool,
     pub membership: Membership,
+    /// Its policy has two overrides, whose hosts count for one and for two.
+    pub weighted: bool,
     /// Not opted out by its tag.
     pub enabled: bool,
     /// Further tags, keys without the prefix.
@@ -91,6 +93,7 @@ impl GroupShape {
             draft: false,
             root_snapshot: false,
             membership: Membership::Provider,
+            weighted: false,
             enabled: true,
             tags: Vec::new(),
         }
@@ -128,6 +131,13 @@ impl GroupShape {
 
     pub fn membership(mut self, membership: Membership) -> Self {
         self.membership = membership;
+        self
+    }
+
+    /// On `$Latest`, by a policy whose hosts count for one and for two in turn.
+    pub fn weighted(mut self) -> Self {
+        self.template = TemplateShape::Rule { rule: VersionRule::Latest, mixed: true };
+        self.weighted = true;
         self
     }
 

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::effect::{
-    BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image,
-    Instance, InstanceState, Launch, Lifecycle, Member, Override, Parameter, TaskStatus, TemplateSpec, TemplateVersion,
-    VersionRule,
+    Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
+    Image, Instance, InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Override, Parameter, Resources,
+    ServiceEvent, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
-    AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn,
-    TemplateId, Zone,
+    AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
+    TaskArn, TemplateId, Zone,
 };
 use crate::sim::chance::Delay;
 
@@ -51,9 +51,14 @@ pub struct Account {
     pub hosts: Arc<BTreeMap<HostNo, Host>>,
     pub tasks: Arc<BTreeMap<TaskNo, Task>>,
     pub services: Arc<Vec<Service>>,
+    /// What each group did, the newest first.
+    pub activities: Arc<BTreeMap<GroupName, Vec<Activity>>>,
+    /// Those that are under way.
+    pub refreshes: Arc<BTreeMap<GroupName, InstanceRefresh>>,
+    /// Which of them are in ALARM.
+    pub alarms: Arc<BTreeMap<AlarmName, bool>>,
 }
 
-/// No request asks for services; they are here because tasks carry their names.
 #[derive(Clone, Debug)]
 pub struct Service {
     pub name: String,
@@ -65,6 +70,10 @@ pub struct Service {
     pub daemon: bool,
     /// How long a stopping task stays in its target group.
     pub deregistration: Delay,
+    /// Of each task.
+    pub needs: Resources,
+    /// What its scheduler has said, the newest first.
+    pub events: Vec<ServiceEvent>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +124,14 @@ pub struct Host {
     pub architecture: String,
     pub windows: bool,
     pub root_device: Option<String>,
+    /// For how much of its group's capacity it counts; None: for one.
+    pub weight: Option<u32>,
+    /// From being terminated by a call (`DisableApiTermination`).
+    pub protected: bool,
+    /// From being taken by a scale-in of its group.
+    pub kept_at_scale_in: bool,
+    /// What tasks can have there.
+    pub size: Resources,
     pub agent: Option<Agent>,
 }
 
@@ -138,6 +155,9 @@ pub struct Task {
     /// From being stopped by its service.
     pub protected: bool,
     pub created: Timestamp,
+    /// When it was to stop, or broke.
+    pub stopping: Option<Timestamp>,
+    pub broke: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,6 +256,11 @@ impl Host {
         matches!(self.member, Some(Lifecycle::Pending | Lifecycle::InService))
     }
 
+    /// For how much of its group's capacity it counts.
+    pub fn counts(&self) -> u32 {
+        self.weight.unwrap_or(1)
+    }
+
     pub fn described(&self, no: HostNo) -> Instance {
         Instance {
             id: no.instance(),
@@ -317,7 +342,7 @@ impl Account {
     pub fn described_group(&self, group: &Group) -> Group {
         let members = self.members_of(&group.name).filter_map(|(no, host)| {
             let lifecycle = host.member?;
-            Some(Member { id: no.instance(), zone: host.zone.clone(), lifecycle })
+            Some(Member { id: no.instance(), zone: host.zone.clone(), lifecycle, weight: host.weight })
         });
         Group { members: members.collect(), ..group.clone() }
     }
@@ -338,6 +363,22 @@ impl Account {
             image: Some(host.image.clone()),
             zone: Some(host.zone.clone()),
             registered: Some(agent.registered),
+            whole: Some(host.size),
+            free: Some(self.free_on(no, host)),
+        }
+    }
+
+    /// What tasks have left there; one that stops keeps its share until it is STOPPED.
+    pub fn free_on(&self, no: HostNo, host: &Host) -> Resources {
+        let alive = self.tasks_on(no).filter(|(_, task)| !task.is_over());
+        alive.fold(host.size, |free, (_, task)| free.without(self.needs_of(task)))
+    }
+
+    /// Standalone tasks need next to nothing here.
+    pub fn needs_of(&self, task: &Task) -> Resources {
+        match task.owner {
+            Owner::Service(index) => self.services[index].needs,
+            Owner::Standalone => Resources::default(),
         }
     }
 
@@ -353,6 +394,8 @@ impl Account {
             minimum_healthy_percent: number(service.minimum_healthy_percent),
             maximum_percent: number(service.maximum_percent),
             fargate: false,
+            distinct: false,
+            events: service.events.clone(),
         }
     }
 
@@ -369,6 +412,14 @@ impl Account {
                 let spec = own.and_then(|own| own.template.as_ref()).unwrap_or(base);
                 self.resolve_image(&image.or_else(|| self.image_of(spec))?)
             }
+        }
+    }
+
+    /// For how much the instance of that turn counts.
+    pub fn weight_to_launch(group: &Group, turn: usize) -> Option<u32> {
+        match &group.launch {
+            Launch::Mixed { overrides, .. } => overrides.get(turn.checked_rem(overrides.len())?)?.weight,
+            Launch::Configuration(_) | Launch::Template(_) | Launch::Unknown => None,
         }
     }
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::account::{Account, HostNo, Owner, Service, cluster_arn};
 use super::groups::OTHER_GROUP;
+use super::services::TASK;
 use super::{History, Physics, Queue, World};
-use crate::effect::{CapacityProvider, Cluster, TaskStatus};
+use crate::effect::{CapacityProvider, Cluster, Resources, TaskStatus};
 use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
@@ -28,6 +29,7 @@ impl World {
             versions: BTreeMap::new(),
             looking: BTreeSet::new(),
             bad_images: BTreeSet::new(),
+            without_capacity: BTreeSet::new(),
             serial: 0,
             launches: 0,
             physics: Chance::new(seed, Stream::Physics),
@@ -71,7 +73,11 @@ impl World {
         services.extend(shapes.iter().map(|shape| service(shape, CLUSTER)));
         services.push(service(&ServiceShape::new("backoffice", 6, 50, 200), OTHER));
         if self.scenario.daemon {
-            services.push(Service { daemon: true, ..service(&ServiceShape::new("logs", 0, 0, 100), CLUSTER) });
+            services.push(Service {
+                daemon: true,
+                needs: Resources::default(),
+                ..service(&ServiceShape::new("logs", 0, 0, 100), CLUSTER)
+            });
         }
     }
 
@@ -127,5 +133,7 @@ fn service(shape: &ServiceShape, cluster: &str) -> Service {
         maximum_percent: usize::try_from(shape.maximum_percent).unwrap_or(0),
         daemon: false,
         deregistration: shape.deregistration,
+        needs: TASK,
+        events: Vec::new(),
     }
 }

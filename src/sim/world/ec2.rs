@@ -9,7 +9,7 @@ use super::{Physics, World};
 use crate::effect::{
     BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, Parameter, Reply, VersionQuery, VersionRule,
 };
-use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId};
+use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId, Zone};
 use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.
@@ -148,11 +148,28 @@ impl World {
         Ok(Reply::Done)
     }
 
+    /// One that is protected fails the call, and keeps all the others of its zone.
     pub(super) fn terminate_instances(&mut self, ids: &[InstanceId]) -> Answer {
-        for no in self.known_instances(ids)? {
+        let hosts = self.known_instances(ids)?;
+        let of = |no: &HostNo| self.account.host(*no);
+        let guarded: BTreeMap<Zone, HostNo> = hosts
+            .iter()
+            .filter_map(|no| of(no).filter(|host| host.protected).map(|host| (host.zone.clone(), *no)))
+            .collect();
+        let go = hosts.iter().filter(|no| of(no).is_some_and(|host| !guarded.contains_key(&host.zone)));
+        for no in go.copied().collect::<Vec<_>>() {
             self.shut_down(no, By::Worker);
         }
-        Ok(Reply::Done)
+        match guarded.into_values().next() {
+            Some(no) => {
+                let message = format!(
+                    "The instance '{}' may not be terminated. Modify its 'disableApiTermination'",
+                    no.instance()
+                );
+                Err(Refusal::refused("OperationNotPermitted", message))
+            }
+            None => Ok(Reply::Done),
+        }
     }
 
     /// One unknown id fails them all.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::{ACCOUNT, Account, HostNo, REGION, Service, TaskNo};
 use super::requests::{Answer, Refusal, at_most, missing, page};
 use super::{Physics, World};
-use crate::effect::{Cluster, ContainerInstanceStatus, DesiredStatus, ItemFailure, Reply, Task};
+use crate::effect::{Cluster, ContainerInstanceStatus, DesiredStatus, ItemFailure, Reply, Stopped, Task};
 use crate::id::{CapacityProviderName, ClusterArn, ContainerInstanceArn, InstanceId, PageToken, ServiceArn, TaskArn};
 use crate::sim::timeline::{By, Happening};
 
@@ -127,7 +127,9 @@ pub(super) fn describe_services(account: &Account, cluster: &ClusterArn, arns: &
     at_most(arns, 10)?;
     let (mut services, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {
-        let named = |(_, service): &(usize, &Service)| service_arn(service) == *arn;
+        let named = |(_, service): &(usize, &Service)| {
+            service.cluster == *cluster && (service_arn(service) == *arn || service.name == arn.as_str())
+        };
         match account.services.iter().enumerate().find(named) {
             Some((index, service)) => services.push(account.described_service(index, service)),
             None => failures.push(missing(arn)),
@@ -162,6 +164,12 @@ pub(super) fn describe_tasks(account: &Account, cluster: &ClusterArn, arns: &[Ta
                 last: task.last,
                 desired: task.desired,
                 group: account.task_group(task),
+                stopped: task.stopping.map(|at| Stopped {
+                    at: Some(at),
+                    failed: task.broke,
+                    reason: if task.broke { "Essential container in task exited".to_owned() } else { String::new() },
+                }),
+                needs: Some(account.needs_of(task)),
             }),
             None => failures.push(missing(arn)),
         }
@@ -236,6 +244,21 @@ impl World {
         }
     }
 
+    /// By hand: its service, if it is of one, starts another elsewhere.
+    pub(super) fn stop_one_task(&mut self, cluster: &ClusterArn, arn: &TaskArn) -> Answer {
+        known(&self.account, cluster)?;
+        let Some(no) = TaskNo::of(arn).filter(|no| self.account.tasks.contains_key(no)) else {
+            return Ok(Reply::Done);
+        };
+        // An agent that is away hears of nothing.
+        let hears = self.account.host(no.host).and_then(|host| host.agent).is_some_and(|agent| agent.connected);
+        if hears {
+            self.stop_task(no, false);
+            self.look_at_services(cluster);
+        }
+        Ok(Reply::Done)
+    }
+
     pub(super) fn deregister(&mut self, cluster: &ClusterArn, arn: &ContainerInstanceArn) -> Answer {
         known(&self.account, cluster)?;
         let Some((no, _, agent)) = self.account.host_of_agent(cluster, arn) else { return Ok(Reply::Done) };
@@ -280,6 +303,7 @@ impl World {
             true => Happening::Draining { host: instance, by, tasks: self.replica_tasks_left(no) },
             false => Happening::Activated { host: instance, by },
         });
+        self.ledger_drains(no, draining);
         self.emit_host(no);
         self.look_at_services(&cluster);
         if draining {

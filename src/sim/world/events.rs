@@ -130,7 +130,7 @@ impl World {
         self.emit("EC2 Instance State-change Notification", "aws.ec2", json!([arn]), detail);
     }
 
-    pub(super) fn emit_launch_unsuccessful(&mut self, group: &GroupName) {
+    pub(super) fn emit_launch_unsuccessful(&mut self, group: &GroupName, why: &str) {
         let arn = format!(
             "arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:00000000-0000-4000-8000-000000000000:autoScalingGroupName/{group}"
         );
@@ -140,8 +140,8 @@ impl World {
             "ActivityId": "00000000-0000-4000-8000-000000000001",
             "Details": { "Availability Zone": format!("{REGION}a") },
             "RequestId": "00000000-0000-4000-8000-000000000001",
-            "StatusMessage": "The image cannot be launched. Launching EC2 instance failed.",
-            "Description": "Launching a new EC2 instance. Status Reason: the image cannot be launched.",
+            "StatusMessage": why,
+            "Description": format!("Launching a new EC2 instance. Status Reason: {why}"),
             "EC2InstanceId": "",
             "StartTime": format!("{:.3}", self.now),
             "EndTime": format!("{:.3}", self.now),

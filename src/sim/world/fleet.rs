@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::account::{Agent, GROUP_NAME_TAG, Host, HostKind, HostNo, zones};
+use super::account::{Account, Agent, GROUP_NAME_TAG, Host, HostKind, HostNo, zones};
+use super::services::host_size;
 use super::{FORGET, Physics, World};
-use crate::effect::{ContainerInstanceStatus, Group, InstanceState, Lifecycle};
+use crate::effect::{Activity, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
 use crate::id::{AmiId, GroupName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::scenario::{BadRelease, CLUSTER, Membership, OTHER};
@@ -19,6 +20,8 @@ const HEALTH_CHECK: Delay = Delay::secs(40, 80);
 const ECS_NOTICES: Delay = Delay::secs(45, 90);
 const SHUTTING_DOWN: Delay = Delay::secs(15, 60);
 const AGENT_FALLS_SILENT: Delay = Delay::secs(1, 8);
+/// Until the fault of a bad image shows.
+const SOON_BAD: Delay = Delay::secs(60, 120);
 /// Until a group tries again after a launch failed.
 const LAUNCH_AGAIN: Delay = Delay::secs(30, 120);
 
@@ -31,18 +34,19 @@ impl World {
     pub(super) fn group_look(&mut self, name: &GroupName) {
         let account = self.account.clone();
         let Some(group) = account.groups.get(name) else { return };
-        let counted: Vec<_> = account.members_of(name).filter(|(_, host)| host.is_counted()).collect();
-        let desired = usize::try_from(group.desired).unwrap_or(0);
-        if counted.len() > desired {
-            let mut oldest = counted.clone();
-            oldest.sort_by_key(|(no, host)| (host.launched, *no));
-            for (no, _) in &oldest[..counted.len() - desired] {
+        let mut counted: Vec<_> = account.members_of(name).filter(|(_, host)| host.is_counted()).collect();
+        counted.sort_by_key(|(no, host)| (host.launched, *no));
+        let mut capacity: u32 = counted.iter().map(|(_, host)| host.counts()).sum();
+        for (no, host) in counted.iter().filter(|(_, host)| !host.kept_at_scale_in) {
+            if capacity - host.counts() >= group.desired {
+                capacity -= host.counts();
                 self.scale_in(*no);
             }
         }
-        if !group.suspended.contains("Launch") {
-            // The first that fails is tried again later, and the others with it.
-            let _ = (counted.len()..desired).all(|_| self.launch(group));
+        // The first that fails is tried again later, and the others with it.
+        while capacity < group.desired && !group.suspended.contains("Launch") {
+            let Some(weight) = self.launch(group) else { return };
+            capacity += weight;
         }
     }
 
@@ -53,25 +57,47 @@ impl World {
         self.shut_down(no, By::Group);
     }
 
-    /// False: it failed, and the group tries again later.
-    fn launch(&mut self, group: &Group) -> bool {
+    /// Returns for how much it counts; None: it failed, and the group tries again later.
+    pub(super) fn launch(&mut self, group: &Group) -> Option<u32> {
+        if let Some(no) = self.warmed(&group.name) {
+            self.wake(no, group);
+            return Some(1);
+        }
         self.launches += 1;
         let image = self.account.image_to_launch(group, self.launches);
-        let fails =
-            |image: &AmiId| self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
-        match image.filter(|image| self.account.images.contains_key(image) && !fails(image)) {
+        let bad = |image: &AmiId| {
+            let fails = self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
+            fails || !self.account.images.contains_key(image)
+        };
+        let why = match &image {
+            _ if self.without_capacity.contains(&group.name) => {
+                Some("We currently do not have sufficient m5.large capacity in the Availability Zone you requested.")
+            }
+            Some(image) if !bad(image) => None,
+            Some(_) | None => Some("The image cannot be launched. Launching EC2 instance failed."),
+        };
+        let activity = Activity {
+            started: self.now,
+            launch: true,
+            failed: why.is_some(),
+            message: why.unwrap_or_default().to_owned(),
+        };
+        self.note_activity(&group.name, activity);
+        match image.filter(|_| why.is_none()) {
             Some(image) => {
                 let no = self.add_host(group, image.clone());
+                let weight = Account::weight_to_launch(group, self.launches);
+                self.weigh(no, weight);
                 self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
                 self.emit_instance(no, "pending");
                 self.after(self.scenario.boot, Physics::Booted(no));
-                true
+                Some(weight.unwrap_or(1))
             }
             None => {
                 self.note(Happening::LaunchFailed { group: group.name.clone() });
-                self.emit_launch_unsuccessful(&group.name);
+                self.emit_launch_unsuccessful(&group.name, why.unwrap_or_default());
                 self.after(LAUNCH_AGAIN, Physics::GroupLook(group.name.clone()));
-                false
+                None
             }
         }
     }
@@ -98,10 +124,20 @@ impl World {
             state: InstanceState::Pending,
             launched: self.now,
             tags: BTreeMap::from([(GROUP_NAME_TAG.to_owned(), group.name.to_string())]),
+            weight: None,
+            protected: false,
+            kept_at_scale_in: false,
+            size: host_size(self.scenario.slots_per_host),
             agent: None,
         };
         Arc::make_mut(&mut self.account.hosts).insert(no, host);
         no
+    }
+
+    pub(super) fn weigh(&mut self, no: HostNo, weight: Option<u32>) {
+        if let Some(host) = self.host_mut(no) {
+            host.weight = weight;
+        }
     }
 
     fn cluster_to_join(&self, group: &GroupName) -> &'static str {
@@ -138,6 +174,17 @@ impl World {
         self.emit_host(no);
         self.plan_agent_drop(no);
         self.look_at_services(&cluster);
+        let bad = self.account.host(no).is_some_and(|host| self.bad_images.contains(&host.image));
+        match self.scenario.bad_release {
+            BadRelease::AgentsFallSilent if bad => self.after(SOON_BAD, Physics::AgentDies(no)),
+            BadRelease::HostsDie if bad => self.after(SOON_BAD, Physics::Dies(no)),
+            BadRelease::AgentsFallSilent
+            | BadRelease::HostsDie
+            | BadRelease::No
+            | BadRelease::NeverRegisters
+            | BadRelease::LaunchFails
+            | BadRelease::TasksFail => {}
+        }
     }
 
     /// The end of a detach: no longer a member, and without the group's name in its tags.
@@ -202,6 +249,12 @@ impl World {
             let at = self.now + self.physics.interval(rate);
             self.agenda.put(at, Physics::AgentDrops(no));
         }
+    }
+
+    /// The agent loses its connection for good.
+    pub(super) fn agent_dies(&mut self, no: HostNo) {
+        const FOR_GOOD: Delay = Delay::secs(1_000_000, 1_000_000);
+        self.agent_drops(no, FOR_GOOD);
     }
 
     /// The agent loses its connection; on a host that still runs it finds it again.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::World;
-use super::account::{HostKind, Template, Version, cluster_arn};
+use super::account::{Account, HostKind, Template, Version, cluster_arn};
 use crate::effect::{BlockDevice, CapacityProvider, Group, Launch, Override, TemplateSpec, VersionRule};
 use crate::id::{CapacityProviderName, GroupName, ParameterName, TemplateId};
 use crate::sim::scenario::{CLUSTER, Follows, GroupShape, ImageKind, Membership, OTHER, TemplateShape};
@@ -26,6 +26,7 @@ impl World {
             launch: self.build_launch(shape),
             tags: self.group_tags(shape),
             managed: false,
+            counted_in: None,
         };
         self.build_providers(&name, shape.membership);
         Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());
@@ -38,9 +39,13 @@ impl World {
             let turn = usize::try_from(age).unwrap_or(0);
             let Some(image) = self.account.image_to_launch(&group, turn) else { continue };
             let no = self.add_host(&group, image);
+            self.weigh(no, Account::weight_to_launch(&group, turn));
             // A group grew over the last week.
             self.age(no, SignedDuration::from_hours(24 * 7) - SignedDuration::from_mins(37 * i64::from(age % 240)));
             self.plan_agent_drop(no);
+        }
+        if shape.weighted {
+            self.desire_what_is_there(&name);
         }
     }
 
@@ -50,12 +55,16 @@ impl World {
             instance_type: Some(instance_type.to_owned()),
             template: None,
             image: None,
+            weight: None,
         };
         let mut spec = |rule, written: String| TemplateSpec { template: self.build_template(shape, written), rule };
         match shape.template {
             TemplateShape::Rule { rule, mixed: false } => Launch::Template(spec(rule, image)),
             TemplateShape::Rule { rule, mixed: true } => {
-                Launch::Mixed { base: spec(rule, image), overrides: Vec::new() }
+                let weighted = [("m7i.large", 1), ("m7i.xlarge", 2)];
+                let weighted = weighted.iter().filter(|_| shape.weighted);
+                let overrides = weighted.map(|(kind, weight)| Override { weight: Some(*weight), ..over(kind) });
+                Launch::Mixed { base: spec(rule, image), overrides: overrides.collect() }
             }
             TemplateShape::Resolves => {
                 Launch::Template(spec(VersionRule::Default, format!("resolve:ssm:{}", shape.kind().parameter())))

@@ -45,7 +45,11 @@ impl World {
     }
 
     pub fn detach_host(&mut self, no: HostNo) -> Result<Reply, Failure> {
-        self.perform(&Request::DetachInstances { group: GroupName::from(GROUP), instances: vec![no.instance()] })
+        self.perform(&Request::DetachInstances {
+            group: GroupName::from(GROUP),
+            instances: vec![no.instance()],
+            decrement: false,
+        })
     }
 
     pub fn drain_host(&mut self, no: HostNo) -> Reply {

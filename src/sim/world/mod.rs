@@ -18,6 +18,7 @@ mod groups;
 #[cfg(test)]
 pub(super) mod hand;
 mod images;
+mod others;
 mod people;
 mod queue;
 mod requests;
@@ -40,9 +41,9 @@ pub use queue::Queue;
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay};
 use super::invariants::Ledger;
-use super::scenario::{Act, Scenario};
+use super::scenario::{Act, CLUSTER, Scenario};
 use super::timeline::{Happening, Moment};
-use crate::effect::{Cluster, Group, Image, Message, Parameter};
+use crate::effect::{Cluster, Group, Image, Message, Parameter, Resources};
 use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
 
 /// How long AWS describes what is gone: stopped tasks, INACTIVE container instances, terminated instances.
@@ -62,6 +63,8 @@ pub struct World {
     looking: BTreeSet<ClusterArn>,
     /// The images that do not work.
     bad_images: BTreeSet<AmiId>,
+    /// Groups for which EC2 has no capacity.
+    without_capacity: BTreeSet<GroupName>,
     serial: u64,
     /// How many instances groups have tried to launch.
     launches: usize,
@@ -90,6 +93,10 @@ enum Physics {
     ForgetAgent(HostNo),
     AgentDrops(HostNo),
     AgentBack(HostNo),
+    /// Its agent falls silent for good.
+    AgentDies(HostNo),
+    /// The instance breaks.
+    Dies(HostNo),
     /// The scheduler of ECS looks at the services of a cluster.
     Services(ClusterArn),
     /// A task goes on, unless its course has changed meanwhile.
@@ -181,6 +188,8 @@ impl World {
             Physics::ForgetAgent(host) => self.forget_agent(host),
             Physics::AgentDrops(host) => self.agent_drops(host, self.scenario.faults.agent_gone_for),
             Physics::AgentBack(host) => self.agent_back(host),
+            Physics::AgentDies(host) => self.agent_dies(host),
+            Physics::Dies(host) => self.shut_down(host, super::timeline::By::Itself),
             Physics::Services(cluster) => self.services_look(&cluster),
             Physics::TaskStep(task, course) => self.task_step(task, course),
             Physics::ForgetTask(task) => self.forget_task(task),
@@ -254,6 +263,28 @@ impl World {
         if let Some(group) = self.group_mut(name) {
             edit(group);
         }
+    }
+
+    /// Changes services as a person would: for tests.
+    pub fn edit_services(&mut self, edit: impl FnOnce(&mut Vec<Service>)) {
+        edit(Arc::make_mut(&mut self.account.services));
+    }
+
+    /// Makes hosts larger or smaller, each by its number: for tests.
+    pub fn resize_hosts(&mut self, size: impl Fn(HostNo, Resources) -> Resources) {
+        for (no, host) in Arc::make_mut(&mut self.account.hosts) {
+            host.size = size(*no, host.size);
+        }
+    }
+
+    /// Protects the tasks of a service from being stopped by it, or no longer: for tests.
+    pub fn protect(&mut self, service: &str, protected: bool) {
+        let index = self.account.services.iter().position(|of| of.name == service);
+        let of_it = |task: &Task| matches!((task.owner, index), (Owner::Service(of), Some(index)) if of == index);
+        for task in Arc::make_mut(&mut self.account.tasks).values_mut().filter(|task| of_it(task)) {
+            task.protected = protected;
+        }
+        self.look_at_services(&cluster_arn(CLUSTER));
     }
 
     /// Workers cannot find the release of this group: they report it and leave it as it is.

@@ -76,6 +76,12 @@ impl World {
             Act::Scale { group, desired } => self.scale(&GroupName::from(group), desired),
             Act::SuspendLaunches { group } => self.suspend(&GroupName::from(group), true),
             Act::ResumeLaunches { group } => self.suspend(&GroupName::from(group), false),
+            Act::Capacity { group, there: true } => {
+                self.without_capacity.remove(&GroupName::from(group));
+            }
+            Act::Capacity { group, there: false } => {
+                self.without_capacity.insert(GroupName::from(group));
+            }
             Act::Send(body) => self.send(body),
             Act::AgentLost { host, for_ } => {
                 let secs = u64::try_from(for_.as_secs()).unwrap_or(0);
@@ -89,6 +95,17 @@ impl World {
             Act::Deregister(kind, generation) => {
                 Arc::make_mut(&mut self.account.images).remove(&Self::image_of(kind, generation));
             }
+            Act::Detach(index) => self.with_host(index, Self::person_detaches),
+            Act::Protect { host, on } => self.with_host(host, |world, no| world.protect_host(no, on)),
+            Act::ProtectFromScaleIn { group } => self.keep_at_scale_in(&GroupName::from(group)),
+            Act::Suspend { group, process } => {
+                self.edit_group(&group.into(), |group| _ = group.suspended.insert(process.to_owned()));
+            }
+            Act::Rebalance { group } => self.rebalance(&GroupName::from(group)),
+            Act::WarmPool { group, hosts } => self.fill_warm_pool(&GroupName::from(group), hosts),
+            Act::StartRefresh { group } => self.start_refresh(&GroupName::from(group)),
+            Act::EndRefresh { group } => self.end_refresh(&GroupName::from(group)),
+            Act::Alarm { name, in_alarm } => self.set_alarm(name, in_alarm),
         }
     }
 
@@ -126,9 +143,8 @@ impl World {
 
     fn scale(&mut self, name: &GroupName, desired: u32) {
         let Some(group) = self.group_mut(name) else { return };
-        let before = std::mem::replace(&mut group.desired, desired.clamp(group.min, group.max));
-        let desired = group.desired;
-        self.ledger.desired_changes.push((self.now, name.clone(), before));
+        let desired = desired.clamp(group.min, group.max);
+        self.set_desired(name, desired);
         self.note(Happening::Scaled { group: name.clone(), desired });
         self.look_at_group(name);
     }

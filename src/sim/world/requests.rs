@@ -5,7 +5,7 @@ use std::fmt::Display;
 use jiff::SignedDuration;
 
 use super::account::Account;
-use super::{World, autoscaling, ec2, ecs};
+use super::{World, autoscaling, ec2, ecs, others};
 use crate::effect::{Failure, FailureKind, ItemFailure, Reply, Request};
 use crate::id::PageToken;
 use crate::sim::invariants;
@@ -89,8 +89,17 @@ impl World {
             Request::DescribeAutoScalingGroups { names, page } => {
                 autoscaling::describe_groups(&self.seen(age), names, page.as_ref(), size)
             }
-            Request::DetachInstances { group, instances } => self.detach(group, instances),
+            Request::DetachInstances { group, instances, decrement } => self.detach(group, instances, *decrement),
+            Request::AttachInstances { group, instances } => self.attach(group, instances),
+            Request::TerminateInstanceInAutoScalingGroup { group, instance, decrement } => {
+                self.end_member(group, instance, *decrement)
+            }
+            Request::TagGroup { group, tags } => self.tag_group(group, tags),
+            Request::DescribeScalingActivities { group } => autoscaling::describe_activities(&self.seen(age), group),
+            Request::StopTask { cluster, task, .. } => self.stop_one_task(cluster, task),
             Request::UpdateAutoScalingGroup { group, mixed, change } => self.change_launch(group, *mixed, change),
+            Request::DescribeInstanceRefreshes { group } => others::describe_refreshes(&self.seen(age), group),
+            Request::DescribeAlarms { names } => others::describe_alarms(&self.seen(age), names),
 
             Request::DescribeInstances { filter, page } => {
                 ec2::describe_instances(&self.seen(age), filter, page.as_ref(), size)

@@ -6,15 +6,31 @@
 //! Standalone tasks are none of a scheduler's business.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::account::{Account, HostNo, Owner, TaskNo};
 use super::{Physics, World};
-use crate::effect::{ContainerInstanceStatus, TaskStatus};
+use crate::effect::{ContainerInstanceStatus, Resources, ServiceEvent, TaskStatus};
 use crate::id::{ClusterArn, Zone};
 use crate::sim::chance::Delay;
+use crate::sim::scenario::Placement;
+
+const NOWHERE: &str = "was unable to place a task because no container instance met all of its requirements.";
+const NO_ROOM: &str = "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
+    Update the minimumHealthyPercent or maximumPercent value and try again.";
+const STEADY: &str = "has reached a steady state.";
+const MOST_EVENTS: usize = 100;
 
 /// From a change to the scheduler's next look.
 const SCHEDULER: Delay = Delay::millis(500, 2500);
+
+/// What a task of a service needs, where a test does not say otherwise.
+pub(super) const TASK: Resources = Resources { cpu: 128, memory: 256, gpus: 0 };
+
+/// Room for so many of them.
+pub(super) fn host_size(slots: u32) -> Resources {
+    Resources { cpu: slots.saturating_mul(TASK.cpu), memory: slots.saturating_mul(TASK.memory), gpus: 0 }
+}
 
 /// The tasks of one service that are wanted.
 #[derive(Default)]
@@ -27,12 +43,14 @@ struct Tally {
     leaving_unready: Vec<TaskNo>,
 }
 
-/// Where tasks can go: free slots, and how many tasks of each service are there.
+/// Where tasks can go: what is free, and how many tasks of each service are there.
 struct Place {
     no: HostNo,
     zone: Zone,
-    free: u32,
+    free: Resources,
     tasks: u32,
+    /// Is to be replaced itself.
+    old: bool,
     of_service: BTreeMap<usize, u32>,
 }
 
@@ -70,19 +88,51 @@ impl World {
         let tally = tally.unwrap_or(&nothing);
         let service = &self.account.services[index];
         let (desired, least, most) = (service.desired, service.least(), service.most());
+        let service_needs = service.needs;
         for no in &tally.leaving_unready {
             self.stop_task(*no, true);
         }
         let running = tally.staying_running + tally.leaving.len();
-        for no in tally.leaving.iter().take(running.saturating_sub(least)) {
-            self.stop_task(*no, true);
+        let may_stop = running.saturating_sub(least);
+        for no in tally.leaving.iter().filter(|no| !self.is_protected(**no)).take(may_stop).copied().collect::<Vec<_>>()
+        {
+            self.stop_task(no, true);
         }
         // What was just told to stop still counts here: the next look sees it gone.
         let room = most.saturating_sub(tally.staying + tally.leaving.len());
-        for _ in 0..desired.saturating_sub(tally.staying).min(room) {
-            let Some(place) = choose(index, places) else { break };
-            self.start_task(Owner::Service(index), place);
+        let lacks = desired.saturating_sub(tally.staying);
+        if !tally.leaving.is_empty() && may_stop == 0 && room == 0 && tally.staying == tally.staying_running {
+            self.say(index, NO_ROOM);
+        } else if lacks == 0 && tally.leaving.is_empty() && tally.staying == tally.staying_running {
+            self.say(index, STEADY);
         }
+        for _ in 0..lacks.min(room) {
+            let Some(place) = choose(self.scenario.placement, index, service_needs, places) else {
+                self.say(index, NOWHERE);
+                break;
+            };
+            let (no, on_old) = (place.no, place.old);
+            let new_has_room = places.iter().any(|place| !place.old && service_needs.fit_in(place.free));
+            self.ledger.moves.placed(index, on_old, new_has_room);
+            self.start_task(Owner::Service(index), no);
+        }
+    }
+
+    fn is_protected(&self, no: TaskNo) -> bool {
+        self.account.tasks.get(&no).is_some_and(|task| task.protected)
+    }
+
+    /// Its scheduler says what it has not just said.
+    fn say(&mut self, index: usize, what: &str) {
+        let service = &self.account.services[index];
+        let message = format!("(service {}) {what}", service.name);
+        if service.events.first().is_some_and(|last| last.message == message) {
+            return;
+        }
+        let event = ServiceEvent { at: self.now, message };
+        let events = &mut Arc::make_mut(&mut self.account.services)[index].events;
+        events.insert(0, event);
+        events.truncate(MOST_EVENTS);
     }
 
     /// One on every host that takes tasks; on a draining host it stops when no other service has a task there.
@@ -99,21 +149,22 @@ impl World {
     }
 
     fn places(&self, cluster: &ClusterArn) -> Vec<Place> {
+        let images = self.images_by_group();
         let takes = self.account.hosts.iter().filter(|(_, host)| host.cluster == *cluster && host.is_placeable());
         takes
             .map(|(no, host)| {
                 let mut place = Place {
                     no: *no,
                     zone: host.zone.clone(),
-                    free: self.scenario.slots_per_host,
+                    free: self.account.free_on(*no, host),
                     tasks: 0,
+                    old: self.is_old(host, &images),
                     of_service: BTreeMap::new(),
                 };
                 for (_, task) in self.account.tasks_on(*no).filter(|(_, task)| !task.is_over()) {
                     let Owner::Service(index) = task.owner else { continue };
                     let daemon = self.account.services[index].daemon;
-                    // A daemon is not placed but belongs to its host, and a stopping task keeps its slot until it is STOPPED.
-                    place.free = place.free.saturating_sub(u32::from(!daemon));
+                    // A daemon is not placed but belongs to its host.
                     place.tasks += u32::from(!daemon);
                     if task.is_wanted() {
                         *place.of_service.entry(index).or_default() += 1;
@@ -138,9 +189,11 @@ impl World {
                 }
                 continue;
             }
+            let needs = service.needs;
             for _ in 0..service.desired {
-                let Some(host) = choose(index, &mut places) else { break };
-                self.add_task(Owner::Service(index), host, TaskStatus::Running);
+                let Some(place) = choose(self.scenario.placement, index, needs, &mut places) else { break };
+                let no = place.no;
+                self.add_task(Owner::Service(index), no, TaskStatus::Running);
             }
         }
     }
@@ -167,19 +220,22 @@ fn tally(account: &Account, cluster: &ClusterArn) -> BTreeMap<usize, Tally> {
     tallies
 }
 
-/// Spread: the zone with the fewest of this service's tasks, then the host with the fewest, then the emptiest.
-fn choose(index: usize, places: &mut [Place]) -> Option<HostNo> {
+/// The host with room that comes first by the strategy, on which the task is counted from now on.
+fn choose(placement: Placement, index: usize, needs: Resources, places: &mut [Place]) -> Option<&Place> {
     let mut zones: BTreeMap<Zone, u32> = BTreeMap::new();
     for place in places.iter() {
         *zones.entry(place.zone.clone()).or_default() += place.of_service.get(&index).copied().unwrap_or(0);
     }
     let rank = |place: &Place| {
         let here = place.of_service.get(&index).copied().unwrap_or(0);
-        (zones.get(&place.zone).copied().unwrap_or(0), here, place.tasks, place.no)
+        match placement {
+            Placement::Spread => (zones.get(&place.zone).copied().unwrap_or(0), here, place.tasks, place.no),
+            Placement::Binpack => (place.free.cpu, 0, 0, place.no),
+        }
     };
-    let best = places.iter_mut().filter(|place| place.free > 0).min_by_key(|place| rank(place))?;
-    best.free -= 1;
+    let best = places.iter_mut().filter(|place| needs.fit_in(place.free)).min_by_key(|place| rank(place))?;
+    best.free = best.free.without(needs);
     best.tasks += 1;
     *best.of_service.entry(index).or_default() += 1;
-    Some(best.no)
+    Some(best)
 }

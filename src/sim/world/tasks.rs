@@ -10,7 +10,7 @@ use super::account::{HostNo, Owner, Task, TaskNo};
 use super::{FORGET, Physics, World};
 use crate::effect::{ContainerInstanceStatus, DesiredStatus, TaskStatus};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::CLUSTER;
+use crate::sim::scenario::{BadRelease, CLUSTER};
 use crate::sim::timeline::Happening;
 
 const BRIEFLY: Delay = Delay::millis(300, 2000);
@@ -36,6 +36,8 @@ impl World {
             drained: false,
             protected: false,
             created: self.now,
+            stopping: None,
+            broke: false,
         };
         Arc::make_mut(&mut self.account.tasks).insert(no, task);
         no
@@ -43,8 +45,10 @@ impl World {
 
     /// Begins to stop a task.
     pub(super) fn stop_task(&mut self, no: TaskNo, drained: bool) {
+        let now = self.now;
         let Some(task) = self.task_mut(no).filter(|task| task.is_wanted()) else { return };
         (task.desired, task.course, task.drained) = (DesiredStatus::Stopped, task.course + 1, drained);
+        task.stopping = Some(now);
         let (owner, course, ran) = (task.owner, task.course, task.last == TaskStatus::Running);
         let (last, delay) = match owner {
             Owner::Service(index) if ran => (TaskStatus::Deactivating, self.account.services[index].deregistration),
@@ -65,6 +69,7 @@ impl World {
         let (last, delay) = match task.last {
             TaskStatus::Provisioning => (TaskStatus::Pending, self.scenario.task_start),
             TaskStatus::Pending => (TaskStatus::Activating, BRIEFLY),
+            TaskStatus::Activating if self.breaks_tasks(no.host) => return self.task_breaks(no),
             TaskStatus::Activating => return self.task_runs(no),
             TaskStatus::Running => return self.task_ends(no),
             TaskStatus::Deactivating => (TaskStatus::Stopping, STOPPING),
@@ -84,6 +89,23 @@ impl World {
         let owner = task.owner;
         let replica = matches!(owner, Owner::Service(index) if !self.account.services[index].daemon);
         self.ledger.tasks_started += u64::from(replica && self.is_in_demo(no.host));
+        self.look_at_services_of(no.host);
+    }
+
+    /// Does the image of this host let no task run?
+    fn breaks_tasks(&self, host: HostNo) -> bool {
+        let bad = self.account.host(host).is_some_and(|host| self.bad_images.contains(&host.image));
+        self.scenario.bad_release == BadRelease::TasksFail && bad
+    }
+
+    /// It ends with an error before it has come to run, and its service starts another.
+    fn task_breaks(&mut self, no: TaskNo) {
+        let now = self.now;
+        let Some(task) = self.task_mut(no) else { return };
+        (task.last, task.desired) = (TaskStatus::Deprovisioning, DesiredStatus::Stopped);
+        (task.broke, task.stopping) = (true, Some(now));
+        let course = task.course;
+        self.after(BRIEFLY, Physics::TaskStep(no, course));
         self.look_at_services_of(no.host);
     }
 

@@ -1,0 +1,78 @@
+//! Who keeps a drain from ending: the tasks that are left, then their services and whether they are protected. Three kinds of
+//! calls about one host, one after the other; none of them can fail a pass.
+
+use jiff::Timestamp;
+use tracing::{debug, error};
+
+use super::Context;
+use super::cluster::ClusterState;
+use super::looks::{SERVICES, TASKS};
+use super::pass::Pass;
+use super::wire::Purpose;
+use crate::effect::{Failure, Reply, Request};
+use crate::id::{ClusterArn, InstanceId, ServiceArn, TaskArn};
+use crate::plan::model::ClusterView;
+use crate::plan::stall::Blockers;
+
+/// More tasks than one call can describe are on no host; if they were, the first of them say enough.
+pub fn first_call(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
+    let left: Vec<TaskArn> = view.hosts.get(id)?.watch.as_ref()?.left().take(TASKS).cloned().collect();
+    let request = Request::DescribeTasks { cluster: view.arn.clone(), arns: left };
+    Some((Purpose::Blockers(id.clone()), request))
+}
+
+/// What their services say, and whom these must not stop.
+fn further_calls(cluster: &ClusterArn, blockers: &Blockers) -> Vec<Request> {
+    // A name does as well as an ARN here.
+    let names: Vec<ServiceArn> = blockers.services.keys().map(|name| ServiceArn::new(name.as_str())).collect();
+    let tasks: Vec<TaskArn> = blockers.services.values().flat_map(|service| service.tasks.iter().cloned()).collect();
+    let describe = |names: &[ServiceArn]| Request::DescribeServices { cluster: cluster.clone(), arns: names.to_vec() };
+    let protection = |tasks: &[TaskArn]| Request::GetTaskProtection { cluster: cluster.clone(), arns: tasks.to_vec() };
+    names.chunks(SERVICES).map(describe).chain(tasks.chunks(TASKS).map(protection)).collect()
+}
+
+impl Pass {
+    pub(super) fn explained(
+        &mut self,
+        reply: Reply,
+        id: &InstanceId,
+        state: &mut ClusterState,
+        context: &mut Context<'_>,
+    ) {
+        let Some(view) = self.target(state) else { return };
+        let Some(host) = view.hosts.get_mut(id) else { return };
+        let since = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since));
+        if let Reply::Tasks { tasks, .. } = reply {
+            let blockers = Blockers::of(tasks, context.now);
+            let calls = further_calls(&view.arn, &blockers);
+            host.blockers = Some(blockers);
+            let calls = calls.into_iter().map(|request| (Purpose::Blockers(id.clone()), request)).collect();
+            self.send_all(calls, state, context);
+            return;
+        }
+        let Some(blockers) = &mut host.blockers else { return };
+        if let Reply::Services { services, .. } = reply {
+            services.iter().for_each(|service| blockers.heard(service, since));
+        } else if let Reply::ProtectedTasks(tasks) = reply {
+            blockers.protected(&tasks);
+        } else {
+            error!("an answer of the wrong kind: this is a defect of ecs-rotator");
+        }
+    }
+
+    /// Without the tasks nothing is known; without the rest, less.
+    pub(super) fn unexplained(
+        &mut self,
+        failure: &Failure,
+        id: &InstanceId,
+        request: &Request,
+        state: &mut ClusterState,
+        now: Timestamp,
+    ) {
+        debug!(cluster = %state.arn.name(), host = %id, %failure, "not known what keeps its drain from ending");
+        let Some(host) = self.target(state).and_then(|view| view.hosts.get_mut(id)) else { return };
+        if matches!(request, Request::DescribeTasks { .. }) {
+            host.blockers = Some(Blockers::unread(failure.to_string(), now));
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! Is the release any good? Read off the first hosts that run it, before others follow.
+//!
+//! Nothing is remembered: a release is *proven* in a group by a member that runs it and has served for `bake`. Until there
+//! is one, a host goes alone, and what becomes of its replacement is looked at. A new worker sees the same.
+//!
+//! An image fails where its hosts never register, where their agents fall silent or the hosts are lost before one of them has
+//! served for `bake`, where tasks break on them that do not break elsewhere, and where it cannot be launched at all. Only an
+//! image that no host has served with can fail so: otherwise it is not the image.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::flight::CLAIM_GOOD_FOR;
+use super::hold::in_words;
+use super::host::Phase;
+use super::model::{AGENT_MAY_BE_AWAY, BrokenTasks, GroupView, Host, Look, Seen};
+use super::release::{Release, Resolution, Way};
+use super::{Act, Context, Plan};
+use crate::effect::{Activity, ContainerInstanceStatus, Lifecycle};
+use crate::id::{AmiId, GroupName, InstanceId, ParameterName};
+
+/// Hosts are lost for many reasons (Spot, a person, a zone's balance): one or two are accidents.
+const LOST: usize = 3;
+/// So many broken tasks are no accident, if they are also so many times as many as on a host of before.
+const BROKEN: usize = 3;
+const TIMES: i64 = 3;
+/// How long ECS lists tasks that have stopped.
+const LISTED: SignedDuration = SignedDuration::from_hours(1);
+/// So many hosts of before are compared with.
+const COMPARED: usize = 2;
+/// How soon a host whose bake is over but that is not connected is looked at again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// What the hosts of a group say of its release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Proven,
+    /// This host runs it, and has not served for long enough.
+    Baking {
+        host: InstanceId,
+        since: Timestamp,
+        until: Timestamp,
+    },
+    /// Nobody runs it.
+    Untried,
+    Lacks(BTreeSet<Look>),
+    Failed {
+        images: BTreeSet<AmiId>,
+        why: String,
+    },
+}
+
+/// Judges the release of a group that is in use.
+pub fn judge(
+    context: &Context<'_>,
+    plan: &Plan,
+    name: &GroupName,
+    group: &GroupView,
+    release: &Release<'_>,
+) -> Verdict {
+    let (now, bake) = (context.now, group.policy.bake);
+    let runs_it = |id: &InstanceId, host: &Host| {
+        let current = plan.phases.get(id) == Some(&Phase::Current);
+        current && host.image().is_some_and(|image| release.images.contains(image))
+    };
+    let in_service = group.facts.members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
+    let tried = in_service.filter_map(|member| context.view.hosts.get_key_value(&member.id));
+    let mut tried: Vec<Tried<'_>> = tried.filter(|(id, host)| runs_it(id, host)).filter_map(Tried::of).collect();
+    tried.sort_by_key(|tried| (tried.registered, tried.id));
+    let new = new_images(context, name, release, bake);
+    if let Some(seasoned) = tried.iter().find(|tried| tried.host.serves(now) && now >= tried.registered + bake) {
+        return breaks_tasks(context, plan, group, seasoned, &new).unwrap_or(Verdict::Proven);
+    }
+    // Looked at again and again while it is away: the event that an agent is back may be lost, and two moments at which it
+    // was away are not one long time.
+    let away: BTreeSet<Look> =
+        tried.iter().filter(|tried| tried.is_away()).map(|tried| Look::Host(tried.id.clone())).collect();
+    if away.iter().any(|look| !context.view.is_fresh(look, now)) {
+        return Verdict::Lacks(away);
+    }
+    let silent = tried.iter().filter(|tried| tried.is_silent(now));
+    if let Some(silent) = silent.min_by_key(|tried| tried.id).filter(|_| !new.is_empty()) {
+        let why = format!("the agent of {} has not been connected for {}", silent.id, in_words(AGENT_MAY_BE_AWAY));
+        return Verdict::Failed { why: said(&new, &why), images: new };
+    }
+    if let Some(why) = are_lost(context, name, release, &new, bake) {
+        return Verdict::Failed { why: said(&new, &why), images: new };
+    }
+    match tried.first() {
+        Some(tried) => {
+            let over = tried.registered + bake;
+            let until = if now < over && away.is_empty() { over } else { now + AGAIN };
+            Verdict::Baking { host: tried.id.clone(), since: tried.registered, until }
+        }
+        None => Verdict::Untried,
+    }
+}
+
+/// A member on the release, and when its agent registered.
+struct Tried<'a> {
+    id: &'a InstanceId,
+    host: &'a Host,
+    registered: Timestamp,
+}
+
+impl<'a> Tried<'a> {
+    fn of((id, host): (&'a InstanceId, &'a Host)) -> Option<Self> {
+        let container =
+            host.container.here().filter(|container| container.status == ContainerInstanceStatus::Active)?;
+        Some(Self { id, host, registered: container.registered? })
+    }
+
+    fn is_away(&self) -> bool {
+        self.host.container.here().is_some_and(|container| !container.agent_connected)
+    }
+
+    /// Its agent has been away for longer than agents are.
+    fn is_silent(&self, now: Timestamp) -> bool {
+        !self.host.serves(now) && now >= self.registered + AGENT_MAY_BE_AWAY
+    }
+}
+
+/// The release's images that no host of the group has served with.
+pub fn new_images(
+    context: &Context<'_>,
+    name: &GroupName,
+    release: &Release<'_>,
+    bake: SignedDuration,
+) -> BTreeSet<AmiId> {
+    let of_group = |id: &InstanceId, host: &Host| match (context.memberships.get(id), &host.ours) {
+        (Some((group, _)), _) => *group == name,
+        (None, Some(ours)) => ours.group == *name,
+        (None, None) => false,
+    };
+    // A second host was taken later: by then one had served.
+    let taken = context.view.hosts.values().filter_map(|host| host.ours.as_ref());
+    let taken = taken.filter(|ours| ours.group == *name && ours.since >= release.since()).map(|ours| ours.since);
+    let (first, last) = taken.fold((None, None), |(first, last): (Option<Timestamp>, Option<Timestamp>), at| {
+        (Some(first.map_or(at, |first| first.min(at))), last.max(Some(at)))
+    });
+    if matches!((first, last), (Some(first), Some(last)) if last >= first + bake.max(CLAIM_GOOD_FOR)) {
+        return BTreeSet::new();
+    }
+    let served = |host: &Host| {
+        let registered = host.container.here().and_then(|container| container.registered);
+        let until = if host.serves(context.now) { Some(context.now) } else { host.away_since };
+        matches!((registered, until), (Some(registered), Some(until)) if until >= registered + bake)
+    };
+    let good = context.view.hosts.iter().filter(|(id, host)| of_group(id, host) && served(host));
+    let good: BTreeSet<&AmiId> = good.filter_map(|(_, host)| host.image()).collect();
+    release.images.iter().filter(|image| !good.contains(image)).cloned().collect()
+}
+
+/// Do tasks break on the first host that has served for long enough, and not on those of before?
+fn breaks_tasks(
+    context: &Context<'_>,
+    plan: &Plan,
+    group: &GroupView,
+    first: &Tried<'_>,
+    new: &BTreeSet<AmiId>,
+) -> Option<Verdict> {
+    let (now, bake) = (context.now, group.policy.bake);
+    let image = first.host.image()?;
+    // Only the first of them is looked at, and only while ECS knows what broke.
+    let others_served = !new.contains(image) && others_serve(context, group, first);
+    if bake.is_zero() || now >= first.registered + bake + LISTED || others_served {
+        return None;
+    }
+    let old = group.facts.members.iter().filter(|member| plan.phases.get(&member.id) == Some(&Phase::Outdated));
+    let old = old.filter_map(|member| context.view.hosts.get_key_value(&member.id)).take(COMPARED);
+    // Those too from which its tasks may have come.
+    let left = context.view.hosts.iter().filter(|(_, host)| {
+        let there = host.ec2.here().is_some_and(|ec2| !ec2.state.is_gone()) && host.container.here().is_some();
+        there && host.ours.as_ref().is_some_and(|ours| ours.group == group.facts.name)
+    });
+    let old: Vec<_> = old.filter(|(_, host)| host.serves(now)).chain(left.take(COMPARED)).collect();
+    let stale = |broken: Option<&BrokenTasks>| broken.is_none_or(|broken| broken.read < first.registered + bake);
+    let lacking = std::iter::once((first.id, first.host)).chain(old.iter().copied());
+    let lacking = lacking.filter(|(_, host)| stale(host.broken.as_ref())).map(|(id, _)| Look::Broken(id.clone()));
+    let lacking: BTreeSet<Look> = lacking.filter(|look| !context.view.has_looked(look)).collect();
+    if !lacking.is_empty() {
+        return Some(Verdict::Lacks(lacking));
+    }
+    let broke = first.host.broken.as_ref().map_or(0, |broken| broken.tasks.len());
+    let before = old.iter().filter_map(|(_, host)| host.broken.as_ref()).map(|broken| broken.tasks.len()).max();
+    let minutes = now.duration_since(first.registered).as_mins().clamp(1, LISTED.as_mins());
+    // Broken tasks in an hour.
+    let rate = i64::try_from(broke).unwrap_or(i64::MAX).saturating_mul(LISTED.as_mins()) / minutes;
+    let rate_before = i64::try_from(before.unwrap_or(0)).unwrap_or(i64::MAX);
+    if broke < BROKEN || rate <= rate_before.saturating_mul(TIMES) {
+        return None;
+    }
+    let images = BTreeSet::from([image.clone()]);
+    let why =
+        format!("{broke} tasks broke on {} in {minutes}m, {rate_before} in an hour on a host of before", first.id);
+    Some(Verdict::Failed { why: said(&images, &why), images })
+}
+
+fn others_serve(context: &Context<'_>, group: &GroupView, first: &Tried<'_>) -> bool {
+    let served = |host: &Host| {
+        let registered = host.container.here().and_then(|container| container.registered);
+        registered.is_some_and(|at| at < first.registered) && host.serves(context.now)
+    };
+    let members = group.facts.members.iter().filter_map(|member| context.view.hosts.get(&member.id));
+    members.filter(|host| host.image() == first.host.image()).any(served)
+}
+
+/// Hosts of the new images that the group has lost.
+fn are_lost(
+    context: &Context<'_>,
+    name: &GroupName,
+    release: &Release<'_>,
+    new: &BTreeSet<AmiId>,
+    bake: SignedDuration,
+) -> Option<String> {
+    let since = release.since();
+    let lost = context.view.hosts.iter().filter(|(_, host)| {
+        let ec2 =
+            host.ec2.here().filter(|ec2| ec2.state.is_gone() && ec2.launched >= since && new.contains(&ec2.image));
+        ec2.is_some() && host.ours.is_none() && host.of_group.as_ref() == Some(name)
+    });
+    let lost: Vec<&str> = lost.map(|(id, _)| id.as_str()).collect();
+    let bake = in_words(bake);
+    (lost.len() >= LOST).then(|| format!("{} were lost before one had served for {bake}", lost.join(" and ")))
+}
+
+fn said(images: &BTreeSet<AmiId>, why: &str) -> String {
+    let images = images.iter().map(AmiId::as_str).collect::<Vec<_>>().join(" and ");
+    format!("{images} failed: {why}")
+}
+
+/// What is not known of the members of a group: who they are, and whether they have registered.
+pub fn unknown(context: &Context<'_>, group: &GroupView) -> BTreeSet<Look> {
+    let members = group.facts.members.iter().map(|member| &member.id);
+    let lacks = members.flat_map(|id| {
+        let host = context.view.hosts.get(id);
+        let instance = host.is_none_or(|host| host.ec2 == Seen::Unknown).then(|| Look::Instance(id.clone()));
+        let registered = host.is_none_or(|host| host.container.here().is_none()).then(|| Look::Host(id.clone()));
+        [instance, registered]
+    });
+    lacks.flatten().filter(|look| !context.view.has_looked(look)).collect()
+}
+
+/// What is to be said of members that have not registered, when a replacement has not come in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dead {
+    Nobody,
+    /// There are some, and none of them has had its time.
+    Young {
+        until: Timestamp,
+    },
+    Failed {
+        images: BTreeSet<AmiId>,
+        why: String,
+    },
+}
+
+/// Hosts wait for a replacement, and none has come in time: is the image to blame?
+pub fn never_registered(
+    context: &Context<'_>,
+    name: &GroupName,
+    group: &GroupView,
+    release: &Release<'_>,
+    timeout: SignedDuration,
+) -> Dead {
+    let new = new_images(context, name, release, group.policy.bake);
+    let members = group.facts.members.iter().filter_map(|member| context.view.hosts.get_key_value(&member.id));
+    let unregistered: Vec<(&InstanceId, Timestamp, &AmiId)> = members
+        .filter(|(_, host)| host.container == Seen::Missing)
+        .filter_map(|(id, host)| Some((id, host.launched()?, host.image()?)))
+        .filter(|(_, launched, image)| *launched >= release.since() && new.contains(*image))
+        .collect();
+    let overdue = unregistered.iter().filter(|(_, launched, _)| context.now >= *launched + timeout);
+    let images: BTreeSet<AmiId> = overdue.clone().map(|(_, _, image)| (*image).clone()).collect();
+    if images.is_empty() {
+        let first = unregistered.iter().map(|(_, launched, _)| *launched + timeout).min();
+        return first.map_or(Dead::Nobody, |until| Dead::Young { until });
+    }
+    let names = overdue.map(|(id, _, _)| id.as_str()).collect::<Vec<_>>().join(" ");
+    let why = said(&images, &format!("{names} did not register in {}", in_words(timeout)));
+    Dead::Failed { images, why }
+}
+
+/// Why launches fail, as far as that makes a difference to what is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaunchFailure {
+    /// The image cannot be launched.
+    Image(String),
+    /// EC2 has no room, or a limit is reached: later, perhaps.
+    Capacity(String),
+    /// Something that does not pass by itself, and is not the image.
+    Other(String),
+}
+
+/// The last launch, if it failed, and none has succeeded since.
+pub fn last_launch_failed(activities: &[Activity], since: Timestamp) -> Option<LaunchFailure> {
+    let last = activities.iter().filter(|activity| activity.launch).max_by_key(|activity| activity.started)?;
+    if !last.failed || last.started < since {
+        return None;
+    }
+    let (said, message) = (last.message.to_ascii_lowercase(), last.message.clone());
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    Some(if says(&["capacity", "limit", "quota", "throttl", "spot", "try again", "internal error", "unavailable"]) {
+        LaunchFailure::Capacity(message)
+    } else if says(&["ami-", " ami", "image", "snapshot", "architecture", "virtualization", "boot mode", "root device"])
+    {
+        LaunchFailure::Image(message)
+    } else {
+        LaunchFailure::Other(message)
+    })
+}
+
+impl LaunchFailure {
+    pub fn message(&self) -> &str {
+        match self {
+            LaunchFailure::Image(message) | LaunchFailure::Capacity(message) | LaunchFailure::Other(message) => message,
+        }
+    }
+}
+
+/// Writes down that images failed here, on every group that would launch them from the same template.
+pub fn reject(context: &Context<'_>, name: &GroupName, images: &BTreeSet<AmiId>, why: &str, plan: &mut Plan) {
+    let templates = |of: &GroupView| -> BTreeSet<_> {
+        of.facts.launch.templates().into_iter().map(|spec| spec.template.clone()).collect()
+    };
+    let Some(group) = context.view.groups.get(name) else { return };
+    let follows = matches!(context.resolutions.get(name), Some(Resolution::Resolved(release))
+        if release.launches.iter().any(|launch| matches!(launch.way, Way::Follows { .. })));
+    let by_hand = ". its template reads it by resolve:ssm: put the parameter back yourself";
+    let why = format!("{why}{}", if follows { by_hand } else { "" });
+    let own = templates(group);
+    let own_parameters = written_parameters(context, name);
+    let shares = |(other, of): &(&GroupName, &GroupView)| {
+        let parameters = written_parameters(context, other);
+        *other == name || !templates(of).is_disjoint(&own) || !parameters.is_disjoint(&own_parameters)
+    };
+    for (other, of) in context.view.groups.iter().filter(shares).filter(|(_, of)| of.is_ours_to_touch()) {
+        let look = Look::Group(other.clone());
+        if !context.view.is_fresh(&look, context.now) {
+            // Another worker may have written it already.
+            plan.looks.insert(look);
+        } else if !images.is_subset(&of.source.rejected) {
+            plan.acts.push(Act::Reject { group: other.clone(), images: images.clone(), why: why.clone() });
+        }
+    }
+}
+
+/// The parameters that are written for a group.
+fn written_parameters<'a>(context: &'a Context<'_>, name: &GroupName) -> BTreeSet<&'a ParameterName> {
+    let Some(Resolution::Resolved(release)) = context.resolutions.get(name) else { return BTreeSet::new() };
+    let ways = release.launches.iter().map(|launch| &launch.way);
+    let parameter = |way: &'a Way<'_>| if let Way::Parameter { parameter, .. } = way { Some(parameter) } else { None };
+    ways.filter_map(parameter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(second: i64, failed: bool, message: &str) -> Activity {
+        let started = Timestamp::from_second(second).unwrap();
+        Activity { started, launch: true, failed, message: message.to_owned() }
+    }
+
+    #[test]
+    fn what_a_failed_launch_says_tells_whether_it_is_the_image() {
+        for (message, image, capacity) in [
+            (
+                "We currently do not have sufficient m5.large capacity in the Availability Zone you requested.",
+                false,
+                true,
+            ),
+            ("You have requested more vCPU capacity than your current vCPU limit of 32 allows", false, true),
+            ("The image id '[ami-0abc]' does not exist. Launching EC2 instance failed.", true, false),
+            ("The architecture 'i386' of the specified instance type does not match that of the AMI", true, false),
+            ("The security group 'sg-1' does not exist in VPC 'vpc-1'", false, false),
+        ] {
+            let told = last_launch_failed(&[launch(10, true, message)], Timestamp::UNIX_EPOCH);
+            assert_eq!(matches!(told, Some(LaunchFailure::Image(_))), image, "{message}");
+            assert_eq!(matches!(told, Some(LaunchFailure::Capacity(_))), capacity, "{message}");
+            assert_eq!(told.map(|told| told.message().to_owned()).as_deref(), Some(message));
+        }
+    }
+
+    #[test]
+    fn a_launch_that_failed_before_another_one_succeeded_says_nothing() {
+        let since = Timestamp::from_second(5).unwrap();
+        assert_eq!(last_launch_failed(&[launch(20, false, ""), launch(10, true, "ami")], since), None);
+        assert_eq!(last_launch_failed(&[launch(4, true, "ami")], since), None, "before the detach");
+        assert_eq!(last_launch_failed(&[], since), None);
+    }
+}

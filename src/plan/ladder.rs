@@ -1,0 +1,96 @@
+//! The rungs of the ladder for a drain that does not end, above the report: each has its own time, counted from the beginning
+//! of the drain (or from when a person let a held rotation go on).
+//!
+//! | rung | what is done |
+//! |---|---|
+//! | `drain-timeout` | it is reported, and the rotation held; the drain goes on |
+//! | `stop-standalone-after` | its standalone tasks are stopped: a drain leaves them alone |
+//! | `give-up-after` | the rotation is held, and the host goes back to its group ([`super::retreat`]) |
+//! | `force-after` | all its tasks are stopped; a little later it is terminated, whether they have ended or not |
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::flight::Batches;
+use super::hold::{Problem, in_words};
+use super::model::{Host, Look, TaskWatch};
+use super::policy::Ladder;
+use super::{Act, Context, Plan, earlier};
+use crate::id::{InstanceId, TaskArn};
+
+/// ECS kills the containers of a task that was told to stop after two minutes at most; then its agent has a while to say so.
+pub const FORCE_GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+impl Context<'_> {
+    pub(super) fn climb(
+        &self,
+        id: &InstanceId,
+        host: &Host,
+        ladder: Ladder,
+        since: Timestamp,
+        batches: &mut Batches,
+        plan: &mut Plan,
+    ) {
+        let since = self.since(since);
+        let Ladder { stop_standalone_after, give_up_after, force_after } = ladder;
+        if self.is_reached(since, force_after, plan) {
+            self.stop(id, host, plan, force_after, |_| true);
+            if self.is_reached(since, force_after.map(|after| after + FORCE_GRACE), plan) {
+                self.force(id, batches, plan);
+            }
+        } else if self.is_reached(since, stop_standalone_after, plan) {
+            self.stop(id, host, plan, stop_standalone_after, |group| !group.starts_with("service:"));
+        }
+        // It is given up once that is written: see the way back.
+        if let Some(after) = give_up_after.filter(|_| self.is_reached(since, give_up_after, plan)) {
+            plan.problems.insert(given_up(id, after));
+        }
+    }
+
+    fn is_reached(&self, since: Timestamp, after: Option<SignedDuration>, plan: &mut Plan) -> bool {
+        let Some(at) = after.map(|after| since + after) else { return false };
+        if self.now < at {
+            plan.look_again = earlier(plan.look_again, Some(at));
+        }
+        self.now >= at
+    }
+
+    /// Tells tasks to stop, each once.
+    fn stop(
+        &self,
+        id: &InstanceId,
+        host: &Host,
+        plan: &mut Plan,
+        after: Option<SignedDuration>,
+        which: impl Fn(&str) -> bool,
+    ) {
+        let Some(watch) = &host.watch else { return };
+        let untold: BTreeSet<&TaskArn> = TaskWatch::left(watch).filter(|arn| !watch.told.contains(*arn)).collect();
+        let look = Look::Left(id.clone());
+        if untold.iter().any(|arn| !watch.groups.contains_key(*arn)) && !self.view.has_looked(&look) {
+            plan.looks.insert(look);
+            return;
+        }
+        let of = |arn: &&TaskArn| watch.groups.get(*arn).is_some_and(|group| which(group));
+        let tasks: BTreeSet<TaskArn> = untold.into_iter().filter(of).cloned().collect();
+        if !tasks.is_empty() {
+            let why = format!("its host {id} has drained for {}", after.map(in_words).unwrap_or_default());
+            plan.acts.push(Act::StopTasks { host: id.clone(), tasks, why });
+        }
+    }
+
+    /// Nothing more is waited for. Looked at in this pass all the same: what has ended by now need not be forced.
+    fn force(&self, id: &InstanceId, batches: &mut Batches, plan: &mut Plan) {
+        let look = Look::Host(id.clone());
+        if self.view.is_fresh(&look, self.now) {
+            batches.terminate.insert(id.clone());
+        } else {
+            plan.looks.insert(look);
+        }
+    }
+}
+
+pub(super) fn given_up(id: &InstanceId, after: SignedDuration) -> Problem {
+    Problem::GivenUp { host: id.clone(), after: in_words(after) }
+}

@@ -1,0 +1,113 @@
+//! What others are at: instance refreshes, alarms, warm pools, rebalancing, and hands on groups.
+
+use std::sync::Arc;
+
+use super::account::{Account, GROUP_NAME_TAG, HostNo};
+use super::requests::{Answer, Refusal, at_most};
+use super::{Physics, World};
+use crate::effect::{InstanceRefresh, InstanceState, Lifecycle, Reply};
+use crate::id::{AlarmName, GroupName};
+use crate::sim::chance::Delay;
+use crate::sim::timeline::Happening;
+
+/// How long a group that rebalances keeps one more than it wants.
+const REBALANCING: Delay = Delay::secs(90, 180);
+/// A warm instance only has to start.
+const WAKING: Delay = Delay::secs(5, 20);
+
+pub(super) fn describe_refreshes(account: &Account, group: &GroupName) -> Answer {
+    if !account.groups.contains_key(group) {
+        return Err(Refusal::validation(format!("AutoScalingGroup name not found: {group}")));
+    }
+    Ok(Reply::InstanceRefreshes(account.refreshes.get(group).cloned().into_iter().collect()))
+}
+
+pub(super) fn describe_alarms(account: &Account, names: &[AlarmName]) -> Answer {
+    at_most(names, 100)?;
+    let of = |wanted: Option<bool>| {
+        let of_it = names.iter().filter(|name| account.alarms.get(*name).copied() == wanted);
+        of_it.cloned().collect()
+    };
+    Ok(Reply::Alarms { in_alarm: of(Some(true)), missing: of(None) })
+}
+
+impl World {
+    pub(super) fn start_refresh(&mut self, group: &GroupName) {
+        let refresh = InstanceRefresh { id: format!("refresh-{}", self.names.number()), started: Some(self.now) };
+        Arc::make_mut(&mut self.account.refreshes).insert(group.clone(), refresh);
+    }
+
+    pub(super) fn end_refresh(&mut self, group: &GroupName) {
+        Arc::make_mut(&mut self.account.refreshes).remove(group);
+    }
+
+    pub(super) fn set_alarm(&mut self, name: &str, in_alarm: bool) {
+        Arc::make_mut(&mut self.account.alarms).insert(AlarmName::from(name), in_alarm);
+    }
+
+    /// With its desired capacity as it is, so the group launches another; the host goes on serving its tasks.
+    pub(super) fn person_detaches(&mut self, no: HostNo) {
+        self.ledger_detached_by_person(no);
+        let Some(host) = self.host_mut(no).filter(|host| host.member.is_some()) else { return };
+        host.member = None;
+        host.tags.remove(GROUP_NAME_TAG);
+        let group = host.origin.clone();
+        self.look_at_group(&group);
+    }
+
+    pub(super) fn protect_host(&mut self, no: HostNo, on: bool) {
+        if let Some(host) = self.host_mut(no) {
+            host.protected = on;
+        }
+    }
+
+    pub(super) fn keep_at_scale_in(&mut self, group: &GroupName) {
+        let members: Vec<HostNo> = self.account.members_of(group).map(|(no, _)| no).collect();
+        for no in members {
+            if let Some(host) = self.host_mut(no) {
+                host.kept_at_scale_in = true;
+            }
+        }
+    }
+
+    pub(super) fn rebalance(&mut self, name: &GroupName) {
+        let Some(group) = self.account.groups.get(name).cloned() else { return };
+        if self.launch(&group).is_some() {
+            self.after(REBALANCING, Physics::GroupLook(name.clone()));
+        }
+    }
+
+    pub(super) fn fill_warm_pool(&mut self, name: &GroupName, hosts: u32) {
+        let Some(group) = self.account.groups.get(name).cloned() else { return };
+        for _ in 0..hosts {
+            let Some(image) = self.account.image_to_launch(&group, 0) else { return };
+            let no = self.add_host(&group, image);
+            if let Some(host) = self.host_mut(no) {
+                (host.member, host.state) = (Some(Lifecycle::Other), InstanceState::Stopped);
+            }
+        }
+    }
+
+    /// A member that waits in the warm pool.
+    pub(super) fn warmed(&self, group: &GroupName) -> Option<HostNo> {
+        let mut members = self.account.members_of(group);
+        members.find(|(_, host)| host.member == Some(Lifecycle::Other)).map(|(no, _)| no)
+    }
+
+    /// EC2 counts its launch from now.
+    pub(super) fn wake(&mut self, no: HostNo, group: &crate::effect::Group) {
+        let now = self.now;
+        let Some(host) = self.host_mut(no) else { return };
+        (host.member, host.state, host.launched) = (Some(Lifecycle::Pending), InstanceState::Pending, now);
+        let image = host.image.clone();
+        self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
+        self.emit_instance(no, "pending");
+        self.after(WAKING, Physics::Booted(no));
+    }
+
+    /// The desired capacity of a weighted group is the weight of its hosts.
+    pub(super) fn desire_what_is_there(&mut self, name: &GroupName) {
+        let desired = self.account.members_of(name).map(|(_, host)| host.counts()).sum();
+        self.edit_group(name, |group| (group.desired, group.max) = (desired, desired + 10));
+    }
+}
