@@ -51,6 +51,9 @@ fn wrong_usage_names_the_flag_and_ends_with_2() {
         (vec!["run", "--queue-url", QUEUE, "--max-in-fligth", "1"], "unexpected argument '--max-in-fligth'"),
         (vec!["run"], "required arguments were not provided"),
         (vec!["rotate", "--queue-url", QUEUE], "required arguments were not provided"),
+        (vec!["pause", "--queue-url", QUEUE], "required arguments were not provided"),
+        (vec!["resume", "--cluster", "a b", "--queue-url", QUEUE], "'a b' for '--cluster <CLUSTER>'"),
+        (vec!["abort", "--cluster", "prod", "--force", "--queue-url", QUEUE], "unexpected argument '--force'"),
         (vec!["rotat"], "unrecognized subcommand 'rotat'"),
     ] {
         let line = error_line(&ecs_rotator(&arguments, &[]), 2);
@@ -73,7 +76,9 @@ fn a_bad_log_filter_is_bad_usage() {
 
 #[test]
 fn without_credentials_it_says_how_to_give_them_and_ends_with_4() {
-    for arguments in [vec!["run", "--queue-url", QUEUE], vec!["rotate", "--cluster", "prod", "--queue-url", QUEUE]] {
+    let commands =
+        ["rotate", "pause", "resume", "abort"].map(|word| vec![word, "--cluster", "prod", "--queue-url", QUEUE]);
+    for arguments in [vec!["run", "--queue-url", QUEUE]].into_iter().chain(commands) {
         let line = error_line(&ecs_rotator(&arguments, &[]), 4);
         assert!(
             line.contains(QUEUE) && line.contains("no usable AWS credentials") && line.contains("AWS_PROFILE"),
@@ -169,12 +174,20 @@ fn a_fifo_queue_is_refused() {
 
 #[test]
 fn help_shows_examples_and_exit_codes() {
-    for arguments in [vec!["--help"], vec!["run", "--help"], vec!["rotate", "--help"], vec!["plan", "--help"]] {
+    for command in ["", "run", "rotate", "pause", "resume", "abort", "plan"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = ecs_rotator(&arguments, &[]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0));
         assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn abort_says_which_hosts_are_given_back() {
+    let text = String::from_utf8_lossy(&ecs_rotator(&["abort", "--help"], &[]).stdout).into_owned();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("have not begun to drain are given back to their groups; those that drain finish"), "{text}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a person waits for the line")]

@@ -75,3 +75,15 @@ fn three_workers_with_reads_that_lag_keep_every_promise() {
         assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
     }
 }
+
+/// Half of all messages come twice and half of all reads are old, while workers and hosts die: what the order, the tag and the
+/// wholeness of a group have to stand against, without a lock.
+#[test]
+fn three_workers_on_very_bad_days_with_every_second_message_doubled_keep_every_promise() {
+    for seed in 90..150 {
+        let mut scenario = Scenario::random(seed).workers(3);
+        scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.5, ..Faults::heavy() };
+        let report = run(scenario);
+        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+    }
+}

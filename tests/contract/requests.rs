@@ -99,7 +99,8 @@ async fn a_policy_changes_where_it_is_asked_to_and_nowhere_else() {
     create_mixed_group(account).await;
     let (web, api) = (account.templates["web"].as_str(), account.templates["api"].as_str());
     let expected = |base: u64, own: u64, image: &str| {
-        let of = |kind: &str| Override { instance_type: Some(kind.to_owned()), template: None, image: None };
+        let of =
+            |kind: &str| Override { instance_type: Some(kind.to_owned()), template: None, image: None, weight: None };
         let number = VersionRule::Number;
         let overrides = vec![
             of("m5.large"),
