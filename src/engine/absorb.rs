@@ -12,9 +12,7 @@ use crate::effect::{
 };
 use crate::id::{AmiId, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
-use crate::plan::model::{
-    AGENT_MAY_BE_AWAY, Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch,
-};
+use crate::plan::model::{Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
 use crate::plan::tags::{Rotation, RotationState, Tags};
 
 /// The tag by which EC2 knows of an instance's group. A detach takes it away.
@@ -150,14 +148,11 @@ fn container_instance(
     } else if !inactive {
         host.arn = Some(container.arn.clone());
     }
-    let was_connected = host.container.here().is_some_and(|known| known.agent_connected && !another);
-    let is_old = container.registered.is_some_and(|at| now > at + AGENT_MAY_BE_AWAY);
-    if container.agent_connected || inactive {
-        host.away_since = None;
-    } else if was_connected || is_old {
-        // A replacement whose agent was never connected is not away: it has not come yet.
-        host.away_since.get_or_insert(now);
-    }
+    let known = host.container.here().is_some() && !another;
+    let connected = container.agent_connected.then_some(now);
+    host.connected = connected.or(host.connected.filter(|_| known));
+    host.away_since =
+        (!container.agent_connected && !inactive).then(|| host.away_since.filter(|_| known).unwrap_or(now));
     if let Some(known) = host.container.here() {
         // Answers to changes come without attributes.
         container.image = container.image.or_else(|| known.image.clone());
@@ -382,8 +377,8 @@ fn carry_over_host(host: &mut Host, known: &Host, now: Timestamp) {
         host.watch.clone_from(&known.watch);
         host.broken.clone_from(&known.broken);
         host.blockers.clone_from(&known.blockers);
-        let away = host.container.here().is_some_and(|container| !container.agent_connected);
-        host.away_since = known.away_since.or(host.away_since).filter(|_| away);
+        host.connected = host.connected.or(known.connected);
+        host.away_since = host.away_since.map(|since| known.away_since.unwrap_or(since));
     }
     host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
     host.tagged = known.tagged;
@@ -448,6 +443,7 @@ pub fn parameters(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::InstanceState;
 
     const ARN: &str = "arn:aws:ecs:r:1:container-instance/c/1";
 
@@ -545,6 +541,61 @@ mod tests {
         let mut again = FollowUp::default();
         container_instances(&mut view, Vec::new(), &[], &[host()], time(2), &mut again);
         assert_eq!(again.unlisted, BTreeSet::new());
+    }
+
+    #[test]
+    fn regression_a_whole_look_does_not_forget_that_an_agent_has_been_connected() {
+        // Random seed 4, heavy: it was away for a moment as its bake ended, and its image was rejected for that.
+        let look = |connected: bool, at: i64| {
+            let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+            let container = container(ContainerInstanceStatus::Active, 0);
+            let container = ContainerInstance { agent_connected: connected, registered: Some(time(0)), ..container };
+            container_instances(&mut view, vec![container], &[], &[], time(at), &mut FollowUp::default());
+            view
+        };
+        let state = |view: &ClusterView, at: i64| {
+            let host = &view.hosts[&host()];
+            (host.away_since, host.serves(time(at)))
+        };
+        let (before, mut away) = (look(true, 100), look(false, 290));
+        carry_over(&mut away, &before, time(290));
+        assert_eq!(state(&away, 301), (Some(time(290)), true));
+        let mut longer = look(false, 320);
+        carry_over(&mut longer, &away, time(320));
+        assert_eq!(state(&longer, 320), (Some(time(290)), true), "it counts from the first look");
+        assert_eq!(state(&longer, 590), (Some(time(290)), false), "and not for ever");
+        let mut back = look(true, 330);
+        carry_over(&mut back, &longer, time(330));
+        assert_eq!(state(&back, 330), (None, true));
+        // One that never was connected does not serve, however long it takes.
+        let (first, mut later) = (look(false, 10), look(false, 400));
+        carry_over(&mut later, &first, time(400));
+        assert_eq!(state(&later, 400), (Some(time(10)), false));
+        assert_eq!(state(&look(false, 400), 400), (Some(time(400)), true), "an old one that nobody has seen before");
+    }
+
+    #[test]
+    fn regression_an_instance_that_is_ending_does_not_serve_although_ecs_has_not_heard_of_it() {
+        // The group looked whole in the moment in which the second replacement died, and another host was taken.
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let active = container(ContainerInstanceStatus::Active, 0);
+        container_instances(&mut view, vec![active], &[], &[], time(0), &mut FollowUp::default());
+        for (state, serves) in [(InstanceState::Running, true), (InstanceState::ShuttingDown, false)] {
+            let ec2 = Instance {
+                id: host(),
+                image: "ami-1".into(),
+                state,
+                launched: time(0),
+                zone: "a".into(),
+                tags: BTreeMap::new(),
+                managed: false,
+                architecture: "x86_64".to_owned(),
+                windows: false,
+                root_device: None,
+            };
+            view.hosts.get_mut(&host()).unwrap().ec2 = Seen::Here(ec2);
+            assert_eq!(view.hosts[&host()].serves(time(1)), serves, "{state:?}");
+        }
     }
 
     #[test]

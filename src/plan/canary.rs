@@ -69,8 +69,15 @@ pub fn judge(
     let mut tried: Vec<Tried<'_>> = tried.filter(|(id, host)| runs_it(id, host)).filter_map(Tried::of).collect();
     tried.sort_by_key(|tried| (tried.registered, tried.id));
     let new = new_images(context, name, release, bake);
-    if let Some(seasoned) = tried.iter().find(|tried| tried.host.serves(now) && now >= tried.registered + bake) {
+    if let Some(seasoned) = tried.iter().find(|tried| tried.host.serves(now) && tried.host.has_served(bake)) {
         return breaks_tasks(context, plan, group, seasoned, &new).unwrap_or(Verdict::Proven);
+    }
+    // Its bake is over, and by the last look it was not.
+    let unseen = tried.iter().filter(|tried| now >= tried.registered + bake && !tried.is_away());
+    let unseen = unseen.map(|tried| Look::Host(tried.id.clone())).filter(|look| !context.view.has_looked(look));
+    let unseen: BTreeSet<Look> = unseen.collect();
+    if !unseen.is_empty() {
+        return Verdict::Lacks(unseen);
     }
     // Looked at again and again while it is away: the event that an agent is back may be lost, and two moments at which it
     // was away are not one long time.
@@ -115,9 +122,9 @@ impl<'a> Tried<'a> {
         self.host.container.here().is_some_and(|container| !container.agent_connected)
     }
 
-    /// Its agent has been away for longer than agents are.
+    /// Its agent has been away for longer than agents are, and we have seen it.
     fn is_silent(&self, now: Timestamp) -> bool {
-        !self.host.serves(now) && now >= self.registered + AGENT_MAY_BE_AWAY
+        self.is_away() && self.host.away_since.is_some_and(|since| now >= since + AGENT_MAY_BE_AWAY)
     }
 }
 
@@ -142,12 +149,7 @@ pub fn new_images(
     if matches!((first, last), (Some(first), Some(last)) if last >= first + bake.max(CLAIM_GOOD_FOR)) {
         return BTreeSet::new();
     }
-    let served = |host: &Host| {
-        let registered = host.container.here().and_then(|container| container.registered);
-        let until = if host.serves(context.now) { Some(context.now) } else { host.away_since };
-        matches!((registered, until), (Some(registered), Some(until)) if until >= registered + bake)
-    };
-    let good = context.view.hosts.iter().filter(|(id, host)| of_group(id, host) && served(host));
+    let good = context.view.hosts.iter().filter(|(id, host)| of_group(id, host) && host.has_served(bake));
     let good: BTreeSet<&AmiId> = good.filter_map(|(_, host)| host.image()).collect();
     release.images.iter().filter(|image| !good.contains(image)).cloned().collect()
 }

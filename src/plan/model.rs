@@ -252,8 +252,10 @@ pub struct Host {
     pub broken: Option<BrokenTasks>,
     /// Who keeps its drain from ending, when that was asked last.
     pub blockers: Option<Blockers>,
-    /// Since when its agent, connected before, has not been connected.
+    /// Since when looks say that its agent is not connected.
     pub away_since: Option<Timestamp>,
+    /// When a look last said that it is.
+    pub connected: Option<Timestamp>,
     /// Since when looks (not our own deregistration) say that there is no container instance.
     pub missing_since: Option<Timestamp>,
     /// We have deregistered it.
@@ -452,12 +454,29 @@ impl Host {
         self.container.here().map(|container| container.status)
     }
 
-    /// Can it take tasks? An agent that has been connected and has been away for a little while only is on its way back.
+    /// Can it take tasks? An agent that has been connected and has been away for a little while only is on its way back, but
+    /// not where EC2 says that the instance is ending: ECS and the group hear of that later.
     pub fn serves(&self, now: Timestamp) -> bool {
-        self.container.here().is_some_and(|container| {
-            let briefly_away = self.away_since.is_some_and(|since| now < since + AGENT_MAY_BE_AWAY);
-            container.status == ContainerInstanceStatus::Active && (container.agent_connected || briefly_away)
-        })
+        let ends = self.ec2.here().is_some_and(|ec2| ec2.state.is_gone());
+        !ends
+            && self.container.here().is_some_and(|container| {
+                container.status == ContainerInstanceStatus::Active
+                    && (container.agent_connected || self.is_briefly_away(container, now))
+            })
+    }
+
+    /// A replacement whose agent was never connected is not away: it has not come yet. One that had been registered for long
+    /// when we first heard of it is taken for one that was connected.
+    fn is_briefly_away(&self, container: &ContainerInstance, now: Timestamp) -> bool {
+        let Some(since) = self.away_since else { return false };
+        let is_old = container.registered.is_some_and(|at| since > at + AGENT_MAY_BE_AWAY);
+        (self.connected.is_some() || is_old) && now < since + AGENT_MAY_BE_AWAY
+    }
+
+    /// Has a look said that it is connected when it had been registered for so long?
+    pub fn has_served(&self, long: SignedDuration) -> bool {
+        let registered = self.container.here().and_then(|container| container.registered);
+        matches!((registered, self.connected), (Some(registered), Some(at)) if at >= registered + long)
     }
 
     /// The image it runs: EC2's word, else the agent's.
