@@ -18,6 +18,7 @@ const TAGGED: usize = 1000;
 const TERMINATED: usize = 1000;
 
 /// The calls of one act: more than one where it names more hosts than one call can take.
+#[expect(clippy::too_many_lines, reason = "a flat match with one arm for each act")]
 pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Vec<(Purpose, Request)> {
     match act {
         Act::Claim { group, hosts } => {
@@ -209,6 +210,7 @@ pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
 
 /// Writes into the view what is true now that an act is done. (`Drain`, `Activate` and `MakeVersion` bring facts of their
 /// own.)
+#[expect(clippy::too_many_lines, reason = "a flat match with one arm for each act")]
 pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, now: Timestamp) {
     match act {
         Act::Claim { hosts, .. } => {

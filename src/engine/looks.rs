@@ -39,6 +39,7 @@ struct Batches {
 }
 
 /// The calls that answer these questions about this cluster.
+#[expect(clippy::too_many_lines, reason = "a flat match with one arm for each look")]
 pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<(Purpose, Request)> {
     let mut batches = Batches::default();
     let mut calls = Vec::new();

@@ -15,6 +15,7 @@ const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
 
 impl World {
     /// What a request breaks if it succeeds.
+    #[expect(clippy::too_many_lines, reason = "a flat match with one arm for each request")]
     pub(super) fn concerns(&self, request: &Request) -> Vec<(u8, String)> {
         let what = request.operation();
         match request {

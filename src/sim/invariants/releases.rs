@@ -25,12 +25,14 @@ impl World {
             .collect()
     }
 
-    /// The last one that was to be taken then.
+    /// The last one that was to be taken then. What was followed by another before it came of age never was.
     fn release_at(&self, group: &GroupName, values: &[(Timestamp, AmiId)], at: Timestamp) -> Option<AmiId> {
-        let mut published = values.iter().filter(|(from, _)| *from <= at).map(|(_, image)| image);
-        let first = published.next().or(values.first().map(|(_, image)| image))?;
-        let taken = published.fold(first, |before, image| {
-            let may_be = self.is_good(group, image, at) && self.is_no_older(group, image, before);
+        let followed = values.iter().skip(1).map(|(from, _)| *from).chain([at]);
+        let mut published =
+            values.iter().zip(followed).filter(|((from, _), _)| *from <= at).map(|((_, image), until)| (image, until));
+        let first = published.next().map(|(image, _)| image).or(values.first().map(|(_, image)| image))?;
+        let taken = published.fold(first, |before, (image, until)| {
+            let may_be = self.is_good(group, image, until.min(at)) && self.is_no_older(group, image, before);
             if may_be { image } else { before }
         });
         Some(taken.clone())

@@ -46,6 +46,7 @@ impl World {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "a flat match with one arm for each request")]
     fn call(&mut self, request: &Request, age: SignedDuration) -> Answer {
         let size = self.scenario.page_size;
         match request {
