@@ -138,7 +138,7 @@ impl Tally {
                 self.held += 1;
                 _ = writeln!(out, "seed {seed}: held: {reason}");
             }
-            outcome => {
+            outcome @ (Outcome::Closed | Outcome::Held { .. } | Outcome::Open) => {
                 self.broken += 1;
                 let interrupted = report.tasks_interrupted;
                 _ = writeln!(

@@ -350,7 +350,7 @@ fn a_drain_is_forced_only_when_the_policy_says_so() {
 fn a_host_whose_agent_is_away_for_good_is_forced_in_the_end() {
     let ladder = Ladder { force_after: Some(minutes(30)), ..Ladder::default() };
     let mut simulation = Simulation::new(stuck(ladder));
-    simulation.run_until(|world| drains(world), end(LONG));
+    simulation.run_until(drains, end(LONG));
     let host = (0..).find(|n| drains_nth(simulation.world(), *n)).expect("one drains");
     simulation.world_mut().act(Act::AgentLost { host, for_: SignedDuration::from_hours(100) });
     let until = simulation.now() + SignedDuration::from_mins(60);

@@ -9,7 +9,7 @@ use super::calendar::NotNow;
 use super::canary::{Verdict, judge, new_images, reject};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
-use super::host::Phase;
+use super::host::{Phase, READS_LAG};
 use super::model::{ClusterView, GroupView, Look, Seen};
 use super::others;
 use super::release::{Launching, Release, Resolution};
@@ -294,6 +294,9 @@ fn admit(
     if due.is_empty() || room == 0 {
         return 0;
     }
+    if !agreed(context, release, plan) {
+        return 0;
+    }
     let looks = lacking(context, name, group, release);
     if !looks.is_empty() {
         plan.looks.extend(looks);
@@ -332,12 +335,28 @@ fn admit(
     }
 }
 
+/// Do all workers see the same release by now? Where a group launches in several ways, one whose reads lag behind sees some of
+/// them as they were: other hosts are outdated by that, and another one would be the first to go.
+fn agreed(context: &Context<'_>, release: &Release<'_>, plan: &mut Plan) -> bool {
+    if release.launches.len() < 2 {
+        return true;
+    }
+    let soonest = release.since().saturating_add(READS_LAG).unwrap_or(Timestamp::MAX);
+    if context.now < soonest {
+        plan.look_again = earlier(plan.look_again, Some(soonest));
+    }
+    context.now >= soonest
+}
+
 /// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
 /// the template to another release, what others are at, and every member in service that nobody has looked at yet.
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
     let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
     let first = first.chain(others::looks(view, name, group, context.now));
+    // Of several images in use one may be old, and the parameter that says so was read when it lagged behind.
+    let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
+    let first = first.chain(origins);
     let first: BTreeSet<Look> = first.filter(|look| !view.is_fresh(look, context.now)).collect();
     if !first.is_empty() {
         return first;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Launches;
 use crate::effect::Group;
-use crate::id::{AmiId, GroupName, TemplateId};
+use crate::id::{AmiId, GroupName, ParameterName, TemplateId};
 use crate::plan::policy::parse_age;
 use crate::sim::world::World;
 
@@ -15,19 +15,27 @@ impl World {
     /// changed since.
     pub(super) fn recent_releases(&self, group: &GroupName, since: Timestamp) -> Vec<BTreeSet<AmiId>> {
         let parameters = self.ledger.follows.get(group).into_iter().flatten();
-        let values = parameters.filter_map(|name| self.ledger.releases.get(name));
+        let values = parameters.filter_map(|name| Some((name, self.ledger.releases.get(name)?)));
         values
-            .map(|values| {
+            .map(|(name, values)| {
                 let changes = values.iter().map(|(at, _)| *at).filter(|at| *at > since);
                 let times = [since].into_iter().chain(changes).chain([self.now()]);
-                times.filter_map(|at| self.release_at(group, values, at)).collect()
+                times.filter_map(|at| self.release_at(group, name, values, at)).collect()
             })
             .collect()
     }
 
-    /// The last one that was to be taken then. What was followed by another before it came of age never was.
-    fn release_at(&self, group: &GroupName, values: &[(Timestamp, AmiId)], at: Timestamp) -> Option<AmiId> {
-        let followed = values.iter().skip(1).map(|(from, _)| *from).chain([at]);
+    /// The last one that was to be taken then. What a parameter said for so short a time that it did not come of age never
+    /// was; an image that is found by its name is there still.
+    fn release_at(
+        &self,
+        group: &GroupName,
+        name: &ParameterName,
+        values: &[(Timestamp, AmiId)],
+        at: Timestamp,
+    ) -> Option<AmiId> {
+        let stays = !name.as_str().starts_with('/');
+        let followed = values.iter().skip(1).map(|(from, _)| if stays { at } else { *from }).chain([at]);
         let mut published =
             values.iter().zip(followed).filter(|((from, _), _)| *from <= at).map(|((_, image), until)| (image, until));
         let first = published.next().map(|(image, _)| image).or(values.first().map(|(_, image)| image))?;
