@@ -19,26 +19,42 @@ fn all_close(seeds: Range<u64>, faults: &Faults) {
     }
 }
 
+/// Seeds that failed once, each with what it has found.
+#[test]
+fn regression_seeds_that_failed_once_close() {
+    for seed in [
+        // A look at everything forgot that an agent had been connected.
+        4,
+        // Of two images in use one was old: a parameter was read as it had been, and a host taken for it.
+        1966, 4435, 4407,
+        // The check of promise 7 took an image for due that had been superseded before it came of age, and then none that is
+        // found by its name.
+        3643, 5409,
+    ] {
+        all_close(seed..seed + 1, &Faults::heavy());
+    }
+}
+
 // In four parts, so that two cores share them.
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_1() {
-    all_close(0..200, &Faults::heavy());
+    all_close(0..325, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_2() {
-    all_close(200..400, &Faults::heavy());
+    all_close(325..650, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_3() {
-    all_close(400..600, &Faults::heavy());
+    all_close(650..975, &Faults::heavy());
 }
 
 #[test]
 fn with_heavy_faults_every_rotation_closes_and_no_promise_is_broken_part_4() {
-    all_close(600..800, &Faults::heavy());
+    all_close(975..1300, &Faults::heavy());
 }
 
 #[test]
