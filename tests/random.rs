@@ -24,8 +24,7 @@ fn all_close(seeds: Range<u64>, faults: &Faults) {
 fn regression_seeds_that_failed_once_close() {
     for seed in [
         // A look at everything forgot that an agent had been connected.
-        4,
-        // Of two images in use one was old: a parameter was read as it had been, and a host taken for it.
+        4, // Of two images in use one was old: a parameter was read as it had been, and a host taken for it.
         1966, 4435, 4407,
         // The check of promise 7 took an image for due that had been superseded before it came of age, and then none that is
         // found by its name.

@@ -4,7 +4,7 @@
 //! template, `api` a **mixed-instances policy on `$Default`**. Both follow the parameter `/golden/al2023`, which starts at
 //! the image they run. A second cluster, `stage`, exists and has not opted in. The queue has a dead-letter queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_autoscaling::types as asg;
@@ -48,6 +48,8 @@ pub struct Account {
     pub new_image: String,
     /// Launch template ids by name; that of a group has the group's name, unless the test says otherwise.
     pub templates: BTreeMap<String, String>,
+    /// Hosts that run one of these images never register.
+    pub mute: BTreeSet<String>,
     /// How many hosts each group of the cluster has.
     pub sizes: BTreeMap<String, usize>,
     pub queue: String,
@@ -81,6 +83,7 @@ impl Account {
             old_image: String::new(),
             new_image: String::new(),
             templates: BTreeMap::new(),
+            mute: BTreeSet::new(),
             sizes: BTreeMap::new(),
             queue: String::new(),
             dead_letters: String::new(),

@@ -3,7 +3,7 @@
 //! moto holds the state of the account and answers its API; it boots nothing, places no tasks and sends no events. So the
 //! driver looks at the whole account every 100 ms, compares with what it knew, and does what AWS would do next:
 //!
-//! - a new member of a group boots, and registers as a container instance (moto sets `ecs.ami-id`);
+//! - a new member of a group boots, and registers as a container instance (moto sets `ecs.ami-id`), unless its image is bad;
 //! - a DRAINING host loses one task per look: a copy starts on the ACTIVE host with the fewest tasks, then the task stops;
 //! - a container instance whose EC2 instance is gone is deregistered;
 //! - each of these is followed by its event, put into the queue in EventBridge's envelope.
@@ -203,7 +203,8 @@ impl Play {
     }
 
     async fn boot(&mut self, members: &BTreeMap<String, Vec<String>>, machines: &BTreeMap<String, Machine>) {
-        for id in members.values().flatten().filter(|id| machines.get(*id).is_some_and(|m| !m.is_terminated())) {
+        let boots = |m: &Machine| !m.is_terminated() && !self.account.mute.contains(&m.image);
+        for id in members.values().flatten().filter(|id| machines.get(*id).is_some_and(boots)) {
             let looks = self.booting.entry(id.clone()).or_default();
             *looks += 1;
             if *looks == LOOKS_TO_BOOT {

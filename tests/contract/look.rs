@@ -24,9 +24,9 @@ impl Machine {
         self.state == InstanceStateName::Terminated
     }
 
-    /// Tagged by the worker and not yet gone.
+    /// Tagged by the worker and not yet gone. A tag without a value says nothing.
     pub fn is_in_flight(&self) -> bool {
-        !self.is_terminated() && self.tags.contains_key("ecs-rotator:rotation")
+        !self.is_terminated() && self.tags.get("ecs-rotator:rotation").is_some_and(|value| !value.is_empty())
     }
 }
 
@@ -135,6 +135,13 @@ impl Account {
             own.image_id().map(str::to_owned).or_else(|| own.launch_template_specification().map(told))
         });
         base.map(told).into_iter().chain(own).collect()
+    }
+
+    pub async fn group_tag(&self, group: &str, key: &str) -> String {
+        let groups = self.groups().await;
+        let group = groups.iter().find(|g| g.auto_scaling_group_name() == Some(group)).expect("the group exists");
+        let tag = group.tags().iter().find(|tag| tag.key() == Some(key));
+        tag.and_then(|tag| tag.value()).unwrap_or_default().to_owned()
     }
 
     pub async fn cluster_tags(&self) -> BTreeMap<String, String> {
