@@ -46,6 +46,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
         view.rotation = ours.rotation;
         view.hold = ours.hold;
         view.rotate_before = ours.rotate_before;
+        view.resumed = ours.resumed;
         view.scope = ours.scope;
     }
 }
@@ -137,6 +138,10 @@ fn container_instance(
     if another {
         host.watch = None;
         host.blockers = None;
+    }
+    if container.status == ContainerInstanceStatus::Active {
+        // Whatever was seen of a drain: if it drains again, its tasks are others.
+        host.watch = None;
     }
     if inactive {
         host.missing_since.get_or_insert(now);
@@ -348,6 +353,7 @@ pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.rotation.clone_from(&old.rotation);
     new.hold.clone_from(&old.hold);
     new.rotate_before = old.rotate_before;
+    new.resumed = old.resumed;
     new.scope.clone_from(&old.scope);
 }
 

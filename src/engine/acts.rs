@@ -269,7 +269,7 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, n
         }),
         Act::StopTasks { host, tasks, .. } => {
             if let Some(watch) = view.hosts.get_mut(host).and_then(|host| host.watch.as_mut()) {
-                watch.told.extend(tasks.iter().cloned());
+                watch.told.extend(tasks.iter().map(|task| (task.clone(), now)));
             }
         }
         Act::Deregister { host } => {

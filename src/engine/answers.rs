@@ -89,6 +89,7 @@ impl Pass {
             }
             (act, _) => {
                 tell(&cluster, act);
+                tell_forced(&cluster, act, view);
                 if let Act::PutParameter { parameter, image, .. } = act {
                     info!(%cluster, %parameter, %image, "parameter written");
                 }
@@ -264,6 +265,17 @@ fn tell(cluster: &ClusterName, act: &Act) {
     if let Act::StopTasks { host, tasks, why } = act {
         for task in tasks {
             warn!(%cluster, %host, %task, why, "task told to stop");
+        }
+    }
+}
+
+/// A host that goes although a task on it has not stopped goes by force.
+fn tell_forced(cluster: &ClusterName, act: &Act, view: &ClusterView) {
+    let Act::Terminate { hosts } = act else { return };
+    for (id, host) in hosts.iter().filter_map(|id| view.hosts.get_key_value(id)) {
+        if host.status() == Some(ContainerInstanceStatus::Draining) {
+            let left = host.watch.as_ref().map_or(0, |watch| watch.left().count());
+            warn!(%cluster, host = %id, tasks = left, "terminated by force: its tasks were told to stop and have not");
         }
     }
 }

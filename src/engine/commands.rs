@@ -13,7 +13,9 @@ use crate::id::{GroupName, ParameterName};
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
 use crate::plan::release::follows;
-use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, readable};
+use crate::plan::tags::{
+    ABORTED, Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, is_abort, readable,
+};
 
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +54,21 @@ pub struct Wanted {
     /// Why it is held, when it is.
     pub hold: Option<String>,
     pub rotate_before: Option<Timestamp>,
+    /// When a person last let it go on.
+    pub resumed: Option<Timestamp>,
     pub scope: BTreeSet<GroupName>,
 }
 
 impl Wanted {
     /// What the view says, but for the state.
     pub fn of(view: &ClusterView, rotation: Rotation) -> Self {
-        Self { rotation, hold: None, rotate_before: view.rotate_before, scope: view.scope.clone() }
+        Self {
+            rotation,
+            hold: None,
+            rotate_before: view.rotate_before,
+            resumed: view.resumed,
+            scope: view.scope.clone(),
+        }
     }
 
     /// What to write on the cluster.
@@ -67,6 +77,7 @@ impl Wanted {
             rotation: &self.rotation,
             hold: self.hold.as_deref(),
             rotate_before: self.rotate_before,
+            resumed: self.resumed,
             scope: &self.scope,
         })
     }
@@ -74,6 +85,7 @@ impl Wanted {
     pub fn apply(self, view: &mut ClusterView) {
         view.hold = self.hold.map(|reason| readable(&reason));
         view.rotate_before = self.rotate_before;
+        view.resumed = self.resumed;
         view.scope = self.scope;
         view.rotation = Some(self.rotation);
     }
@@ -107,7 +119,8 @@ pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted
 
 fn open(view: &ClusterView, rotate_before: Option<Timestamp>, scope: BTreeSet<GroupName>, now: Timestamp) -> Wanted {
     let id = RotationId::new(&view.arn.name(), now);
-    Wanted { rotation: Rotation { id, state: RotationState::Open, since: now }, hold: None, rotate_before, scope }
+    let rotation = Rotation { id, state: RotationState::Open, since: now };
+    Wanted { rotation, hold: None, rotate_before, resumed: None, scope }
 }
 
 fn rotate(
@@ -143,6 +156,7 @@ fn rotate(
         RotationState::Held => {
             wanted.rotation.state = RotationState::Open;
             wanted.rotation.since = now;
+            wanted.resumed = Some(now);
             wanted.hold = None;
         }
         RotationState::Paused => warn!(%cluster, "the rotation is paused: it goes on with `resume`"),
@@ -185,13 +199,18 @@ fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<W
     }
 }
 
-/// Held and not closed: the next release check would open it again.
+/// Held and not closed: the next release check would open it again. One that is held already is aborted as well: what held it
+/// stays in the reason.
 fn abort(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
-    let from = [RotationState::Open, RotationState::Paused];
+    let from = [RotationState::Open, RotationState::Paused, RotationState::Held];
+    let before = wanted.as_ref().and_then(|wanted| wanted.hold.clone());
+    if is_abort(before.as_deref()) {
+        return wanted;
+    }
     let aborts = wanted.as_ref().is_some_and(|wanted| from.contains(&wanted.rotation.state));
     let mut wanted = change(view, wanted, "abort", &from, RotationState::Held, now);
     if let Some(wanted) = wanted.as_mut().filter(|_| aborts) {
-        wanted.hold = Some(ABORTED.to_owned());
+        wanted.hold = Some(before.map_or_else(|| ABORTED.to_owned(), |reason| format!("{ABORTED}. {reason}")));
     }
     wanted
 }
@@ -209,6 +228,9 @@ fn change(
         Some(mut wanted) if from.contains(&wanted.rotation.state) => {
             wanted.rotation.state = to;
             wanted.rotation.since = now;
+            if to == RotationState::Open {
+                wanted.resumed = Some(now);
+            }
             wanted.hold = None;
             Some(wanted)
         }
@@ -282,7 +304,7 @@ mod tests {
             (Some(Closed), Ask::Resume, None),
             (Some(Open), Ask::Abort, Some(Held)),
             (Some(Paused), Ask::Abort, Some(Held)),
-            (Some(Held), Ask::Abort, None),
+            (Some(Held), Ask::Abort, Some(Held)),
             (Some(Closed), Ask::Abort, None),
             (Some(Closed), Ask::CheckReleases, None),
         ] {

@@ -269,6 +269,11 @@ impl Pass {
         // A reason to stop is told before anything else is done.
         let hold = state.to_hold(&plan, context.now);
         if let Some(wanted) = hold.filter(|_| !state.cannot_tell || plan.acts.is_empty()) {
+            if !view_is_fresh(state, context.now) {
+                // A person may have let it go on, or stopped it, through another worker.
+                self.errand.looks.insert(Look::Cluster);
+                return;
+            }
             self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
             return;
         }
@@ -301,6 +306,11 @@ impl Pass {
             self.ended = true;
         }
     }
+}
+
+/// Have the cluster's tags been read in this pass?
+fn view_is_fresh(state: &ClusterState, now: Timestamp) -> bool {
+    state.view.as_ref().is_some_and(|view| view.is_fresh(&Look::Cluster, now))
 }
 
 /// What a whole view still lacks.

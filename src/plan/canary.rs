@@ -94,7 +94,8 @@ pub fn judge(
     if let Some(why) = are_lost(context, name, release, &new, bake) {
         return Verdict::Failed { why: said(&new, &why), images: new };
     }
-    match tried.first() {
+    // One that has fallen silent, and whose image is not to blame, bakes no more: the group is not whole without it.
+    match tried.iter().find(|tried| !tried.is_silent(now)) {
         Some(tried) => {
             let over = tried.registered + bake;
             let until = if now < over && away.is_empty() { over } else { now + AGAIN };
@@ -128,7 +129,7 @@ impl<'a> Tried<'a> {
     }
 }
 
-/// The release's images that no host of the group has served with.
+/// The images that the group launches with, and that no host of it has served with; none that have failed already.
 pub fn new_images(
     context: &Context<'_>,
     name: &GroupName,
@@ -151,7 +152,10 @@ pub fn new_images(
     }
     let good = context.view.hosts.iter().filter(|(id, host)| of_group(id, host) && host.has_served(bake));
     let good: BTreeSet<&AmiId> = good.filter_map(|(_, host)| host.image()).collect();
-    release.images.iter().filter(|image| !good.contains(image)).cloned().collect()
+    let rejected = context.view.groups.get(name).map(|group| &group.source.rejected);
+    let is_new = |image: &AmiId| !good.contains(image) && !rejected.is_some_and(|images| images.contains(image));
+    // What it launches with now, and not what it shall launch with: something newer may be out already.
+    release.launches.iter().map(|launch| &launch.in_use).filter(|image| is_new(image)).cloned().collect()
 }
 
 /// Do tasks break on the first host that has served for long enough, and not on those of before?

@@ -102,6 +102,13 @@ impl Context<'_> {
             }
             // The wait for the replacement counts from the tag: one that is old by now is written anew first.
             Lifecycle::InService | Lifecycle::Standby if !held && self.now > ours.since + CLAIM_GOOD_FOR => {
+                // Another worker may have given it back, or somebody stopped the rotation, since this one heard of it.
+                let looks = [Look::Cluster, Look::Instance(id.clone())];
+                let stale: Vec<Look> = looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now)).collect();
+                if !stale.is_empty() {
+                    plan.looks.extend(stale);
+                    return;
+                }
                 batches.claim.entry(group.clone()).or_default().insert(id.clone());
             }
             Lifecycle::InService | Lifecycle::Standby if !held => {
@@ -125,6 +132,10 @@ impl Context<'_> {
             }
         }
         match self.may_drain(&ours.group, plan) {
+            // A person may have stopped it through another worker, which sends the host back already.
+            Some(true) if !self.view.is_fresh(&Look::Cluster, self.now) => {
+                plan.looks.insert(Look::Cluster);
+            }
             Some(true) if host.draining_since.is_none() => {
                 batches.mark.insert(id.clone());
             }
@@ -162,6 +173,13 @@ impl Context<'_> {
             return false;
         }
         plan.look_again = earlier(plan.look_again, Some(due.max(self.now + LIFECYCLE_LAG)));
+        // What failed before something else was put in its place says nothing about that.
+        let rejected = group.rejection.as_ref().map(|rejection| rejection.at);
+        let in_use = match self.resolutions.get(name) {
+            Some(Resolution::Resolved(release)) => Some(release.since()),
+            Some(_) | None => None,
+        };
+        let since = [rejected, in_use].into_iter().flatten().fold(since, Timestamp::max);
         let Some(failure) = group.activities.as_ref().and_then(|known| last_launch_failed(&known.list, since)) else {
             return false;
         };
@@ -170,8 +188,13 @@ impl Context<'_> {
             LaunchFailure::Capacity(_) => false,
             LaunchFailure::Other(_) => true,
             LaunchFailure::Image(message) => match self.resolutions.get(name) {
-                Some(Resolution::Resolved(release)) if release.is_in_use() => {
-                    let images = new_images(self, name, release, group.policy.bake);
+                // What failed has been put back already, or cannot be.
+                Some(Resolution::Resolved(release)) if release.launches_rejected(&group.source.rejected) => false,
+                Some(Resolution::Resolved(release)) => {
+                    let mut images = new_images(self, name, release, group.policy.bake);
+                    if images.iter().any(|image| message.contains(image.as_str())) {
+                        images.retain(|image| message.contains(image.as_str()));
+                    }
                     if images.is_empty() {
                         return true;
                     }
@@ -179,7 +202,6 @@ impl Context<'_> {
                     reject(self, name, &images, &format!("{names} cannot be launched: {message}"), plan);
                     false
                 }
-                // What failed has been put back already, or cannot be.
                 Some(_) | None => false,
             },
         }
@@ -336,7 +358,8 @@ impl Context<'_> {
     /// begin anew with the hold itself.
     pub(super) fn since(&self, since: Timestamp) -> Timestamp {
         let rotation = self.view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Held);
-        rotation.map_or(since, |rotation| since.max(rotation.since))
+        let opened = rotation.map_or(since, |rotation| since.max(rotation.since));
+        self.view.resumed.map_or(opened, |resumed| opened.max(resumed))
     }
 
     pub(super) fn replacement_timeout(&self, name: &GroupName) -> SignedDuration {
@@ -364,9 +387,6 @@ impl Context<'_> {
         else {
             return false;
         };
-        if !release.is_in_use() {
-            return false;
-        }
         let lacks = unknown(self, group);
         if !lacks.is_empty() {
             plan.looks.extend(lacks);

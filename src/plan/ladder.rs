@@ -36,9 +36,7 @@ impl Context<'_> {
         let Ladder { stop_standalone_after, give_up_after, force_after } = ladder;
         if self.is_reached(since, force_after, plan) {
             self.stop(id, host, plan, force_after, |_| true);
-            if self.is_reached(since, force_after.map(|after| after + FORCE_GRACE), plan) {
-                self.force(id, batches, plan);
-            }
+            self.force(id, host, batches, plan);
         } else if self.is_reached(since, stop_standalone_after, plan) {
             self.stop(id, host, plan, stop_standalone_after, |group| !group.starts_with("service:"));
         }
@@ -66,7 +64,7 @@ impl Context<'_> {
         which: impl Fn(&str) -> bool,
     ) {
         let Some(watch) = &host.watch else { return };
-        let untold: BTreeSet<&TaskArn> = TaskWatch::left(watch).filter(|arn| !watch.told.contains(*arn)).collect();
+        let untold: BTreeSet<&TaskArn> = TaskWatch::left(watch).filter(|arn| !watch.told.contains_key(*arn)).collect();
         let look = Look::Left(id.clone());
         if untold.iter().any(|arn| !watch.groups.contains_key(*arn)) && !self.view.has_looked(&look) {
             plan.looks.insert(look);
@@ -80,8 +78,16 @@ impl Context<'_> {
         }
     }
 
-    /// Nothing more is waited for. Looked at in this pass all the same: what has ended by now need not be forced.
-    fn force(&self, id: &InstanceId, batches: &mut Batches, plan: &mut Plan) {
+    /// Once every task that is left has been told to stop, and has had its time to do so, nothing more is waited for. Looked at
+    /// in this pass all the same: what has ended by now need not be forced.
+    fn force(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
+        let Some(watch) = &host.watch else { return };
+        let told: Option<Vec<Timestamp>> = TaskWatch::left(watch).map(|arn| watch.told.get(arn).copied()).collect();
+        let Some(soonest) = told.and_then(|told| told.into_iter().max()).map(|last| last + FORCE_GRACE) else { return };
+        if self.now < soonest {
+            plan.look_again = earlier(plan.look_again, Some(soonest));
+            return;
+        }
         let look = Look::Host(id.clone());
         if self.view.is_fresh(&look, self.now) {
             batches.terminate.insert(id.clone());

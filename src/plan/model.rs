@@ -118,6 +118,8 @@ pub struct ClusterView {
     pub hold: Option<String>,
     /// Hosts launched earlier are outdated whatever their image.
     pub rotate_before: Option<Timestamp>,
+    /// When a person last let the rotation go on: every wait counts from then.
+    pub resumed: Option<Timestamp>,
     /// The groups that the rotation is about; empty: all.
     pub scope: BTreeSet<GroupName>,
     pub providers: Vec<CapacityProviderName>,
@@ -285,8 +287,8 @@ pub struct TaskWatch {
     pub tasks: BTreeMap<TaskArn, TaskSeen>,
     /// `service:web`, or `family:batch`: of those of which that is known.
     pub groups: BTreeMap<TaskArn, String>,
-    /// Those that we have told to stop.
-    pub told: BTreeSet<TaskArn>,
+    /// Those that we have told to stop, and when.
+    pub told: BTreeMap<TaskArn, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,6 +309,7 @@ impl ClusterView {
             rotation: None,
             hold: None,
             rotate_before: None,
+            resumed: None,
             scope: BTreeSet::new(),
             providers: Vec::new(),
             belonging: BTreeSet::new(),
@@ -458,11 +461,7 @@ impl Host {
     /// not where EC2 says that the instance is ending: ECS and the group hear of that later.
     pub fn serves(&self, now: Timestamp) -> bool {
         let ends = self.ec2.here().is_some_and(|ec2| ec2.state.is_gone());
-        !ends
-            && self.container.here().is_some_and(|container| {
-                container.status == ContainerInstanceStatus::Active
-                    && (container.agent_connected || self.is_briefly_away(container, now))
-            })
+        !ends && self.status() == Some(ContainerInstanceStatus::Active) && self.is_connected(now)
     }
 
     /// A replacement whose agent was never connected is not away: it has not come yet. One that had been registered for long
@@ -477,6 +476,13 @@ impl Host {
     pub fn has_served(&self, long: SignedDuration) -> bool {
         let registered = self.container.here().and_then(|container| container.registered);
         matches!((registered, self.connected), (Some(registered), Some(at)) if at >= registered + long)
+    }
+
+    /// Is its agent connected, or away for a little while only?
+    pub fn is_connected(&self, now: Timestamp) -> bool {
+        let connects =
+            |container: &ContainerInstance| container.agent_connected || self.is_briefly_away(container, now);
+        self.container.here().is_some_and(connects)
     }
 
     /// The image it runs: EC2's word, else the agent's.
@@ -507,7 +513,7 @@ impl TaskWatch {
             last_look: now,
             tasks: tasks.map(|arn| (arn, TaskSeen::NotStopped)).collect(),
             groups: BTreeMap::new(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
         }
     }
 

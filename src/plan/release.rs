@@ -130,6 +130,11 @@ impl Release<'_> {
         self.launches.iter().filter_map(since).max().unwrap_or(Timestamp::MIN)
     }
 
+    /// Would the group's next instance launch with one of these?
+    pub fn launches_rejected(&self, rejected: &BTreeSet<AmiId>) -> bool {
+        self.launches.iter().any(|launch| rejected.contains(&launch.in_use))
+    }
+
     /// What says with which images the group launches now.
     pub fn looks_at_use(&self) -> BTreeSet<Look> {
         self.launches.iter().filter_map(Launching::look_at_use).collect()
@@ -355,12 +360,28 @@ impl<'a> Finder<'a, '_> {
             },
             Err(why) => (in_use.clone(), Some(why)),
         };
-        if rejected(&image) {
-            let (before, back) = self.before(&way, &image, &present)?;
-            let why = refused.unwrap_or_else(|| format!("{image} is rejected: it failed here"));
-            let (windows, root_device) = (present.windows, present.root_device);
-            let (refused, back) = (Some(why), Some(back));
-            return Ok(Launching { image: before, in_use, origin, way, refused, windows, spec, back, root_device });
+        if rejected(&in_use) {
+            match self.before(&way, &in_use, &present) {
+                // First it is put back, at any time; what is newer than both comes when it is the time for that.
+                Ok((before, back)) => {
+                    let why = refused.unwrap_or_else(|| format!("{in_use} is rejected: it failed here"));
+                    let (windows, root_device) = (present.windows, present.root_device);
+                    let (refused, back) = (Some(why), Some(back));
+                    return Ok(Launching {
+                        image: before,
+                        in_use,
+                        origin,
+                        way,
+                        refused,
+                        windows,
+                        spec,
+                        back,
+                        root_device,
+                    });
+                }
+                Err(Stop::Unresolved(_)) if image != in_use => {}
+                Err(stop) => return Err(stop),
+            }
         }
         if let Some(refused) = &refused {
             self.can_stay(&present, &in_use, refused)?;

@@ -151,7 +151,12 @@ impl Context<'_> {
         }
         // Where members are weighted, one for one is not one for one.
         let counts = group.facts.launch.least_weight().is_none();
-        let another = self.another(ours, group, because, &batches.stand_ins).filter(|_| counts);
+        let connected = host.is_connected(self.now);
+        if !connected && because != Because::GivenUp {
+            return false;
+        }
+        // For a host that takes no tasks nobody goes.
+        let another = self.another(ours, group, because, &batches.stand_ins).filter(|_| counts && connected);
         let has_room = group.facts.desired < group.facts.max || group.facts.desired > group.facts.min;
         let give_back = |instead| GiveBack { at: self.now, desired: group.facts.desired, instead };
         match another {
@@ -162,7 +167,11 @@ impl Context<'_> {
             }
             // A group of a fixed size: what never registered makes room for one on the image of before, and then the host
             // can go its way.
-            Some(another) if self.never_registered(&another) && self.launches_the_release(&ours.group) => {
+            Some(another)
+                if because == Because::Failed
+                    && self.never_registered(&another)
+                    && self.launches_the_release(&ours.group) =>
+            {
                 batches.stand_ins.insert(another.clone());
                 self.ends(&ours.group, &another, false, plan);
                 true
@@ -249,9 +258,17 @@ impl Context<'_> {
             self.stays_out(id, give_back, plan);
             return;
         };
-        let look = Look::Group(ours.group.clone());
-        if !self.view.is_fresh(&look, self.now) {
-            plan.looks.insert(look);
+        // Another worker may have chosen somebody else at the same time: what stands on the host is what is done.
+        let settled = give_back.at + READS_LAG;
+        if self.now < settled {
+            plan.look_again = earlier(plan.look_again, Some(settled));
+            return;
+        }
+        // And it may drain after all, by one that had not heard of it.
+        let looks = [Look::Instance(id.clone()), Look::Host(id.clone()), Look::Group(ours.group.clone())];
+        let stale: Vec<Look> = looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now)).collect();
+        if !stale.is_empty() {
+            plan.looks.extend(stale);
             return;
         }
         let Some(group) = self.view.groups.get(&ours.group) else {
@@ -259,6 +276,8 @@ impl Context<'_> {
             return;
         };
         if !group.is_ours_to_touch() {
+            let why = format!("{} has opted out, or does not belong to this cluster any more", ours.group);
+            plan.problems.insert(Problem::NotGivenBack { host: id.clone(), why });
             return;
         }
         let is_there = |id: &InstanceId| {
@@ -268,7 +287,9 @@ impl Context<'_> {
         let (desired, room) = (group.facts.desired, group.facts.desired < group.facts.max);
         match (self.memberships.contains_key(id), is_there(instead)) {
             (true, false) => self.is_back(id, host, give_back, batches, plan),
-            (true, true) => self.takes_out(&ours.group, instead, batches, plan),
+            (true, true) if desired > give_back.desired => self.takes_out(&ours.group, instead, batches, plan),
+            // Somebody has taken one out already.
+            (true, true) => self.is_back(id, host, give_back, batches, plan),
             (false, true) if room => attaches(&ours.group, id, plan),
             (false, true) => self.takes_out(&ours.group, instead, batches, plan),
             (false, false) if desired < give_back.desired => attaches(&ours.group, id, plan),

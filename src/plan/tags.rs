@@ -16,6 +16,7 @@ const ENABLED: &str = "enabled";
 const ROTATION: &str = "rotation";
 const HOLD: &str = "hold";
 const ROTATE_BEFORE: &str = "rotate-before";
+const RESUMED: &str = "resumed";
 const GROUPS: &str = "groups";
 const GROUP: &str = "group";
 const SINCE: &str = "since";
@@ -95,6 +96,7 @@ pub struct ClusterTags {
     pub rotation: Option<Rotation>,
     pub hold: Option<String>,
     pub rotate_before: Option<Timestamp>,
+    pub resumed: Option<Timestamp>,
     pub scope: BTreeSet<GroupName>,
 }
 
@@ -104,6 +106,8 @@ pub struct RotationTags<'a> {
     pub rotation: &'a Rotation,
     pub hold: Option<&'a str>,
     pub rotate_before: Option<Timestamp>,
+    /// When a person last let it go on.
+    pub resumed: Option<Timestamp>,
     /// Empty: all groups.
     pub scope: &'a BTreeSet<GroupName>,
 }
@@ -210,6 +214,7 @@ impl Tags {
             rotation: self.get(tags, ROTATION).and_then(|text| text.parse().ok()),
             hold: self.get(tags, HOLD).map(ToOwned::to_owned),
             rotate_before: self.get(tags, ROTATE_BEFORE).and_then(|text| text.parse().ok()),
+            resumed: self.get(tags, RESUMED).and_then(|text| text.parse().ok()),
             scope: self
                 .get(tags, GROUPS)
                 .map(|text| text.split_whitespace().map(GroupName::from).collect())
@@ -230,6 +235,7 @@ impl Tags {
             (self.key(ROTATION), wanted.rotation.to_string()),
             (self.key(HOLD), wanted.hold.map(readable).unwrap_or_default()),
             (self.key(ROTATE_BEFORE), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
+            (self.key(RESUMED), wanted.resumed.map(|resumed| resumed.to_string()).unwrap_or_default()),
             (self.key(GROUPS), scope),
         ]))
     }
@@ -505,7 +511,13 @@ mod tests {
         let rotation: Rotation = "prod/1 held 2026-01-14T03:00:00Z".parse().unwrap();
         let reason = format!("drain of i-1 (3 tasks; \"web\") {}", "x".repeat(400));
         let scope = BTreeSet::new();
-        let wanted = RotationTags { rotation: &rotation, hold: Some(&reason), rotate_before: None, scope: &scope };
+        let wanted = RotationTags {
+            rotation: &rotation,
+            hold: Some(&reason),
+            rotate_before: None,
+            resumed: None,
+            scope: &scope,
+        };
         let written = tags().write_cluster(&wanted).unwrap();
         let text = &written["ecs-rotator:hold"];
         assert_eq!(text.chars().count(), 256);
@@ -518,12 +530,14 @@ mod tests {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
         let scope: BTreeSet<GroupName> = ["web".into(), "api".into()].into();
         let before = Some(time("2026-01-14T03:00:00.5Z"));
-        let forced = RotationTags { rotation: &rotation, hold: None, rotate_before: before, scope: &scope };
+        let forced =
+            RotationTags { rotation: &rotation, hold: None, rotate_before: before, resumed: before, scope: &scope };
         let mut on_the_cluster = tags().write_cluster(&forced).unwrap();
         let read = tags().read_cluster(&on_the_cluster);
-        assert_eq!((read.rotate_before, read.scope), (before, scope));
+        assert_eq!((read.rotate_before, read.resumed, read.scope), (before, before, scope));
         let nothing = BTreeSet::new();
-        let plain = RotationTags { rotation: &rotation, hold: None, rotate_before: None, scope: &nothing };
+        let plain =
+            RotationTags { rotation: &rotation, hold: None, rotate_before: None, resumed: None, scope: &nothing };
         on_the_cluster.extend(tags().write_cluster(&plain).unwrap());
         let read = tags().read_cluster(&on_the_cluster);
         assert_eq!((read.rotate_before, read.scope, read.hold), (None, nothing, None));
@@ -534,7 +548,8 @@ mod tests {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
         for scope in [["x".repeat(200), "y".repeat(200)], ["a group".to_owned(), "b".to_owned()]] {
             let scope = scope.into_iter().map(GroupName::new).collect();
-            let wanted = RotationTags { rotation: &rotation, hold: None, rotate_before: None, scope: &scope };
+            let wanted =
+                RotationTags { rotation: &rotation, hold: None, rotate_before: None, resumed: None, scope: &scope };
             assert_eq!(tags().write_cluster(&wanted), Err(ScopeTooLong));
         }
     }

@@ -99,14 +99,18 @@ async fn a_policy_changes_where_it_is_asked_to_and_nowhere_else() {
     create_mixed_group(account).await;
     let (web, api) = (account.templates["web"].as_str(), account.templates["api"].as_str());
     let expected = |base: u64, own: u64, image: &str| {
-        let of =
-            |kind: &str| Override { instance_type: Some(kind.to_owned()), template: None, image: None, weight: None };
+        let of = |kind: &str, weight| Override {
+            instance_type: Some(kind.to_owned()),
+            template: None,
+            image: None,
+            weight: Some(weight),
+        };
         let number = VersionRule::Number;
         let overrides = vec![
-            of("m5.large"),
-            Override { template: Some(spec(api, number(own))), ..of("m7g.large") },
-            Override { template: Some(spec(api, VersionRule::Latest)), ..of("m7g.xlarge") },
-            Override { image: Some(image.to_owned()), ..of("m6i.large") },
+            of("m5.large", 2),
+            Override { template: Some(spec(api, number(own))), ..of("m7g.large", 1) },
+            Override { template: Some(spec(api, VersionRule::Latest)), ..of("m7g.xlarge", 3) },
+            Override { image: Some(image.to_owned()), ..of("m6i.large", 1) },
         ];
         Launch::Mixed { base: spec(web, number(base)), overrides }
     };

@@ -1,0 +1,40 @@
+# syntax=docker/dockerfile:1
+# docker buildx build --platform linux/amd64,linux/arm64 .
+#
+# Without --platform=$BUILDPLATFORM: each architecture is built by a machine (or an emulation) of its own kind, so that no
+# cross compiler is needed. The workflow that releases has one runner for each.
+
+# The toolchain of rust-toolchain.toml; musl, so that the binary needs no library.
+FROM rust:1.95.0-alpine3.22 AS toolchain
+# ring compiles C. The versions of Alpine's packages go with those of the base image and are not kept for long.
+# hadolint ignore=DL3018
+RUN apk add --no-cache musl-dev gcc make ca-certificates
+WORKDIR /src
+
+# What others wrote, with nothing of ours in it but the manifests: rebuilt when Cargo.lock changes, not when a source does.
+FROM toolchain AS dependencies
+COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+RUN mkdir src \
+    && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked
+
+FROM dependencies AS build
+COPY src src
+# Cargo goes by the time of a file, and those copied may be older than the empty ones that were just compiled.
+RUN touch src/main.rs src/lib.rs \
+    && cargo build --release --locked --bin ecs-rotator \
+    && cp target/release/ecs-rotator /ecs-rotator
+
+# The binary and the certificates that rustls reads there; no shell, no library, nobody's password.
+FROM scratch
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="ecs-rotator" \
+      org.opencontainers.image.description="Replaces every EC2 host of an Amazon ECS cluster when a new AMI is released" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+COPY --from=toolchain /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /ecs-rotator /ecs-rotator
+USER 65532:65532
+ENTRYPOINT ["/ecs-rotator"]
+CMD ["run"]
