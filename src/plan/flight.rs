@@ -90,7 +90,7 @@ impl Context<'_> {
         }
         let Some(facts) = self.view.groups.get(group) else { return };
         // Held: it is still in its group and takes tasks, so it is safest where it is.
-        let held = self.view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
+        let held = self.is_held();
         match member.lifecycle {
             Lifecycle::InService | Lifecycle::Standby if facts.launches_suspended() => {
                 let timeout = self.replacement_timeout(group);
@@ -135,6 +135,9 @@ impl Context<'_> {
             // A person may have stopped it through another worker, which sends the host back already.
             Some(true) if !self.view.is_fresh(&Look::Cluster, self.now) => {
                 plan.looks.insert(Look::Cluster);
+            }
+            Some(true) if self.is_held() && !self.view.is_fresh(&Look::Instance(id.clone()), self.now) => {
+                plan.looks.insert(Look::Instance(id.clone()));
             }
             Some(true) if host.draining_since.is_none() => {
                 batches.mark.insert(id.clone());
@@ -328,6 +331,10 @@ impl Context<'_> {
         } else {
             plan.looks.insert(Look::Host(id.clone()));
         }
+    }
+
+    fn is_held(&self) -> bool {
+        self.view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held)
     }
 
     /// A wait with an end: noted while it lasts, a problem afterwards.
