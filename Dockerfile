@@ -4,8 +4,9 @@
 # Without --platform=$BUILDPLATFORM: each architecture is built by a machine (or an emulation) of its own kind, so that no
 # cross compiler is needed. The workflow that releases has one runner for each.
 
-# The toolchain of rust-toolchain.toml; musl, so that the binary needs no library.
-FROM rust:1.95.0-alpine3.22 AS toolchain
+# The toolchain of rust-toolchain.toml (which is not copied: rustup would fetch the linters that it names). Alpine's is
+# musl, so that the binary needs no library.
+FROM rust:1.95.0-alpine AS toolchain
 # ring compiles C. The versions of Alpine's packages go with those of the base image and are not kept for long.
 # hadolint ignore=DL3018
 RUN apk add --no-cache musl-dev gcc make ca-certificates
@@ -13,7 +14,7 @@ WORKDIR /src
 
 # What others wrote, with nothing of ours in it but the manifests: rebuilt when Cargo.lock changes, not when a source does.
 FROM toolchain AS dependencies
-COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
+COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \

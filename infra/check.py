@@ -166,6 +166,7 @@ def check_files():
     check(f"the template ({size} bytes) is deployed without a bucket", size <= LONGEST_TEMPLATE, f"over {LONGEST_TEMPLATE}")
     check_hardening()
     check_terraform()
+    check_toolchain()
 
 
 def check_hardening():
@@ -191,6 +192,11 @@ def check_terraform():
         got = _plain(default.group(1)) if default else None
         if not block or got != (None if want is None else str(want)):
             check(f"the Terraform variable {variable} has the default of {name}", False, f"{got!r}, not {want!r}")
+
+
+def check_toolchain():
+    channel = re.search(r'channel = "(.*?)"', (INFRA.parent / "rust-toolchain.toml").read_text()).group(1)
+    check(f"the image is built by Rust {channel}, as everything else", f"FROM rust:{channel}-alpine" in (INFRA.parent / "Dockerfile").read_text())
 
 
 def _plain(value):
@@ -264,8 +270,7 @@ def check_queues(emulator):
     conditions = allowed[0]["Condition"]
     check("only EventBridge may send, for these rules of this account",
           len(allowed) == 1 and allowed[0]["Principal"] == {"Service": "events.amazonaws.com"}
-          and set(conditions["ArnEquals"]["aws:SourceArn"]) == arns
-          and conditions["StringEquals"]["aws:SourceAccount"] == ACCOUNT)
+          and set(conditions["ArnEquals"]["aws:SourceArn"]) == arns and all(f":{ACCOUNT}:rule/" in arn for arn in arns))
 
 
 def check_schedule(emulator):
@@ -337,7 +342,7 @@ def check_optional(emulator):
     check("without further parameters the role has the policies worker and own-events", set(before) == {"worker", "own-events"}, set(before))
     done = emulator.deploy("StopStandaloneAfter=20m", f"PinnedTemplateRoles=arn:aws:iam::{ACCOUNT}:role/hosts", "GateAlarms=errors",
                            "ReleaseParameterPrefix=/hosts/", "Workers=2", "ParameterPrefixes=/images/,/golden/", "HostEvents=all",
-                           "MaxInFlightCluster=3", "EventBus=")
+                           "MaxInFlightCluster=3", "EventBus=", "GroupNames=web-*")
     check("the stack is updated in place with everything that is optional", done.returncode == 0, done.stdout + done.stderr)
     after = emulator.role_policies()
     check("each parameter switches on its policy, and an empty bus its own off",
@@ -350,6 +355,8 @@ def check_optional(emulator):
     match = lambda rule, file, **change: events.test_event_pattern(
         EventPattern=events.describe_rule(Name=emulator.resource(rule))["EventPattern"], Event=changed(file, **change))["Result"]
     check("the second prefix wakes", match("ParametersRule", "parameter-updated", name="/golden/al2023"))
+    check("a failed launch wakes for the groups that are named, and no other", match("LaunchesRule", "launch-unsuccessful")
+          and not match("LaunchesRule", "launch-unsuccessful", AutoScalingGroupName="batch-asg"))
     check("with HostEvents=all every event of a host wakes", match("HostsRule", "host-old-agent-away"))
     check("and those of another cluster still do not", not match("HostsRule", "host-draining-of-other-cluster"))
 

@@ -1,11 +1,13 @@
 //! Who goes next: how many hosts of a group may start their way out now, and which.
 //!
 //! Several workers may plan at once, each on facts that can be a little old, and there is no lock. The budget holds all
-//! the same because of three things together:
+//! the same because of four things together:
 //! - **The order is a fixed one.** A host's place depends on the hosts of its zone that were launched *after* it, and those
 //!   do not change while the old ones go. Hosts in flight are always a prefix of that order. A worker that does not see
 //!   some of them yet therefore picks exactly those before any other, and tagging or detaching a host twice is harmless.
 //! - **The tag comes before the detach**, so whoever sees that a host is missing in the group can see why.
+//! - **The release must be the same for all.** Where a group launches in several ways, a worker whose reads lag behind sees other
+//!   hosts as outdated, and another one as the first: nobody is taken before such reads can no longer be that old.
 //! - **The group must be whole** beyond what the hosts in flight explain: a worker that sees a detached host's place empty
 //!   but not its tag sees a group that is not whole, and admits nobody.
 
