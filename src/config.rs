@@ -5,13 +5,14 @@
 //! anything is done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use clap::Args;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
-use crate::id::{AlarmName, ClusterName, GroupName};
+use crate::id::{AlarmName, BusName, ClusterName, GroupName};
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
 use crate::plan::policy::{
@@ -211,6 +212,45 @@ pub struct PaceArgs {
         value_parser = visibility
     )]
     visibility_timeout: SignedDuration,
+}
+
+/// What the worker tells of itself.
+#[derive(Args, Debug)]
+pub struct TellArgs {
+    /// The EventBridge bus that gets events of our own (source `ecs-rotator`), by name or ARN [default: none]
+    #[arg(long, env = "ECS_ROTATOR_EVENT_BUS", value_name = "BUS", default_value = "", hide_default_value = true)]
+    event_bus: String,
+
+    /// Where to answer `/healthz` and `/metrics`, as `127.0.0.1:8080` [default: nowhere]
+    #[arg(long, env = HTTP_VARIABLE, value_name = "ADDRESS", default_value = "", hide_default_value = true, value_parser = address)]
+    http: AddressOrNothing,
+}
+
+/// An address and a port, or an empty text.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressOrNothing(pub Option<SocketAddr>);
+
+pub const HTTP_VARIABLE: &str = "ECS_ROTATOR_HTTP";
+
+pub fn address(text: &str) -> Result<AddressOrNothing, BadSetting> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(AddressOrNothing(None));
+    }
+    text.parse()
+        .map(|address| AddressOrNothing(Some(address)))
+        .map_err(|_| bad("an address and a port, as `127.0.0.1:8080`", text))
+}
+
+impl TellArgs {
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.0
+    }
+
+    pub fn apply(self, settings: Settings) -> Settings {
+        let bus = self.event_bus.trim();
+        Settings { event_bus: (!bus.is_empty()).then(|| BusName::new(bus)), ..settings }
+    }
 }
 
 impl RotationArgs {

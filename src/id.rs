@@ -72,6 +72,8 @@ ids! {
     ParameterName,
     /// The name of a CloudWatch alarm, metric or composite.
     AlarmName,
+    /// The name or ARN of an EventBridge bus.
+    BusName,
     /// An availability zone, `eu-west-1a`.
     Zone,
     /// What SQS wants back when a message is deleted or its visibility changes.

@@ -36,3 +36,5 @@ pub mod event;
 pub mod id;
 pub mod plan;
 pub mod sim;
+#[cfg(feature = "aws")]
+pub mod web;

@@ -7,7 +7,7 @@
 //!
 //! [`Aws::perform`] is one exhaustive match from `Request` to the function that makes the call: `queue` (SQS), `cluster`
 //! and `services` (ECS), `fleet` and `groups` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images`
-//! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `locate` (this worker). `convert` turns AWS's types
+//! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `notices` (EventBridge), `locate` (this worker). `convert` turns AWS's types
 //! into ours, `error` and `codes`
 //! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start.
 
@@ -21,6 +21,7 @@ mod fleet;
 mod groups;
 mod images;
 mod locate;
+mod notices;
 mod parameters;
 mod policy;
 mod preflight;
@@ -43,6 +44,7 @@ pub struct Aws {
     autoscaling: aws_sdk_autoscaling::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     ec2: aws_sdk_ec2::Client,
+    eventbridge: aws_sdk_eventbridge::Client,
     ssm: aws_sdk_ssm::Client,
     queue_url: String,
     region: String,
@@ -122,6 +124,7 @@ impl Aws {
             R::DescribeImages { query, page } => self.describe_images(query, page).await,
             R::GetParameters { names } => self.get_parameters(names).await,
             R::PutParameter { name, image, data_type } => self.put_parameter(name, image, data_type).await,
+            R::PutEvents { bus, notices } => self.put_events(bus, notices).await,
             R::LocateSelf => self.locate_self().await,
         }
     }

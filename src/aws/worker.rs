@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -11,21 +12,30 @@ use tracing::Instrument as _;
 use super::Aws;
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::engine::Engine;
+use crate::web::Published;
 
 /// Fargate kills 30 seconds after the signal, unless told otherwise: what is not handed back to the queue by then comes
 /// back by itself when its visibility ends.
 const GRACE: Duration = Duration::from_secs(20);
 
+const PUBLISHED_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
 type Answer = (RequestId, Result<Reply, Failure>);
 
 /// Runs until `shutdown` is ready, and then until the engine has ended or 20 seconds are over. Gives the engine back, for its
 /// counters.
-pub async fn run(mut engine: Engine, aws: Aws, shutdown: impl Future<Output = ()>) -> Engine {
+pub async fn run(
+    mut engine: Engine,
+    aws: Aws,
+    publish: &watch::Sender<Published>,
+    shutdown: impl Future<Output = ()>,
+) -> Engine {
     let aws = Arc::new(aws);
     let mut calls = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
         perform_all(&mut engine, &aws, &mut calls);
+        publish_vitals(&engine, publish);
         tokio::select! {
             () = &mut shutdown => break,
             Some(answer) = calls.join_next() => hand_back(&mut engine, answer),
@@ -41,6 +51,14 @@ pub async fn run(mut engine: Engine, aws: Aws, shutdown: impl Future<Output = ()
         );
     }
     engine
+}
+
+/// At most once a second: a storm of messages is not to be counted a hundred times over.
+fn publish_vitals(engine: &Engine, publish: &watch::Sender<Published>) {
+    let at = now();
+    if at.duration_since(publish.borrow().at) >= PUBLISHED_EVERY {
+        publish.send_replace(Published { at, vitals: Arc::new(engine.vitals()) });
+    }
 }
 
 async fn end(engine: &mut Engine, aws: &Arc<Aws>, calls: &mut JoinSet<Answer>) {

@@ -4,8 +4,11 @@
 mod control;
 mod demo;
 #[cfg(feature = "aws")]
+mod health;
+#[cfg(feature = "aws")]
 mod log;
 pub mod plan;
+mod policy;
 #[cfg(feature = "aws")]
 mod run;
 
@@ -72,6 +75,9 @@ enum Command {
     Abort(control::AbortArgs),
     #[cfg(feature = "aws")]
     Plan(plan::PlanArgs),
+    #[cfg(feature = "aws")]
+    Health(health::HealthArgs),
+    Policy(policy::PolicyArgs),
     Demo(demo::DemoArgs),
 }
 
@@ -111,6 +117,9 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "aws")]
         // Without the type that says another code: whatever went wrong, it could not tell.
         Command::Plan(args) => plan::plan(args).map_err(|error| anyhow::Error::msg(one_line(&error))),
+        #[cfg(feature = "aws")]
+        Command::Health(args) => health::health(&args),
+        Command::Policy(args) => policy::policy(args),
         Command::Demo(args) => demo::demo(args),
     }
 }

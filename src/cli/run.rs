@@ -2,18 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::log::{self, LogFormat};
 use crate::aws::{self, Aws};
-use crate::config::{PaceArgs, QueueArgs, RotationArgs};
+use crate::config::{PaceArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::engine::{Engine, Settings};
-use crate::id::{ClusterName, GroupName};
+use crate::id::{BusName, ClusterName, GroupName};
+use crate::web::{self, Published};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +49,8 @@ pub struct RunArgs {
     rotation: RotationArgs,
     #[command(flatten)]
     pace: PaceArgs,
+    #[command(flatten)]
+    tell: TellArgs,
     /// Form of the log, on stderr
     #[arg(long, env = "ECS_ROTATOR_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -55,30 +61,36 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     for event in args.rotation.ignored_events() {
         tracing::warn!(event, "freezes nothing");
     }
-    let settings = args.pace.apply(args.rotation.into_settings()?);
+    let http = args.tell.http();
+    let settings = args.tell.apply(args.pace.apply(args.rotation.into_settings()?));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let ended = runtime.block_on(work(&args.queue.queue_url, settings));
+    let ended = runtime.block_on(work(&args.queue.queue_url, settings, http));
     // A call that is still under way is of no more use; its thread is not waited for.
     runtime.shutdown_background();
     ended.map(|()| ExitCode::from(super::exit::OK))
 }
 
-async fn work(queue_url: &str, settings: Settings) -> anyhow::Result<()> {
+async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>) -> anyhow::Result<()> {
     let mut shutdown = pin!(signalled().context("listen for signals")?);
     let aws = Aws::connect(queue_url).await?;
     announce(&settings, queue_url, aws.region());
+    let started = Published { at: aws::now(), vitals: Arc::default() };
+    let (publish, published) = watch::channel(started);
+    if let Some(address) = http {
+        web::serve(address, published, aws::now).await?;
+    }
     tokio::select! {
         usable = aws.preflight() => usable?,
         () = &mut shutdown => return Ok(()),
     }
-    let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, shutdown).await;
+    let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, &publish, shutdown).await;
     farewell(&engine);
     Ok(())
 }
 
 /// The one line that says what this worker is going to do.
 fn announce(settings: &Settings, queue: &str, region: &str) {
-    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _ } = settings;
+    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _, event_bus } = settings;
     let named = |(cluster, groups): (&ClusterName, &BTreeSet<GroupName>)| {
         groups.iter().map(|group| format!("{cluster}={group}")).collect::<Vec<_>>()
     };
@@ -107,6 +119,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         alarms = policy.alarms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(","),
         window = policy.calendar.windows.as_ref().map(tracing::field::display),
         sweep_interval = format_args!("{sweep_interval:#}"),
+        event_bus = event_bus.as_ref().map(BusName::as_str),
         "replaces the hosts of these clusters when their image is released"
     );
 }

@@ -8,8 +8,12 @@
 //! for single items is part of the reply (`failures`), not an error.
 
 mod facts;
+mod notice;
+pub mod permissions;
 
 use std::collections::BTreeMap;
+
+pub use notice::{News, Notice, SOURCE};
 
 pub use facts::{
     Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
@@ -19,12 +23,13 @@ pub use facts::{
 };
 
 use crate::id::{
-    AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, PageToken,
-    ParameterName, Receipt, ServiceArn, TaskArn, TemplateId,
+    AlarmName, AmiId, BusName, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId,
+    PageToken, ParameterName, Receipt, ServiceArn, TaskArn, TemplateId,
 };
 
 /// One call to AWS. Named after the operation it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
+#[strum_discriminants(name(Operation), vis(pub), derive(strum::EnumIter), doc = "A kind of call: a [`Request`] without what it says.")]
 pub enum Request {
     /// SQS. Long poll for at most ten messages; they stay invisible for `visibility_seconds`.
     ReceiveMessage { wait_seconds: u32, visibility_seconds: u32 },
@@ -124,6 +129,9 @@ pub enum Request {
     GetParameters { names: Vec<ParameterName> },
     /// SSM: a new value of a parameter that exists. `data_type`: what it had (`aws:ec2:image` makes SSM check the id later).
     PutParameter { name: ParameterName, image: AmiId, data_type: Option<String> },
+
+    /// EventBridge, at most 10: what the worker tells of its own, on this bus.
+    PutEvents { bus: BusName, notices: Vec<Notice> },
 
     /// The task metadata endpoint: on which container instance does this worker itself run? (None on Fargate, or outside ECS.)
     LocateSelf,
@@ -228,6 +236,8 @@ pub enum Reply {
     SelfLocation(Option<ContainerInstanceArn>),
     /// `DeleteMessageBatch`, `ChangeMessageVisibilityBatch`: the entries that failed (usually: the receipt has expired).
     QueueBatch { failures: Vec<ItemFailure> },
+    /// `PutEvents`: how many of them the bus did not take, and why the first one was not.
+    NoticesPut { failures: Vec<ItemFailure> },
     /// Any other call that changes something: done, or already so.
     Done,
 }
@@ -321,6 +331,7 @@ impl Request {
             Request::DescribeImages { .. } => "DescribeImages",
             Request::GetParameters { .. } => "GetParameters",
             Request::PutParameter { .. } => "PutParameter",
+            Request::PutEvents { .. } => "PutEvents",
             Request::LocateSelf => "LocateSelf",
         }
     }
@@ -366,6 +377,7 @@ impl Request {
             | Request::DeleteLaunchTemplateVersions { .. }
             | Request::GetParameters { .. }
             | Request::PutParameter { .. }
+            | Request::PutEvents { .. }
             | Request::LocateSelf => {}
         }
         request

@@ -7,7 +7,7 @@ use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::Purpose;
-use super::{Context, acts};
+use super::{Context, acts, news};
 use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
 use crate::id::{AmiId, ClusterName, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
@@ -35,7 +35,7 @@ impl Pass {
                 self.acted = true;
                 self.done(&act, reply, request, state, context);
             }
-            (Ok(_), Purpose::Tags(change)) => state.tags_written(*change),
+            (Ok(_), Purpose::Tags(change)) => state.tags_written(*change, context.now),
             (Ok(reply), Purpose::Blockers(host)) => self.explained(reply, &host, state, context),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
@@ -96,6 +96,7 @@ impl Pass {
                 if let Act::Prune { template, versions } = act {
                     info!(%cluster, %template, ?versions, "old template versions of ours deleted");
                 }
+                state.news.extend(news::of_act(act, view, context.now));
                 acts::done(act, request, view, context.tags, context.now);
             }
         }
@@ -384,6 +385,7 @@ fn absorb_reply(
         | Reply::TemplateVersion(_)
         | Reply::SelfLocation(_)
         | Reply::QueueBatch { .. }
+        | Reply::NoticesPut { .. }
         | Reply::Done => {
             error!(operation = request.operation(), "an answer of the wrong kind: this is a defect of ecs-rotator");
             None

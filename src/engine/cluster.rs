@@ -9,16 +9,18 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::commands::{Wanted, followed};
+use super::news;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
 use super::wire::TagChange;
+use crate::effect::Notice;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
 use crate::plan::model::{ClusterView, Tenants};
 use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};
-use crate::plan::{Plan, is_in_flight};
+use crate::plan::{Plan, WaitsFor, is_in_flight};
 
 #[derive(Debug)]
 pub struct ClusterState {
@@ -53,6 +55,13 @@ pub struct ClusterState {
     not_now: BTreeMap<GroupName, String>,
     /// Waits of hosts that were explained, as they were told last.
     explained: BTreeMap<InstanceId, String>,
+    /// How many hosts were in which phase at the last look, and for what they waited.
+    pub counts: BTreeMap<Phase, u32>,
+    pub waits: BTreeMap<WaitsFor, u32>,
+    /// When the rotation opened that this worker has just closed.
+    pub closed: Option<Timestamp>,
+    /// What is to be told of our own.
+    pub news: Vec<Notice>,
 }
 
 impl ClusterState {
@@ -78,6 +87,10 @@ impl ClusterState {
             refused: BTreeMap::new(),
             not_now: BTreeMap::new(),
             explained: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            closed: None,
+            news: Vec::new(),
         }
     }
 
@@ -149,6 +162,10 @@ impl ClusterState {
             info!(cluster = %self.name, %host, "{phase}");
         }
         self.phases = now;
+        self.counts.clear();
+        for phase in plan.phases.values() {
+            *self.counts.entry(*phase).or_default() += 1;
+        }
         let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
         let aside: BTreeSet<InstanceId> = aside.collect();
         for host in aside.difference(&self.set_aside) {
@@ -160,7 +177,9 @@ impl ClusterState {
     /// Remembers who is kept waiting, and says in the log what is new about it.
     pub fn note_waits(&mut self, plan: &Plan, now: Timestamp) {
         let mut explained = BTreeMap::new();
+        self.waits.clear();
         for wait in &plan.waits {
+            *self.waits.entry(wait.waits_for).or_default() += 1;
             let line = wait.to_string();
             if wait.why.is_some() {
                 if self.explained.get(&wait.host) != Some(&line) {
@@ -231,10 +250,14 @@ impl ClusterState {
     }
 
     /// The cluster's tags say so now.
-    pub fn tags_written(&mut self, change: TagChange) {
+    pub fn tags_written(&mut self, change: TagChange, now: Timestamp) {
         self.cannot_tell = false;
+        self.news.extend(news::of_change(&self.arn, self.view.as_ref(), &change, &self.held_for, now));
         let Some(view) = &mut self.view else { return };
         let Wanted { rotation, hold, scope, .. } = &change.wanted;
+        if rotation.state == RotationState::Closed {
+            self.closed = rotation.id.opened();
+        }
         let groups = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
         let (cluster, id, state) = (&self.name, &rotation.id, rotation.state.word());
         let force = change.wanted.rotate_before.is_some();

@@ -20,12 +20,14 @@ mod cluster;
 mod commands;
 mod inbox;
 mod looks;
+mod news;
 mod pass;
 mod patience;
 mod releases;
 mod relevance;
 mod route;
 pub mod survey;
+pub mod vitals;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +38,7 @@ use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
 use crate::effect::{Failure, Reply, Request, RequestId};
-use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
+use crate::id::{BusName, ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
 use census::Census;
@@ -45,6 +47,7 @@ use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
 use releases::ReleaseCheck;
+use vitals::Pulse;
 use wire::{Call, Owner, Wire, is_worth_another_try};
 
 /// Passes under way at once.
@@ -67,6 +70,8 @@ pub struct Settings {
     pub sweep_interval: SignedDuration,
     /// How long a message stays invisible after a receive; extended while it is worked on.
     pub visibility: SignedDuration,
+    /// The EventBridge bus on which the worker tells what it has done.
+    pub event_bus: Option<BusName>,
 }
 
 impl Default for Settings {
@@ -78,6 +83,7 @@ impl Default for Settings {
             policy: Policy::default(),
             sweep_interval: SignedDuration::from_mins(5),
             visibility: SignedDuration::from_secs(120),
+            event_bus: None,
         }
     }
 }
@@ -170,6 +176,7 @@ pub struct Engine {
     /// Clusters that are none of ours, and whose events come here.
     strangers: BTreeSet<ClusterArn>,
     counters: Counters,
+    pulse: Pulse,
     stopping: bool,
 }
 
@@ -196,6 +203,7 @@ impl Engine {
             worker: None,
             strangers: BTreeSet::new(),
             counters: Counters::default(),
+            pulse: Pulse::default(),
             stopping: false,
             settings,
         };
@@ -209,6 +217,7 @@ impl Engine {
             warn!(id = id.0, "an answer that nobody waits for");
             return;
         };
+        self.pulse.answered(call.request.operation(), &reply, now);
         let passing = |failure: &&Failure| !self.stopping && is_worth_another_try(&call, failure);
         if let Some(failure) = reply.as_ref().err().filter(passing) {
             let delay = patience::between_tries(call.failures, &mut self.rng);
@@ -227,6 +236,7 @@ impl Engine {
                 }
             }
             Owner::Locate => self.take_location(reply),
+            Owner::News => news::take(reply),
             Owner::Releases => self.take_releases(reply, &request, now),
             Owner::Census => self.take_census(reply, &request, now),
             Owner::Pass(..) if self.stopping => {}
@@ -297,6 +307,7 @@ impl Engine {
         self.wire.turn(now);
         self.turn_census(now);
         self.start_passes(now);
+        self.tell_news();
         self.inbox.turn(&mut self.wire, self.knows_clusters, now);
     }
 
@@ -372,6 +383,10 @@ impl Engine {
             return;
         }
         state.patience.succeeded();
+        self.pulse.passed = Some(now);
+        if let Some(opened) = state.closed.take() {
+            self.pulse.closed(opened, now);
+        }
         let sharing = note_owners(&mut self.owners, state);
         let missed_events = std::mem::take(&mut state.missed_events);
         state.rest();

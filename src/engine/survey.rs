@@ -121,7 +121,7 @@ impl Survey {
                 }
             }
             // No survey has a queue, or a memory.
-            Owner::Receive | Owner::Delete(_) | Owner::Extend | Owner::Releases => {}
+            Owner::Receive | Owner::Delete(_) | Owner::Extend | Owner::Releases | Owner::News => {}
         }
         self.turn(now);
     }

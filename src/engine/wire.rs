@@ -25,6 +25,8 @@ pub enum Owner {
     Locate,
     /// The parameters that settled clusters follow.
     Releases,
+    /// What was told of our own.
+    News,
     Pass(ClusterArn, Purpose),
 }
 
@@ -67,6 +69,10 @@ const MOST_TRIES: u32 = 4;
 /// rest on must be fresh.
 pub fn is_worth_another_try(call: &Call, failure: &Failure) -> bool {
     let passing = matches!(failure.kind, FailureKind::Throttled | FailureKind::Transient);
+    if matches!(call.owner, Owner::News) {
+        // One that may have arrived is not told again.
+        return failure.kind == FailureKind::Throttled && call.failures < MOST_TRIES;
+    }
     let explains = matches!(call.owner, Owner::Pass(_, Purpose::Blockers(_)));
     let look = explains
         || matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate | Owner::Releases);

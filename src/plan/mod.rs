@@ -188,7 +188,7 @@ pub struct Wait {
     pub why: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitsFor {
     /// That launches are no longer suspended, so that it can be detached.
     Launches,
@@ -208,6 +208,20 @@ impl WaitsFor {
     /// All there are, each of which ends: `tests/waits.rs` says how.
     pub const ALL: [Self; 6] =
         [Self::Launches, Self::Replacement, Self::LastTask, Self::Bake, Self::Settle, Self::Return];
+}
+
+impl WaitsFor {
+    /// In one word, as a label.
+    pub const fn word(self) -> &'static str {
+        match self {
+            WaitsFor::Launches => "launches",
+            WaitsFor::Replacement => "replacement",
+            WaitsFor::LastTask => "last-task",
+            WaitsFor::Bake => "bake",
+            WaitsFor::Settle => "settle",
+            WaitsFor::Return => "return",
+        }
+    }
 }
 
 impl std::fmt::Display for WaitsFor {

@@ -121,6 +121,12 @@ impl RotationId {
         &self.0
     }
 
+    /// None: it is not one of ours.
+    pub fn opened(&self) -> Option<Timestamp> {
+        let (_, opened) = self.0.rsplit_once('/')?;
+        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", opened).ok()?.in_tz("UTC").ok().map(|at| at.timestamp())
+    }
+
     fn is_of(&self, cluster: &ClusterName) -> bool {
         self.0.strip_prefix(cluster.as_str()).is_some_and(|rest| rest.starts_with('/'))
     }

@@ -8,6 +8,7 @@ use super::invariants::Violation;
 use super::scenario::{CLUSTER, Scenario};
 use super::timeline::Moment;
 use super::world::{World, cluster_arn};
+use crate::effect::Notice;
 use crate::engine::Counters;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Report {
     pub tasks_lost_by_others: u64,
     pub violations: Vec<Violation>,
     pub timeline: Vec<Moment>,
+    /// What workers told of their own, where they were given a bus.
+    pub told: Vec<Notice>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,7 @@ impl Report {
             tasks_lost_by_others: ledger.tasks_lost_by_others,
             violations: ledger.violations.clone(),
             timeline: world.timeline().to_vec(),
+            told: world.told().to_vec(),
         }
     }
 }

@@ -96,6 +96,7 @@ impl World {
             | Request::DescribeLaunchTemplateVersions { .. }
             | Request::DescribeImages { .. }
             | Request::GetParameters { .. }
+            | Request::PutEvents { .. }
             | Request::LocateSelf => Vec::new(),
         }
     }

@@ -38,6 +38,7 @@ impl World {
             others: Chance::new(seed, Stream::Others),
             ledger: Ledger::default(),
             timeline: Vec::new(),
+            told: Vec::new(),
         };
         world.build_images();
         world.build_clusters();

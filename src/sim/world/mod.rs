@@ -43,7 +43,7 @@ use super::chance::{Chance, Delay};
 use super::invariants::Ledger;
 use super::scenario::{Act, CLUSTER, Scenario};
 use super::timeline::{Happening, Moment};
-use crate::effect::{Cluster, Group, Image, Message, Parameter, Resources};
+use crate::effect::{Cluster, Group, Image, Message, Notice, Parameter, Resources};
 use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
 
 /// How long AWS describes what is gone: stopped tasks, INACTIVE container instances, terminated instances.
@@ -74,6 +74,8 @@ pub struct World {
     others: Chance,
     pub(super) ledger: Ledger,
     timeline: Vec<Moment>,
+    /// What workers told of their own.
+    told: Vec<Notice>,
 }
 
 /// What happens by itself.
@@ -133,6 +135,10 @@ impl World {
 
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    pub fn told(&self) -> &[Notice] {
+        &self.told
     }
 
     pub fn timeline(&self) -> &[Moment] {

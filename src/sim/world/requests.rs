@@ -127,6 +127,10 @@ impl World {
             Request::GetParameters { names } => ec2::get_parameters(&self.seen(age), names),
             Request::PutParameter { name, image, data_type } => self.put_parameter(name, image, data_type.as_deref()),
 
+            Request::PutEvents { notices, .. } => {
+                self.told.extend(notices.iter().cloned());
+                Ok(Reply::NoticesPut { failures: Vec::new() })
+            }
             Request::LocateSelf => Ok(Reply::SelfLocation(self.self_location())),
         }
     }

@@ -1,0 +1,262 @@
+//! `policy`: the IAM policy that a worker with these settings needs, from the one list of what each call needs
+//! ([`permissions`](crate::effect::permissions)).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::config::{QueueArgs, RotationArgs, TellArgs};
+use crate::effect::permissions::{On, Permission, When, all};
+use crate::engine::Settings;
+use crate::plan::policy::ReleaseBy;
+
+const EXAMPLES: &str = "\
+Examples:
+  For a worker with these settings (those of its environment, as for `run`)
+    ecs-rotator policy --cluster prod --account 123456789012 --region eu-west-1 \\
+      --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
+  Some groups pin a version of their template, and launch with this role
+    ecs-rotator policy --cluster prod --with pins --pass-role arn:aws:iam::123456789012:role/ecs-host …
+
+  As an inline policy of a role
+    ecs-rotator policy … > policy.json
+    aws iam put-role-policy --role-name ecs-rotator --policy-name ecs-rotator --policy-document file://policy.json
+
+Settings that a group has by tag are not seen here: say so with --with.
+Exit codes: 0 printed, 2 bad usage.";
+
+/// Print the IAM policy that a worker with these settings needs
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct PolicyArgs {
+    #[command(flatten)]
+    queue: QueueArgs,
+    #[command(flatten)]
+    rotation: RotationArgs,
+    #[command(flatten)]
+    tell: TellArgs,
+    /// The account of the clusters
+    #[arg(long, value_name = "ID", value_parser = account)]
+    account: String,
+    /// Their region
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    region: String,
+    /// `aws-cn`, `aws-us-gov`, …
+    #[arg(long, value_name = "PARTITION", default_value = "aws")]
+    partition: String,
+    /// What groups do by tag or by themselves; repeat it for more
+    #[arg(long, value_name = "WHAT", value_enum)]
+    with: Vec<With>,
+    /// A role that hosts launch with, for `pins`; repeat it for more
+    #[arg(long, value_name = "ARN")]
+    pass_role: Vec<String>,
+    /// Own parameters that groups follow, as `/images/*`; repeat it for more. AWS's public ones can be read in any case
+    #[arg(long, value_name = "NAME", default_value = "*")]
+    parameter: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum With {
+    /// A group pins a number of its template, or an override brings an image
+    Pins,
+    /// A group's ladder stops tasks
+    Stops,
+    /// A group names alarms
+    Alarms,
+    /// A group has its release written into a parameter
+    Parameters,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err(format!("expected the 12 digits of an account, got `{text}`")) }
+}
+
+pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
+    let settings = args.tell.apply(args.rotation.into_settings()?);
+    let place = Place {
+        account: args.account,
+        region: args.region,
+        partition: args.partition,
+        queue: args.queue.queue_url,
+        roles: args.pass_role,
+        parameters: args.parameter,
+    };
+    println!("{:#}", document(&settings, &args.with, &place));
+    Ok(ExitCode::from(super::exit::OK))
+}
+
+struct Place {
+    account: String,
+    region: String,
+    partition: String,
+    queue: String,
+    roles: Vec<String>,
+    parameters: Vec<String>,
+}
+
+/// One statement for each kind of thing.
+fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
+    let mut by_thing: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
+    for Permission { action, on, .. } in all().into_iter().filter(|needs| is_needed(needs.when, settings, with)) {
+        by_thing.entry(on).or_default().insert(action);
+    }
+    let statement = |(on, actions): (&On, &BTreeSet<&str>)| {
+        let mut statement = json!({
+            "Sid": format!("{on:?}"),
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": place.resources(*on, settings),
+        });
+        if let Some(condition) = place.condition(*on, settings) {
+            statement["Condition"] = condition;
+        }
+        statement
+    };
+    json!({"Version": "2012-10-17", "Statement": by_thing.iter().map(statement).collect::<Vec<_>>()})
+}
+
+fn is_needed(when: When, settings: &Settings, with: &[With]) -> bool {
+    let policy = &settings.policy;
+    match when {
+        When::Always => true,
+        When::Pins => with.contains(&With::Pins),
+        When::Stops => {
+            let rungs = [policy.ladder.stop_standalone_after, policy.ladder.force_after];
+            with.contains(&With::Stops) || rungs.iter().any(Option::is_some)
+        }
+        When::Alarms => with.contains(&With::Alarms) || !policy.alarms.is_empty(),
+        When::WritesParameters => {
+            with.contains(&With::Parameters) || policy.release_by == ReleaseBy::Parameter
+        }
+        When::Tells => settings.event_bus.is_some(),
+    }
+}
+
+impl Place {
+    fn arn(&self, service: &str, rest: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{rest}", self.partition, self.region, self.account)
+    }
+
+    fn of_clusters(&self, settings: &Settings, make: impl Fn(&str) -> String) -> Vec<String> {
+        if settings.clusters.is_empty() {
+            return vec![make("*")];
+        }
+        settings.clusters.iter().map(|cluster| make(cluster.as_str())).collect()
+    }
+
+    fn resources(&self, on: On, settings: &Settings) -> Vec<String> {
+        match on {
+            On::Everything => vec!["*".to_owned()],
+            On::Queue => {
+                let name = self.queue.rsplit('/').next().unwrap_or_default();
+                vec![self.arn("sqs", name)]
+            }
+            On::Cluster => self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}"))),
+            On::CapacityProvider => vec![self.arn("ecs", "capacity-provider/*")],
+            On::InCluster => {
+                let kinds = ["container-instance", "task", "service"];
+                let of = |kind| self.of_clusters(settings, move |name| self.arn("ecs", &format!("{kind}/{name}/*")));
+                kinds.into_iter().flat_map(of).collect()
+            }
+            On::Group => vec![self.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*")],
+            On::Instance | On::OurInstance => vec![self.arn("ec2", "instance/*")],
+            On::LaunchTemplate => vec![self.arn("ec2", "launch-template/*")],
+            On::Parameter => {
+                let own = |name: &String| self.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
+                let public = format!("arn:{}:ssm:{}::parameter/aws/service/*", self.partition, self.region);
+                self.parameters.iter().map(own).chain([public]).collect()
+            }
+            On::InstanceRole if self.roles.is_empty() => {
+                vec![format!("arn:{}:iam::{}:role/*", self.partition, self.account)]
+            }
+            On::InstanceRole => self.roles.clone(),
+            On::Bus => {
+                let bus = settings.event_bus.as_ref().map_or("default", |bus| bus.as_str());
+                let is_arn = bus.starts_with("arn:");
+                vec![if is_arn { bus.to_owned() } else { self.arn("events", &format!("event-bus/{bus}")) }]
+            }
+        }
+    }
+
+    fn condition(&self, on: On, settings: &Settings) -> Option<Value> {
+        let prefix = &settings.tag_prefix;
+        match on {
+            On::InCluster => {
+                let clusters = self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}")));
+                Some(json!({"ArnLike": {"ecs:cluster": clusters}}))
+            }
+            On::Instance => Some(json!({"ForAllValues:StringLike": {"aws:TagKeys": format!("{prefix}*")}})),
+            // The tag of the group is gone after a detach.
+            On::OurInstance => Some(json!({"StringLike": {format!("aws:ResourceTag/{prefix}rotation"): "?*"}})),
+            On::InstanceRole => Some(json!({"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}})),
+            On::Bus => Some(json!({"StringEquals": {"events:source": crate::effect::SOURCE}})),
+            On::Everything
+            | On::Queue
+            | On::Cluster
+            | On::CapacityProvider
+            | On::Group
+            | On::LaunchTemplate
+            | On::Parameter => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{AlarmName, ClusterName};
+
+    fn place() -> Place {
+        Place {
+            account: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            partition: "aws".to_owned(),
+            queue: "https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator".to_owned(),
+            roles: vec!["arn:aws:iam::123456789012:role/host".to_owned()],
+            parameters: vec!["/images/*".to_owned()],
+        }
+    }
+
+    fn actions(document: &Value) -> BTreeSet<String> {
+        let statements = document["Statement"].as_array().unwrap();
+        let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+        actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_switched_on_is_allowed_and_what_is_not_is_not() {
+        let mut settings = Settings { clusters: vec![ClusterName::from("prod")], ..Settings::default() };
+        let little = actions(&document(&settings, &[], &place()));
+        for optional in ["ecs:StopTask", "iam:PassRole", "cloudwatch:DescribeAlarms", "events:PutEvents", "ssm:PutParameter"] {
+            assert!(!little.contains(optional), "{optional}");
+        }
+        settings.policy.alarms.insert(AlarmName::from("errors"));
+        settings.event_bus = Some("default".into());
+        let with = [With::Pins, With::Stops, With::Parameters];
+        let much = actions(&document(&settings, &with, &place()));
+        let everything: BTreeSet<String> = all().iter().map(|needs| needs.action.to_owned()).collect();
+        assert_eq!(much, everything);
+    }
+
+    #[test]
+    fn only_hosts_that_carry_our_tag_may_be_terminated_and_only_tags_of_ours_written() {
+        let settings = Settings { clusters: vec![ClusterName::from("prod")], ..Settings::default() };
+        let document = document(&settings, &[], &place());
+        let of = |action: &str| {
+            let statements = document["Statement"].as_array().unwrap();
+            let named = |one: &&Value| one["Action"].as_array().unwrap().contains(&json!(action));
+            statements.iter().find(named).unwrap().clone()
+        };
+        let tagged = json!({"StringLike": {"aws:ResourceTag/ecs-rotator:rotation": "?*"}});
+        assert_eq!(of("ec2:TerminateInstances")["Condition"], tagged);
+        let keys = json!({"ForAllValues:StringLike": {"aws:TagKeys": "ecs-rotator:*"}});
+        assert_eq!(of("ec2:CreateTags")["Condition"], keys);
+        let cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod";
+        assert_eq!(of("ecs:DeregisterContainerInstance")["Resource"], json!([cluster]));
+        assert_eq!(of("ecs:UpdateContainerInstancesState")["Condition"], json!({"ArnLike": {"ecs:cluster": [cluster]}}));
+    }
+}

@@ -1,0 +1,172 @@
+//! Which IAM actions each call needs, on what, and when: the one list from which `policy` prints a policy, `doctor` asks AWS,
+//! and a test holds the CloudFormation template to account.
+//!
+//! Where the rules come from: AWS's service authorization reference for each service.
+
+use super::Operation;
+
+/// One action that a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// `ecs:ListTasks`
+    pub action: &'static str,
+    pub on: On,
+    pub when: When,
+}
+
+/// What an action is allowed on, as narrow as AWS can have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum On {
+    /// AWS knows nothing narrower.
+    Everything,
+    Queue,
+    Cluster,
+    CapacityProvider,
+    /// Container instances, tasks or services, with `ecs:cluster`.
+    InCluster,
+    Group,
+    /// EC2 instances; only tags of ours are written.
+    Instance,
+    /// EC2 instances that carry our tag.
+    OurInstance,
+    LaunchTemplate,
+    Parameter,
+    /// The role of the instance profile, for EC2.
+    InstanceRole,
+    Bus,
+}
+
+/// When it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    Always,
+    /// Some group pins a number of its template, or brings an image in an override.
+    Pins,
+    /// The ladder stops tasks (`stop-standalone-after`, `force-after`).
+    Stops,
+    /// Alarms are named.
+    Alarms,
+    /// `release-by=parameter`
+    WritesParameters,
+    /// A bus is named.
+    Tells,
+}
+
+const fn need(action: &'static str, on: On) -> Permission {
+    Permission { action, on, when: When::Always }
+}
+
+const fn only(when: When, action: &'static str, on: On) -> Permission {
+    Permission { action, on, when }
+}
+
+/// Before the first receive: is it a queue that can be worked off?
+pub const AT_THE_START: &[Permission] = &[need("sqs:GetQueueAttributes", On::Queue)];
+
+impl Operation {
+    /// The actions that a call of this kind needs.
+    pub const fn permissions(self) -> &'static [Permission] {
+        match self {
+            Operation::ReceiveMessage => &[const { need("sqs:ReceiveMessage", On::Queue) }],
+            Operation::DeleteMessageBatch => &[const { need("sqs:DeleteMessage", On::Queue) }],
+            Operation::ChangeMessageVisibilityBatch => &[const { need("sqs:ChangeMessageVisibility", On::Queue) }],
+            Operation::ListClusters => &[const { need("ecs:ListClusters", On::Everything) }],
+            Operation::DescribeClusters => &[const { need("ecs:DescribeClusters", On::Cluster) }],
+            Operation::DescribeCapacityProviders => {
+                &[const { need("ecs:DescribeCapacityProviders", On::CapacityProvider) }]
+            }
+            Operation::ListContainerInstances => &[const { need("ecs:ListContainerInstances", On::Cluster) }],
+            Operation::DescribeContainerInstances => &[const { need("ecs:DescribeContainerInstances", On::InCluster) }],
+            Operation::ListTasks => &[const { need("ecs:ListTasks", On::InCluster) }],
+            // Also for the worker's own task, to know where it runs itself.
+            Operation::DescribeTasks | Operation::LocateSelf => &[const { need("ecs:DescribeTasks", On::InCluster) }],
+            Operation::ListServices => &[const { need("ecs:ListServices", On::InCluster) }],
+            Operation::DescribeServices => &[const { need("ecs:DescribeServices", On::InCluster) }],
+            Operation::GetTaskProtection => &[const { need("ecs:GetTaskProtection", On::InCluster) }],
+            Operation::TagResource => &[const { need("ecs:TagResource", On::Cluster) }],
+            Operation::UpdateContainerInstancesState => {
+                &[const { need("ecs:UpdateContainerInstancesState", On::InCluster) }]
+            }
+            Operation::StopTask => &[const { only(When::Stops, "ecs:StopTask", On::InCluster) }],
+            Operation::DeregisterContainerInstance => &[const { need("ecs:DeregisterContainerInstance", On::Cluster) }],
+            Operation::DescribeAutoScalingGroups => {
+                &[const { need("autoscaling:DescribeAutoScalingGroups", On::Everything) }]
+            }
+            Operation::DetachInstances => &[const { need("autoscaling:DetachInstances", On::Group) }],
+            Operation::AttachInstances => &[const { need("autoscaling:AttachInstances", On::Group) }],
+            Operation::TerminateInstanceInAutoScalingGroup => {
+                &[const { need("autoscaling:TerminateInstanceInAutoScalingGroup", On::Group) }]
+            }
+            Operation::TagGroup => &[const { need("autoscaling:CreateOrUpdateTags", On::Group) }],
+            Operation::DescribeScalingActivities => {
+                &[const { need("autoscaling:DescribeScalingActivities", On::Everything) }]
+            }
+            Operation::UpdateAutoScalingGroup => {
+                // AWS asks the caller for the right to launch what the group shall launch.
+                const {
+                    &[
+                        only(When::Pins, "autoscaling:UpdateAutoScalingGroup", On::Group),
+                        only(When::Pins, "ec2:RunInstances", On::Everything),
+                        only(When::Pins, "iam:PassRole", On::InstanceRole),
+                    ]
+                }
+            }
+            Operation::DescribeInstanceRefreshes => {
+                &[const { need("autoscaling:DescribeInstanceRefreshes", On::Everything) }]
+            }
+            // Composite alarms cannot be narrowed.
+            Operation::DescribeAlarms => {
+                &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }]
+            }
+            Operation::DescribeInstances => &[const { need("ec2:DescribeInstances", On::Everything) }],
+            Operation::CreateTags => &[const { need("ec2:CreateTags", On::Instance) }],
+            Operation::TerminateInstances => &[const { need("ec2:TerminateInstances", On::OurInstance) }],
+            Operation::DescribeLaunchTemplateVersions => {
+                &[const { need("ec2:DescribeLaunchTemplateVersions", On::Everything) }]
+            }
+            Operation::CreateLaunchTemplateVersion => {
+                &[const { need("ec2:CreateLaunchTemplateVersion", On::LaunchTemplate) }]
+            }
+            Operation::ModifyLaunchTemplate => &[const { need("ec2:ModifyLaunchTemplate", On::LaunchTemplate) }],
+            Operation::DeleteLaunchTemplateVersions => {
+                &[const { need("ec2:DeleteLaunchTemplateVersions", On::LaunchTemplate) }]
+            }
+            Operation::DescribeImages => &[const { need("ec2:DescribeImages", On::Everything) }],
+            Operation::GetParameters => &[const { need("ssm:GetParameters", On::Parameter) }],
+            Operation::PutParameter => {
+                &[const { only(When::WritesParameters, "ssm:PutParameter", On::Parameter) }]
+            }
+            Operation::PutEvents => &[const { only(When::Tells, "events:PutEvents", On::Bus) }],
+        }
+    }
+}
+
+/// All that a worker needs, sorted, each once.
+pub fn all() -> Vec<Permission> {
+    use strum::IntoEnumIterator as _;
+    let mut all: Vec<Permission> = Operation::iter().flat_map(Operation::permissions).copied().collect();
+    all.extend(AT_THE_START);
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_listed_once_and_is_an_action() {
+        let all = all();
+        let mut actions: Vec<&str> = all.iter().map(|permission| permission.action).collect();
+        actions.sort_unstable();
+        let count = actions.len();
+        actions.dedup();
+        assert_eq!(actions.len(), count, "the same action on two kinds of things: {all:#?}");
+        for action in actions {
+            let (service, name) = action.split_once(':').unwrap();
+            assert!(["sqs", "ecs", "ec2", "autoscaling", "cloudwatch", "ssm", "events", "iam"].contains(&service));
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{action}: no wildcard");
+        }
+    }
+}

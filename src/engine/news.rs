@@ -1,0 +1,115 @@
+//! What has happened that people may want to hear of, and its way to the bus.
+//!
+//! A thing is told when the call that made it durable has been answered. What a bus does not take is said in the log, and
+//! lost: nothing waits for it, and a rotation goes on without.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::Engine;
+use super::wire::{Owner, TagChange};
+use crate::effect::{Failure, News, Notice, Reply, Request};
+use crate::id::{ClusterArn, InstanceId};
+use crate::plan::Act;
+use crate::plan::hold::Problem;
+use crate::plan::model::ClusterView;
+use crate::plan::tags::{Rotation, RotationState};
+
+/// `PutEvents` takes so many.
+const PUT: usize = 10;
+
+impl Engine {
+    /// Sends what the clusters have to tell; forgets it where nobody wants to know.
+    pub(super) fn tell_news(&mut self) {
+        let notices: Vec<Notice> =
+            self.clusters.values_mut().flat_map(|state| std::mem::take(&mut state.news)).collect();
+        let Some(bus) = &self.settings.event_bus else { return };
+        for notices in notices.chunks(PUT) {
+            let request = Request::PutEvents { bus: bus.clone(), notices: notices.to_vec() };
+            self.wire.send(Owner::News, request);
+        }
+    }
+}
+
+pub fn take(reply: Result<Reply, Failure>) {
+    match reply {
+        Ok(Reply::NoticesPut { failures }) => {
+            if let Some(first) = failures.first() {
+                warn!(lost = failures.len(), why = first.reason, "events of our own were not taken by the bus");
+            }
+        }
+        Ok(_) => {}
+        Err(failure) => warn!(%failure, "events of our own were not told"),
+    }
+}
+
+/// What a change of the rotation's state says, once it is written. `known`: what the hold was about before.
+pub fn of_change(
+    cluster: &ClusterArn,
+    view: Option<&ClusterView>,
+    change: &TagChange,
+    known: &BTreeSet<Problem>,
+    now: Timestamp,
+) -> Vec<Notice> {
+    let wanted = &change.wanted;
+    let before = view.and_then(|view| view.rotation.as_ref()).filter(|before| before.id == wanted.rotation.id);
+    let mut news: Vec<News> = change.held_for.difference(known).filter_map(overdue).collect();
+    news.extend(of_state(before, change));
+    let notice = |news| Notice { at: now, cluster: cluster.clone(), rotation: wanted.rotation.id.to_string(), news };
+    news.into_iter().map(notice).collect()
+}
+
+fn of_state(before: Option<&Rotation>, change: &TagChange) -> Option<News> {
+    let (wanted, because) = (&change.wanted, change.because.clone());
+    match (wanted.rotation.state, before.map(|before| before.state)) {
+        (RotationState::Open, None) => Some(News::RotationOpened {
+            groups: wanted.scope.iter().cloned().collect(),
+            force: wanted.rotate_before.is_some(),
+            because,
+        }),
+        (RotationState::Open, Some(RotationState::Held | RotationState::Paused)) => {
+            Some(News::RotationResumed { because })
+        }
+        // Only its scope has changed.
+        (RotationState::Open, Some(RotationState::Open | RotationState::Closed)) => None,
+        (RotationState::Held, _) => Some(News::RotationHeld { reason: wanted.hold.clone().unwrap_or_default() }),
+        (RotationState::Closed, _) => Some(News::RotationClosed),
+        (RotationState::Paused, _) => None,
+    }
+}
+
+fn overdue(problem: &Problem) -> Option<News> {
+    match problem {
+        Problem::DrainOverdue { host, .. } => {
+            Some(News::DrainOverdue { host: host.clone(), reason: problem.to_string() })
+        }
+        Problem::NoReplacement { .. }
+        | Problem::BadRelease { .. }
+        | Problem::GivenUp { .. }
+        | Problem::NotGivenBack { .. }
+        | Problem::WrongImage { .. }
+        | Problem::GroupBlocked { .. }
+        | Problem::HostRefused { .. }
+        | Problem::NotAllowed { .. }
+        | Problem::TemplateRefused { .. } => None,
+    }
+}
+
+/// What an act says, once it is done. To be asked before it is written into the view.
+pub fn of_act(act: &Act, view: &ClusterView, now: Timestamp) -> Vec<Notice> {
+    let Act::Terminate { hosts } = act else { return Vec::new() };
+    hosts.iter().filter_map(|id| replaced(view, id, now)).collect()
+}
+
+/// A host that goes because its image failed, or in another's stead, is not replaced: it goes.
+fn replaced(view: &ClusterView, id: &InstanceId, now: Timestamp) -> Option<Notice> {
+    let host = view.hosts.get(id)?;
+    let ours = host.ours.as_ref()?;
+    let rejected = view.groups.get(&ours.group).map(|group| &group.source.rejected);
+    let failed = rejected.is_some_and(|images| host.image().is_some_and(|image| images.contains(image)));
+    let news = News::HostReplaced { host: id.clone(), group: ours.group.clone() };
+    let rotation = ours.rotation.to_string();
+    (!failed).then(|| Notice { at: now, cluster: view.arn.clone(), rotation, news })
+}

@@ -1,0 +1,125 @@
+//! What a worker knows of itself: counted as it goes, and read off what it knows of its clusters. For metrics and health.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use super::cluster::ClusterState;
+use crate::effect::{Failure, FailureKind, Reply};
+use crate::id::ClusterName;
+use crate::plan::WaitsFor;
+use crate::plan::host::Phase;
+use crate::plan::tags::RotationState;
+
+/// At one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use]
+pub struct Vitals {
+    /// When a receive was answered last, and when it brought an answer that could be used.
+    pub polled: Option<Timestamp>,
+    pub received: Option<Timestamp>,
+    /// When the last pass ended.
+    pub passed: Option<Timestamp>,
+    /// How old the oldest message of the last receive was, in seconds.
+    pub message_age: i64,
+    pub messages: Messages,
+    /// Answers by operation and outcome (`ok`, or the kind of the failure).
+    pub answers: BTreeMap<(&'static str, &'static str), u64>,
+    /// How long each rotation took that this worker has closed, in seconds from its opening.
+    pub closed: Vec<f64>,
+    pub clusters: BTreeMap<ClusterName, ClusterVitals>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Messages {
+    pub wakes: u64,
+    pub commands: u64,
+    pub irrelevant: u64,
+    pub malformed: u64,
+}
+
+/// One cluster, as of the last look at it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterVitals {
+    /// `open`, `paused`, `held`, `closed`; None: there has been none.
+    pub rotation: Option<&'static str>,
+    pub hosts: BTreeMap<Phase, u32>,
+    pub waits: BTreeMap<WaitsFor, u32>,
+}
+
+/// What the engine counts for it.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    polled: Option<Timestamp>,
+    received: Option<Timestamp>,
+    pub passed: Option<Timestamp>,
+    message_age: i64,
+    answers: BTreeMap<(&'static str, &'static str), u64>,
+    closed: Vec<f64>,
+}
+
+impl Pulse {
+    pub fn answered(&mut self, operation: &'static str, reply: &Result<Reply, Failure>, now: Timestamp) {
+        *self.answers.entry((operation, outcome(reply))).or_default() += 1;
+        if operation != "ReceiveMessage" {
+            return;
+        }
+        self.polled = Some(now);
+        if let Ok(Reply::Messages(messages)) = reply {
+            self.received = Some(now);
+            let oldest = messages.iter().map(|message| message.sent).min();
+            self.message_age = oldest.map_or(0, |sent| now.duration_since(sent).as_secs().max(0));
+        }
+    }
+
+    pub fn closed(&mut self, opened: Timestamp, now: Timestamp) {
+        self.closed.push(now.duration_since(opened).as_secs_f64().max(0.0));
+    }
+}
+
+fn outcome(reply: &Result<Reply, Failure>) -> &'static str {
+    match reply {
+        Ok(_) => "ok",
+        Err(failure) => match failure.kind {
+            FailureKind::Throttled => "throttled",
+            FailureKind::Transient => "transient",
+            FailureKind::AccessDenied => "access-denied",
+            FailureKind::Credentials => "credentials",
+            FailureKind::NotFound => "not-found",
+            FailureKind::Refused => "refused",
+        },
+    }
+}
+
+impl Engine {
+    pub fn vitals(&self) -> Vitals {
+        let Pulse { polled, received, passed, message_age, answers, closed } = &self.pulse;
+        let counters = &self.counters;
+        Vitals {
+            polled: *polled,
+            received: *received,
+            passed: *passed,
+            message_age: *message_age,
+            messages: Messages {
+                wakes: counters.wakes,
+                commands: counters.commands,
+                irrelevant: counters.irrelevant,
+                malformed: counters.malformed,
+            },
+            answers: answers.clone(),
+            closed: closed.clone(),
+            clusters: self.clusters.values().map(|state| (state.name.clone(), state.vitals())).collect(),
+        }
+    }
+}
+
+impl ClusterState {
+    fn vitals(&self) -> ClusterVitals {
+        let view = self.view.as_ref();
+        let rotation = view.and_then(|view| view.rotation.as_ref()).map(|rotation| rotation.state.word());
+        // At rest there is no view, and nothing is kept but that.
+        let at_rest = self.looked_at.map(|_| RotationState::Closed.word()).filter(|_| view.is_none());
+        ClusterVitals { rotation: rotation.or(at_rest), hosts: self.counts.clone(), waits: self.waits.clone() }
+    }
+}
