@@ -464,12 +464,14 @@ mod tests {
         rotation: RotationArgs,
         #[command(flatten)]
         pace: PaceArgs,
+        #[command(flatten)]
+        tell: TellArgs,
     }
 
     fn settings(flags: &[&str]) -> Settings {
         let line = [&["x"], flags].concat();
         Line::try_parse_from(line)
-            .map(|line| line.pace.apply(line.rotation.into_settings().unwrap()))
+            .map(|line| line.tell.apply(line.pace.apply(line.rotation.into_settings().unwrap())))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -484,7 +486,7 @@ mod tests {
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
             --replacement-timeout-windows 50m --allow-older --min-ami-age 7d --release-by parameter --keep-versions 9 \
             --stop-standalone-after 20m --give-up-after 3h --bake 0s --settle 90s --stuck wait \
-            --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s";
+            --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s --event-bus default --http 127.0.0.1:8080";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
             groups: BTreeMap::from([
@@ -517,6 +519,7 @@ mod tests {
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),
+            event_bus: Some("default".into()),
         };
         let mut line: Vec<&str> = line.split_whitespace().collect();
         line.extend(["--window", "daily 22:00-04:00", "--alarm", "errors,slow answers"]);

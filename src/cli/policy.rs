@@ -129,9 +129,7 @@ fn is_needed(when: When, settings: &Settings, with: &[With]) -> bool {
             with.contains(&With::Stops) || rungs.iter().any(Option::is_some)
         }
         When::Alarms => with.contains(&With::Alarms) || !policy.alarms.is_empty(),
-        When::WritesParameters => {
-            with.contains(&With::Parameters) || policy.release_by == ReleaseBy::Parameter
-        }
+        When::WritesParameters => with.contains(&With::Parameters) || policy.release_by == ReleaseBy::Parameter,
         When::Tells => settings.event_bus.is_some(),
     }
 }
@@ -231,7 +229,9 @@ mod tests {
     fn what_is_switched_on_is_allowed_and_what_is_not_is_not() {
         let mut settings = Settings { clusters: vec![ClusterName::from("prod")], ..Settings::default() };
         let little = actions(&document(&settings, &[], &place()));
-        for optional in ["ecs:StopTask", "iam:PassRole", "cloudwatch:DescribeAlarms", "events:PutEvents", "ssm:PutParameter"] {
+        for optional in
+            ["ecs:StopTask", "iam:PassRole", "cloudwatch:DescribeAlarms", "events:PutEvents", "ssm:PutParameter"]
+        {
             assert!(!little.contains(optional), "{optional}");
         }
         settings.policy.alarms.insert(AlarmName::from("errors"));
@@ -257,6 +257,9 @@ mod tests {
         assert_eq!(of("ec2:CreateTags")["Condition"], keys);
         let cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod";
         assert_eq!(of("ecs:DeregisterContainerInstance")["Resource"], json!([cluster]));
-        assert_eq!(of("ecs:UpdateContainerInstancesState")["Condition"], json!({"ArnLike": {"ecs:cluster": [cluster]}}));
+        assert_eq!(
+            of("ecs:UpdateContainerInstancesState")["Condition"],
+            json!({"ArnLike": {"ecs:cluster": [cluster]}})
+        );
     }
 }

@@ -29,7 +29,12 @@ use crate::id::{
 
 /// One call to AWS. Named after the operation it is.
 #[derive(Clone, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
-#[strum_discriminants(name(Operation), vis(pub), derive(strum::EnumIter), doc = "A kind of call: a [`Request`] without what it says.")]
+#[strum_discriminants(
+    name(Operation),
+    vis(pub),
+    derive(strum::EnumIter),
+    doc = "A kind of call: a [`Request`] without what it says."
+)]
 pub enum Request {
     /// SQS. Long poll for at most ten messages; they stay invisible for `visibility_seconds`.
     ReceiveMessage { wait_seconds: u32, visibility_seconds: u32 },

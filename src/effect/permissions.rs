@@ -115,9 +115,7 @@ impl Operation {
                 &[const { need("autoscaling:DescribeInstanceRefreshes", On::Everything) }]
             }
             // Composite alarms cannot be narrowed.
-            Operation::DescribeAlarms => {
-                &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }]
-            }
+            Operation::DescribeAlarms => &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }],
             Operation::DescribeInstances => &[const { need("ec2:DescribeInstances", On::Everything) }],
             Operation::CreateTags => &[const { need("ec2:CreateTags", On::Instance) }],
             Operation::TerminateInstances => &[const { need("ec2:TerminateInstances", On::OurInstance) }],
@@ -133,9 +131,7 @@ impl Operation {
             }
             Operation::DescribeImages => &[const { need("ec2:DescribeImages", On::Everything) }],
             Operation::GetParameters => &[const { need("ssm:GetParameters", On::Parameter) }],
-            Operation::PutParameter => {
-                &[const { only(When::WritesParameters, "ssm:PutParameter", On::Parameter) }]
-            }
+            Operation::PutParameter => &[const { only(When::WritesParameters, "ssm:PutParameter", On::Parameter) }],
             Operation::PutEvents => &[const { only(When::Tells, "events:PutEvents", On::Bus) }],
         }
     }

@@ -96,7 +96,7 @@ impl Pass {
                 if let Act::Prune { template, versions } = act {
                     info!(%cluster, %template, ?versions, "old template versions of ours deleted");
                 }
-                state.news.extend(news::of_act(act, view, context.now));
+                state.news.extend(news::of_act(act, view, &mut state.replaced, context.now));
                 acts::done(act, request, view, context.tags, context.now);
             }
         }

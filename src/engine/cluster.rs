@@ -60,6 +60,8 @@ pub struct ClusterState {
     pub waits: BTreeMap<WaitsFor, u32>,
     /// When the rotation opened that this worker has just closed.
     pub closed: Option<Timestamp>,
+    /// Hosts of which that has been told: reads that lag behind show a host that has ended once more.
+    pub replaced: BTreeSet<InstanceId>,
     /// What is to be told of our own.
     pub news: Vec<Notice>,
 }
@@ -90,6 +92,7 @@ impl ClusterState {
             counts: BTreeMap::new(),
             waits: BTreeMap::new(),
             closed: None,
+            replaced: BTreeSet::new(),
             news: Vec::new(),
         }
     }
@@ -255,6 +258,10 @@ impl ClusterState {
         self.news.extend(news::of_change(&self.arn, self.view.as_ref(), &change, &self.held_for, now));
         let Some(view) = &mut self.view else { return };
         let Wanted { rotation, hold, scope, .. } = &change.wanted;
+        if rotation.state == RotationState::Open && view.rotation.as_ref().is_none_or(|before| before.id != rotation.id)
+        {
+            self.replaced.clear();
+        }
         if rotation.state == RotationState::Closed {
             self.closed = rotation.id.opened();
         }

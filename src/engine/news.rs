@@ -98,9 +98,9 @@ fn overdue(problem: &Problem) -> Option<News> {
 }
 
 /// What an act says, once it is done. To be asked before it is written into the view.
-pub fn of_act(act: &Act, view: &ClusterView, now: Timestamp) -> Vec<Notice> {
+pub fn of_act(act: &Act, view: &ClusterView, told: &mut BTreeSet<InstanceId>, now: Timestamp) -> Vec<Notice> {
     let Act::Terminate { hosts } = act else { return Vec::new() };
-    hosts.iter().filter_map(|id| replaced(view, id, now)).collect()
+    hosts.iter().filter(|id| told.insert((*id).clone())).filter_map(|id| replaced(view, id, now)).collect()
 }
 
 /// A host that goes because its image failed, or in another's stead, is not replaced: it goes.
