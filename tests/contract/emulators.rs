@@ -106,7 +106,7 @@ const MINISTACK: Program = Program {
             ("MINISTACK_HOST", "127.0.0.1".to_owned()),
             ("MINISTACK_REGION", REGION.to_owned()),
             ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
-            ("SERVICES", "sqs,ssm,ecs".to_owned()),
+            ("SERVICES", "sqs,events,ssm,ecs".to_owned()),
             // It would listen on every interface, whatever BIND_HOST says.
             ("IOT_MTLS_ENABLED", "0".to_owned()),
         ]

@@ -88,6 +88,7 @@ pub fn run(emulators: &Emulators, queue: &str, home: &Path) -> Command {
             "5s",
         ])
         .env("AWS_ENDPOINT_URL_SQS", emulators.sqs_url())
+        .env("AWS_ENDPOINT_URL_EVENTBRIDGE", emulators.sqs_url())
         .env("ECS_ROTATOR_LOG", "warn,ecs_rotator=debug");
     command
 }

@@ -1,0 +1,129 @@
+//! What the stack allows and sends, held against what the code asks for and understands. (`infra/check.py` deploys it.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use ecs_rotator::effect::permissions;
+use ecs_rotator::effect::{News, Notice};
+use ecs_rotator::event::{Parsed, parse};
+use serde_json::Value as Json;
+use serde_yaml_ng::Value;
+
+/// Clusters are always named in the stack, so they need not be listed.
+const ONLY_WITHOUT_CLUSTERS: &str = "ecs:ListClusters";
+/// A queue under a key of one's own is read with it: SQS asks for that in the caller's name.
+const OF_THE_QUEUES_KEY: &str = "kms:Decrypt";
+
+fn path(of: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("infra").join(of)
+}
+
+fn template() -> Value {
+    let text = fs::read_to_string(path("worker.yaml")).expect("the template can be read");
+    serde_yaml_ng::from_str(&text).expect("the template is YAML")
+}
+
+/// Everything that stands behind this key, at any depth and on either side of an `!If`.
+fn behind<'a>(key: &str, value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Mapping(map) => {
+            for (name, value) in map {
+                if name.as_str() == Some(key) {
+                    found.push(value);
+                } else {
+                    behind(key, value, found);
+                }
+            }
+        }
+        Value::Sequence(list) => list.iter().for_each(|value| behind(key, value, found)),
+        Value::Tagged(tagged) => behind(key, &tagged.value, found),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Sequence(list) => list.iter().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Mapping(_) | Value::Tagged(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn the_stack_allows_the_worker_what_its_calls_need_and_nothing_else() {
+    let template = template();
+    let mut found = Vec::new();
+    behind("Action", &template["Resources"]["TaskRole"]["Properties"]["Policies"], &mut found);
+    let allowed: BTreeSet<String> = found.into_iter().flat_map(texts).collect();
+    let needed: BTreeSet<String> = permissions::all().iter().map(|needs| needs.action.to_owned()).collect();
+    let lacking: Vec<&String> = needed.difference(&allowed).filter(|action| *action != ONLY_WITHOUT_CLUSTERS).collect();
+    assert!(lacking.is_empty(), "the stack does not allow {lacking:?}");
+    let idle: Vec<&String> = allowed.difference(&needed).filter(|action| *action != OF_THE_QUEUES_KEY).collect();
+    assert!(idle.is_empty(), "nobody calls {idle:?}");
+}
+
+/// Every event that a rule lets through is understood; what is cut away is at least no garbage.
+#[test]
+fn the_worker_understands_what_the_rules_send_it() {
+    let table = fs::read_to_string(path("events/table.json")).expect("the table can be read");
+    let table: BTreeMap<String, Json> = serde_json::from_str(&table).expect("the table is JSON");
+    let mut understood = 0;
+    for (name, rule) in &table {
+        let body = fs::read_to_string(path("events").join(name)).expect("the event can be read");
+        let parsed = parse(&body);
+        assert!(!matches!(parsed, Parsed::Malformed { .. }), "{name}: {parsed:?}");
+        let to_the_queue = rule.as_str().is_some_and(|rule| rule.ends_with("Rule") && rule != "NewsRule");
+        if to_the_queue && matches!(parsed, Parsed::Event(_)) {
+            understood += 1;
+        }
+    }
+    let sent = table.values().filter_map(Json::as_str).filter(|rule| rule.ends_with("Rule") && *rule != "NewsRule");
+    assert_eq!(understood, sent.count(), "something that is sent is of no use");
+    assert!(table.len() >= 30);
+}
+
+/// The examples of our own events are what the worker sends.
+#[test]
+fn events_of_our_own_are_as_the_examples_show_them() {
+    let why = || "why".to_owned();
+    for (name, news) in [
+        ("own-host-replaced.json", News::HostReplaced { host: "i-1".into(), group: "web-asg".into() }),
+        ("own-rotation-held.json", News::RotationHeld { reason: why() }),
+        ("own-rotation-opened.json", News::RotationOpened { groups: Vec::new(), force: false, because: why() }),
+        ("own-rotation-resumed.json", News::RotationResumed { because: why() }),
+        ("own-rotation-closed.json", News::RotationClosed),
+        ("own-drain-overdue.json", News::DrainOverdue { host: "i-1".into(), reason: why() }),
+    ] {
+        let notice = Notice {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/prod".into(),
+            rotation: "prod/20260114T031001Z".to_owned(),
+            news,
+        };
+        let text = fs::read_to_string(path("events").join(name)).expect("the event can be read");
+        let example: Json = serde_json::from_str(&text).expect("it is JSON");
+        let keys = |of: &Json| of.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(&notice.detail()), keys(&example["detail"]), "{name}");
+        assert_eq!(example["detail-type"], notice.news.detail_type());
+    }
+}
+
+/// What the stack sets is read by the worker, by its name.
+#[cfg(feature = "aws")]
+#[test]
+fn the_worker_has_a_flag_for_every_variable_that_the_stack_sets() {
+    let template = template();
+    let mut found = Vec::new();
+    behind("Environment", &template["Resources"], &mut found);
+    let mut names = Vec::new();
+    found.iter().for_each(|environment| behind("Name", environment, &mut names));
+    let names: BTreeSet<String> = names.into_iter().flat_map(texts).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let binary = env!("CARGO_BIN_EXE_ecs-rotator");
+    let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;
+    let help = String::from_utf8_lossy(&help);
+    for name in names {
+        assert!(help.contains(&name), "run has no {name}");
+    }
+}
