@@ -35,9 +35,11 @@ pub async fn run(
     tokio::pin!(shutdown);
     loop {
         perform_all(&mut engine, &aws, &mut calls);
-        publish_vitals(&engine, publish);
+        let owed = publish_vitals(&engine, publish);
         tokio::select! {
             () = &mut shutdown => break,
+            // Only goes round.
+            () = tokio::time::sleep_until(Instant::now() + PUBLISHED_EVERY.unsigned_abs()), if owed => {}
             Some(answer) = calls.join_next() => hand_back(&mut engine, answer),
             () = due(&engine) => on_time(&mut engine),
         }
@@ -53,12 +55,14 @@ pub async fn run(
     engine
 }
 
-/// At most once a second: a storm of messages is not to be counted a hundred times over.
-fn publish_vitals(engine: &Engine, publish: &watch::Sender<Published>) {
+/// At most once a second: a storm of messages is not to be counted a hundred times over. True: it is to be done a little later.
+fn publish_vitals(engine: &Engine, publish: &watch::Sender<Published>) -> bool {
     let at = now();
-    if at.duration_since(publish.borrow().at) >= PUBLISHED_EVERY {
+    let is_early = at.duration_since(publish.borrow().at) < PUBLISHED_EVERY;
+    if !is_early {
         publish.send_replace(Published { at, vitals: Arc::new(engine.vitals()) });
     }
+    is_early
 }
 
 async fn end(engine: &mut Engine, aws: &Arc<Aws>, calls: &mut JoinSet<Answer>) {

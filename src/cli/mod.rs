@@ -62,6 +62,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
     #[cfg(feature = "aws")]
     Run(run::RunArgs),

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `drain-timeout` | it is reported, and the rotation held; the drain goes on |
 //! | `stop-standalone-after` | its standalone tasks are stopped: a drain leaves them alone |
-//! | `give-up-after` | the rotation is held, and the host goes back to its group ([`super::retreat`]) |
+//! | `give-up-after` | the rotation is held, and the host goes back to its group (`super::retreat`) |
 //! | `force-after` | all its tasks are stopped; a little later it is terminated, whether they have ended or not |
 
 use std::collections::BTreeSet;

@@ -39,15 +39,17 @@ async fn a_rotation_is_told_on_the_bus_and_by_metrics_and_the_worker_is_healthy(
     let expected = [("Host Replaced", hosts), ("Rotation Closed", 1), ("Rotation Opened", 1)];
     assert_eq!(told, expected.map(|(kind, count)| (kind.to_owned(), count)).into());
 
-    let metrics = get(&address, "/metrics");
-    for line in [
+    let lines = [
         format!("ecs_rotator_hosts{{cluster=\"{CLUSTER}\",phase=\"current\"}} {hosts}"),
         format!("ecs_rotator_rotation{{cluster=\"{CLUSTER}\",state=\"closed\"}} 1"),
         "ecs_rotator_requests_total{operation=\"DetachInstances\",outcome=\"ok\"} 6".to_owned(),
         "ecs_rotator_rotation_duration_seconds_count 1".to_owned(),
-    ] {
-        assert!(metrics.lines().any(|said| said == line), "no line `{line}` in\n{metrics}");
-    }
+    ];
+    let published = async || {
+        let metrics = get(&address, "/metrics");
+        lines.iter().all(|line| metrics.lines().any(|said| said == line)).then_some(())
+    };
+    scene.wait(&format!("{lines:#?} in the metrics"), SOON, &[&worker], published).await;
     assert!(is_healthy(&address).1.contains(r#""status":"ok""#));
     scene.assert_rotated(&[&worker]).await;
 }
