@@ -14,7 +14,7 @@ use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
 use super::wire::TagChange;
-use crate::effect::Notice;
+use crate::effect::{News, Notice};
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
@@ -60,6 +60,8 @@ pub struct ClusterState {
     pub waits: BTreeMap<WaitsFor, u32>,
     /// When the rotation opened that this worker has just closed.
     pub closed: Option<Timestamp>,
+    /// The last rotation of which it has been told that it closed.
+    told_closed: Option<RotationId>,
     /// Hosts of which that has been told: reads that lag behind show a host that has ended once more.
     pub replaced: BTreeSet<InstanceId>,
     /// What is to be told of our own.
@@ -92,6 +94,7 @@ impl ClusterState {
             counts: BTreeMap::new(),
             waits: BTreeMap::new(),
             closed: None,
+            told_closed: None,
             replaced: BTreeSet::new(),
             news: Vec::new(),
         }
@@ -252,10 +255,20 @@ impl ClusterState {
         Some(Wanted::of(view, Rotation { id, state: RotationState::Closed, since: now }))
     }
 
+    /// A read that lags behind shows a rotation that has closed as open: it is closed once more, and not told again.
+    fn is_told_already(&self, notice: &Notice) -> bool {
+        let closed = self.told_closed.as_ref().is_some_and(|id| id.as_str() == notice.rotation);
+        closed && notice.news == News::RotationClosed
+    }
+
     /// The cluster's tags say so now.
     pub fn tags_written(&mut self, change: TagChange, now: Timestamp) {
         self.cannot_tell = false;
-        self.news.extend(news::of_change(&self.arn, self.view.as_ref(), &change, &self.held_for, now));
+        let news = news::of_change(&self.arn, self.view.as_ref(), &change, &self.held_for, now);
+        self.news.extend(news.into_iter().filter(|notice| !self.is_told_already(notice)).collect::<Vec<_>>());
+        if change.wanted.rotation.state == RotationState::Closed {
+            self.told_closed = Some(change.wanted.rotation.id.clone());
+        }
         let Some(view) = &mut self.view else { return };
         let Wanted { rotation, hold, scope, .. } = &change.wanted;
         if rotation.state == RotationState::Open && view.rotation.as_ref().is_none_or(|before| before.id != rotation.id)
