@@ -24,12 +24,14 @@
 )]
 //!   with physics and faults of its own, in which the promises are checked after every effect. The engine
 //!   cannot tell which of the two it talks to.
+//! - [`doctor`] judges what was found in an account: is everything in place for a worker?
 //! - [`config`] and [`cli`] are the shell: flags and environment to settings, commands, exit codes.
 
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod effect;
 pub mod engine;
 pub mod event;

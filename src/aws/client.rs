@@ -32,15 +32,7 @@ impl Aws {
     /// # Errors
     /// Without a region there is nothing to talk to.
     pub async fn connect(queue_url: &str) -> Result<Self, NotUsable> {
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(timeouts())
-            .load()
-            .await;
-        // An empty variable is a region to the SDK.
-        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
-        let region = region.ok_or(NotUsable::NoRegion)?;
+        let (config, region) = from_environment().await?;
         Ok(Self::with_config(&config, region, queue_url))
     }
 
@@ -59,6 +51,20 @@ impl Aws {
             region,
         }
     }
+}
+
+/// The configuration that the environment has, and its region.
+pub(super) async fn from_environment() -> Result<(SdkConfig, String), NotUsable> {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts())
+        .load()
+        .await;
+    // An empty variable is a region to the SDK.
+    let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+    let region = region.ok_or(NotUsable::NoRegion)?;
+    Ok((config, region))
 }
 
 fn timeouts() -> TimeoutConfig {

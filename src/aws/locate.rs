@@ -19,6 +19,12 @@ use crate::id::{ClusterArn, ContainerInstanceArn, TaskArn};
 /// The agent runs on the same host: an answer that takes longer will not come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+const METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
+
+pub(super) fn is_in_a_task() -> bool {
+    std::env::var_os(METADATA).is_some()
+}
+
 /// What we read of the task metadata, version 4: `{"Cluster":"prod","TaskARN":"arn:…","LaunchType":"EC2",…}`
 #[derive(Deserialize)]
 struct TaskMetadata {
@@ -33,7 +39,7 @@ struct TaskMetadata {
 
 impl Aws {
     pub(super) async fn locate_self(&self) -> Result<Reply, Failure> {
-        let Ok(endpoint) = std::env::var("ECS_CONTAINER_METADATA_URI_V4") else {
+        let Ok(endpoint) = std::env::var(METADATA) else {
             return Ok(nowhere("not in an ECS task"));
         };
         let metadata = match tokio::time::timeout(PATIENCE, task_metadata(&endpoint)).await {

@@ -9,7 +9,8 @@
 //! and `services` (ECS), `fleet` and `groups` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images`
 //! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `notices` (EventBridge), `locate` (this worker). `convert` turns AWS's types
 //! into ours, `error` and `codes`
-//! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start.
+//! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start,
+//! `examine` looks at everything for `doctor`.
 
 mod alarms;
 mod client;
@@ -17,6 +18,7 @@ mod cluster;
 mod codes;
 mod convert;
 mod error;
+mod examine;
 mod fleet;
 mod groups;
 mod images;
@@ -30,6 +32,7 @@ mod services;
 mod survey;
 mod worker;
 
+pub use examine::examine;
 pub use preflight::NotUsable;
 pub use survey::survey;
 pub use worker::{now, run};

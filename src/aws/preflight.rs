@@ -91,12 +91,12 @@ impl Aws {
         id.map_err(|failure| self.not_usable(failure))
     }
 
-    fn refuse_fifo(&self, name: &str) -> Result<(), NotUsable> {
+    pub(super) fn refuse_fifo(&self, name: &str) -> Result<(), NotUsable> {
         if name.ends_with(".fifo") { Err(NotUsable::Fifo { queue_url: self.queue_url.clone() }) } else { Ok(()) }
     }
 
     /// What a failed call to the queue means for the person who started it.
-    fn not_usable(&self, failure: Failure) -> NotUsable {
+    pub(super) fn not_usable(&self, failure: Failure) -> NotUsable {
         let (operation, queue_url, region) = (failure.operation, self.queue_url.clone(), self.region.clone());
         let why = said(&failure);
         tracing::debug!(%failure, "the queue cannot be used");
@@ -132,7 +132,7 @@ fn said(failure: &Failure) -> String {
     }
 }
 
-fn impatient() -> aws_sdk_sqs::config::Builder {
+pub(super) fn impatient() -> aws_sdk_sqs::config::Builder {
     let retries =
         RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();

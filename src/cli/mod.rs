@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 mod control;
 mod demo;
+pub mod doctor;
 #[cfg(feature = "aws")]
 mod health;
 #[cfg(feature = "aws")]
@@ -44,6 +45,9 @@ Examples:
     ecs-rotator pause --cluster prod
     ecs-rotator abort --cluster prod
 
+  Is everything in place: queue, rules, clusters, permissions?
+    ecs-rotator doctor --cluster prod
+
   See it at work on a simulated account; nothing is called
     ecs-rotator demo
 
@@ -76,6 +80,8 @@ enum Command {
     Abort(control::AbortArgs),
     #[cfg(feature = "aws")]
     Plan(plan::PlanArgs),
+    #[cfg(feature = "aws")]
+    Doctor(doctor::DoctorArgs),
     #[cfg(feature = "aws")]
     Health(health::HealthArgs),
     Policy(policy::PolicyArgs),
@@ -118,6 +124,8 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "aws")]
         // Without the type that says another code: whatever went wrong, it could not tell.
         Command::Plan(args) => plan::plan(args).map_err(|error| anyhow::Error::msg(one_line(&error))),
+        #[cfg(feature = "aws")]
+        Command::Doctor(args) => doctor::doctor(args),
         #[cfg(feature = "aws")]
         Command::Health(args) => health::health(&args),
         Command::Policy(args) => policy::policy(args),

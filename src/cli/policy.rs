@@ -8,9 +8,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::config::{QueueArgs, RotationArgs, TellArgs};
-use crate::effect::permissions::{On, Permission, When, all};
+use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::engine::Settings;
-use crate::plan::policy::ReleaseBy;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,8 +99,9 @@ struct Place {
 
 /// One statement for each kind of thing.
 fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
+    let uses = uses(settings, with);
     let mut by_thing: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
-    for Permission { action, on, .. } in all().into_iter().filter(|needs| is_needed(needs.when, settings, with)) {
+    for Permission { action, on, .. } in all().into_iter().filter(|needs| needs.when.is_needed(uses)) {
         by_thing.entry(on).or_default().insert(action);
     }
     let statement = |(on, actions): (&On, &BTreeSet<&str>)| {
@@ -119,19 +119,15 @@ fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
     json!({"Version": "2012-10-17", "Statement": by_thing.iter().map(statement).collect::<Vec<_>>()})
 }
 
-fn is_needed(when: When, settings: &Settings, with: &[With]) -> bool {
-    let policy = &settings.policy;
-    match when {
-        When::Always => true,
-        When::Pins => with.contains(&With::Pins),
-        When::Stops => {
-            let rungs = [policy.ladder.stop_standalone_after, policy.ladder.force_after];
-            with.contains(&With::Stops) || rungs.iter().any(Option::is_some)
-        }
-        When::Alarms => with.contains(&With::Alarms) || !policy.alarms.is_empty(),
-        When::WritesParameters => with.contains(&With::Parameters) || policy.release_by == ReleaseBy::Parameter,
-        When::Tells => settings.event_bus.is_some(),
-    }
+fn uses(settings: &Settings, with: &[With]) -> Uses {
+    let said = Uses {
+        pins: with.contains(&With::Pins),
+        stops: with.contains(&With::Stops),
+        alarms: with.contains(&With::Alarms),
+        writes_parameters: with.contains(&With::Parameters),
+        tells: settings.event_bus.is_some(),
+    };
+    settings.policy.uses().or(said)
 }
 
 impl Place {

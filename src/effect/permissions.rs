@@ -52,6 +52,43 @@ pub enum When {
     Tells,
 }
 
+/// What a worker's settings, and those of its groups, make it do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each case of `When`")]
+pub struct Uses {
+    pub pins: bool,
+    pub stops: bool,
+    pub alarms: bool,
+    pub writes_parameters: bool,
+    pub tells: bool,
+}
+
+impl Uses {
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            pins: self.pins || other.pins,
+            stops: self.stops || other.stops,
+            alarms: self.alarms || other.alarms,
+            writes_parameters: self.writes_parameters || other.writes_parameters,
+            tells: self.tells || other.tells,
+        }
+    }
+}
+
+impl When {
+    pub const fn is_needed(self, uses: Uses) -> bool {
+        match self {
+            When::Always => true,
+            When::Pins => uses.pins,
+            When::Stops => uses.stops,
+            When::Alarms => uses.alarms,
+            When::WritesParameters => uses.writes_parameters,
+            When::Tells => uses.tells,
+        }
+    }
+}
+
 const fn need(action: &'static str, on: On) -> Permission {
     Permission { action, on, when: When::Always }
 }

@@ -15,7 +15,7 @@ use super::cluster::ClusterState;
 use super::pass::Pass;
 use super::wire::{Call, Owner, Wire, is_worth_another_try};
 use super::{Context, Neighbours, Owners, Settings, patience};
-use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look};
@@ -59,6 +59,7 @@ pub struct Survey {
     /// Why the clusters could not be counted.
     failed: Option<Failure>,
     requests: BTreeMap<&'static str, u64>,
+    denied: BTreeMap<&'static str, Failure>,
 }
 
 /// The end of a survey.
@@ -70,6 +71,8 @@ pub struct Findings {
     pub failed: Option<Failure>,
     /// Calls made, by AWS's operation name.
     pub requests: BTreeMap<&'static str, u64>,
+    /// Those of them that were not allowed.
+    pub denied: BTreeMap<&'static str, Failure>,
 }
 
 impl Survey {
@@ -94,6 +97,7 @@ impl Survey {
             missing: Vec::new(),
             failed: None,
             requests: BTreeMap::new(),
+            denied: BTreeMap::new(),
         }
     }
 
@@ -105,6 +109,9 @@ impl Survey {
             return;
         }
         let Call { owner, request, .. } = call;
+        if let Some(failure) = reply.as_ref().err().filter(|failure| failure.kind == FailureKind::AccessDenied) {
+            self.denied.insert(request.operation(), failure.clone());
+        }
         match owner {
             Owner::Locate => {
                 self.located = true;
@@ -153,7 +160,8 @@ impl Survey {
 
     pub fn findings(mut self) -> Findings {
         self.find_shared_groups();
-        Findings { clusters: self.found, missing: self.missing, failed: self.failed, requests: self.requests }
+        let Self { found, missing, failed, requests, denied, .. } = self;
+        Findings { clusters: found, missing, failed, requests, denied }
     }
 
     /// A group of two clusters is left alone by a worker that knows both.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::calendar::Calendar;
 use super::family::Families;
+use crate::effect::permissions::Uses;
 use crate::id::AlarmName;
 
 /// How a rotation goes about its work. Every duration is wall-clock time.
@@ -110,6 +111,19 @@ impl Default for Policy {
             calendar: Calendar::default(),
             alarms: BTreeSet::new(),
             stuck: WhenStuck::GoOn,
+        }
+    }
+}
+
+impl Policy {
+    /// What it makes a worker do beyond what it always does.
+    #[must_use]
+    pub fn uses(&self) -> Uses {
+        Uses {
+            stops: self.ladder.stop_standalone_after.is_some() || self.ladder.force_after.is_some(),
+            alarms: !self.alarms.is_empty(),
+            writes_parameters: self.release_by == ReleaseBy::Parameter,
+            ..Uses::default()
         }
     }
 }

@@ -253,7 +253,7 @@ fn table(lines: Lines) -> String {
 }
 
 /// Without the spaces that fill up each line.
-fn trimmed(table: &Table) -> String {
+pub(crate) fn trimmed(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
 }

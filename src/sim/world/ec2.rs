@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wildmatch::WildMatch;
+
 use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostKind, HostNo, Version};
 use super::requests::{Answer, Refusal, at_most, page};
 use super::{Physics, World};
@@ -48,18 +50,7 @@ fn passes(filter: &InstanceFilter, no: HostNo, host: &Host) -> bool {
 
 /// `*` is any run of characters, `?` any one.
 fn matches_glob(pattern: &str, text: &str) -> bool {
-    match pattern.chars().next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let rest = &pattern[1..];
-            text.char_indices().any(|(at, _)| matches_glob(rest, &text[at..])) || matches_glob(rest, "")
-        }
-        Some(first) => {
-            let next = text.chars().next();
-            let fits = next.is_some_and(|c| first == '?' || first == c);
-            fits && matches_glob(&pattern[first.len_utf8()..], &text[next.map_or(0, char::len_utf8)..])
-        }
-    }
+    WildMatch::new(pattern).matches(text)
 }
 
 pub(super) fn describe_versions(

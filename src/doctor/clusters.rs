@@ -1,0 +1,101 @@
+//! The clusters: found, opted in, and is it clear what their hosts should run?
+
+use super::facts::{Facts, Rest};
+use super::{Area, Check, one_line};
+use crate::effect::FailureKind;
+use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, forecast};
+
+pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
+    let survey = &rest.survey;
+    if let Some(failure) = &survey.failed {
+        let advice = match failure.kind {
+            FailureKind::AccessDenied => format!("allow ecs:{}, or name the clusters by --cluster", failure.operation),
+            FailureKind::Throttled
+            | FailureKind::Transient
+            | FailureKind::Credentials
+            | FailureKind::NotFound
+            | FailureKind::Refused => "run it again".to_owned(),
+        };
+        return vec![Area::Clusters.fail("clusters", one_line(&failure.to_string()), advice)];
+    }
+    let mut checks = Vec::new();
+    for name in &survey.missing {
+        let says = format!("not found in {}", facts.region);
+        checks.push(Area::Clusters.fail(cluster(name), says, "check its name, AWS_REGION and the account"));
+    }
+    for (arn, found) in &survey.clusters {
+        match (&found.failed, &found.view) {
+            (None, Some(view)) => {
+                let forecast = forecast(view, &facts.settings.policy, &Assumptions::default(), 0, facts.at);
+                checks.extend(of_cluster(&forecast, &facts.settings.tag_prefix));
+            }
+            (why, _) => {
+                let says = one_line(why.as_deref().unwrap_or("it was not looked at"));
+                checks.push(Area::Clusters.fail(cluster(&arn.name()), says, "a worker is stopped by the same"));
+            }
+        }
+    }
+    if checks.is_empty() {
+        let tag = format!("{}enabled", facts.settings.tag_prefix);
+        let says = format!("no cluster in {} has the tag {tag} = true, and none is named", facts.region);
+        checks.push(Area::Clusters.fail("clusters", says, "tag a cluster, or name it by --cluster"));
+    }
+    checks
+}
+
+fn cluster(name: &impl ToString) -> String {
+    format!("cluster {}", name.to_string())
+}
+
+fn of_cluster(forecast: &Forecast, prefix: &str) -> Vec<Check> {
+    let mut checks = vec![itself(forecast, prefix)];
+    if forecast.enabled != Some(false) {
+        checks.extend(forecast.groups.iter().flat_map(of_group));
+    }
+    checks
+}
+
+fn itself(forecast: &Forecast, prefix: &str) -> Check {
+    let name = cluster(&forecast.cluster);
+    let hosts: usize = forecast.groups.iter().flat_map(|group| group.hosts.values()).sum();
+    if forecast.enabled == Some(false) {
+        let says = format!("its tag {prefix}enabled says false: it is left alone");
+        return Area::Clusters.warn(name, says, "take the tag away if it is meant to be rotated");
+    }
+    if forecast.groups.is_empty() {
+        let says = "no Auto Scaling group belongs to it: none of its capacity providers names one";
+        return Area::Clusters.fail(name, says, "name its groups by --group-of CLUSTER=GROUP");
+    }
+    if let Some(hold) = &forecast.hold {
+        let says = format!("its rotation is held: {}", one_line(hold));
+        return Area::Clusters.warn(name, says, "put that right, then `ecs-rotator resume`");
+    }
+    let by = if forecast.enabled == Some(true) { "by its tag" } else { "by name" };
+    let says = format!("opted in {by}, {} groups, {hosts} hosts", forecast.groups.len());
+    Area::Clusters.pass(name, says)
+}
+
+fn of_group(group: &GroupForecast) -> Vec<Check> {
+    let name = format!("group {}", group.group);
+    let reason = one_line(group.reason.as_deref().unwrap_or_default());
+    let mut checks = Vec::new();
+    match group.status {
+        Status::UpToDate | Status::Due => {
+            let releases: Vec<String> =
+                group.launches.iter().map(|launch| format!("{} by {}", launch.release.id, launch.from)).collect();
+            checks.push(Area::Clusters.pass(&name, format!("its release is {}", releases.join("; "))));
+        }
+        Status::LeftAlone => {
+            checks.push(Area::Clusters.warn(&name, format!("is left alone: {reason}"), "is it meant to be?"))
+        }
+        Status::Unresolved => {
+            let advice = "`ecs-rotator plan` shows the whole group; the README says where a release comes from";
+            checks.push(Area::Clusters.fail(&name, format!("its release is not known: {reason}"), advice));
+        }
+    }
+    let waits = group.stuck.iter().map(|why| {
+        Area::Clusters.warn(&name, one_line(why), "nobody is admitted in this group until that has changed")
+    });
+    checks.extend(waits);
+    checks
+}
