@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Principal, Proof, Rest, Right};
 use super::samples::{own_parameters, part_of};
-use super::{Area, Check, listed};
+use super::{Area, Check};
 use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::effect::{Failure, Launch, SOURCE, VersionRule};
 use crate::engine::Settings;
@@ -240,7 +240,9 @@ pub fn by_simulation(needed: &[Permission], answers: &[Answer]) -> BTreeMap<&'st
         for answer in answers.iter().filter(|answer| answer.action == action) {
             match &answer.allowed {
                 Ok(()) => right = Right::Allowed(Proof::Simulated),
-                Err(word) => return Right::Denied(Proof::Simulated, format!("{word} on {}", answer.resource)),
+                Err(word) => {
+                    return Right::Denied(Proof::Simulated, format!("{word} on {}", last(&answer.resource)));
+                }
             }
         }
         right
@@ -270,52 +272,80 @@ pub fn by_trying(
 }
 
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
-    const NAME: &str = "worker's role";
+    const NAME: &str = "allowed";
+    let (who, how, why_unproved, to_prove) = by_whom(&rest.principal);
+    // Whoever is not the worker is not helped by what he may not do himself.
+    let is_caller = facts.caller.as_ref().is_ok_and(|caller| caller.arn == *who || is_session_of(&caller.arn, who));
+    let other = if is_caller { "; if you are not the worker, say whose role it has by --role" } else { "" };
     let mut checks = Vec::new();
     let (mut allowed, mut unproved) = (0, Vec::new());
+    let mut denied: BTreeMap<On, Vec<String>> = BTreeMap::new();
+    let things: BTreeMap<&str, On> = all().iter().map(|needs| (needs.action, needs.on)).collect();
     for (action, right) in &rest.rights {
         match right {
             Right::Allowed(_) => allowed += 1,
             Right::Unproved => unproved.push(*action),
-            Right::Denied(proof, what) => {
-                let says = format!("is denied ({proof}): {}", super::one_line(what));
-                let advice = "allow it; `ecs-rotator policy` prints all that the worker needs";
-                checks.push(Area::Permissions.fail(*action, says, advice));
+            Right::Denied(_, what) => {
+                let on = things.get(action).copied().unwrap_or(On::Everything);
+                denied.entry(on).or_default().push(format!("{action} ({})", super::one_line(what)));
             }
         }
     }
-    let needed = rest.rights.len();
-    let role = "say --role ARN for the worker's role (TaskRoleArn of the stack)";
-    let (who, how, why, advice) = match &rest.principal {
-        Principal::Simulated(who) => {
-            (who, "by simulation of its policies", None, "it is about a thing that was not found here")
-        }
-        Principal::Tried { caller, why_not_simulated } => (
-            caller,
-            "by calls and dry runs",
-            Some(why_not_simulated),
-            "allow yourself iam:SimulatePrincipalPolicy to prove them",
-        ),
-        Principal::Unknown { principal, why_not_simulated } => {
-            (principal, "", Some(why_not_simulated), "allow yourself iam:SimulatePrincipalPolicy to prove them")
-        }
-    };
+    for (on, actions) in denied {
+        let says = format!("denied to {}: {}", last(who), actions.join(", "));
+        let advice = format!("allow it; `ecs-rotator policy` prints all that the worker needs{other}");
+        checks.push(Area::Permissions.fail(on_words(on), says, advice));
+    }
     if allowed > 0 {
-        let mut says = format!("{allowed} of {needed} actions are allowed to {who}, {how}");
-        if facts.caller.as_ref().is_ok_and(|caller| caller.arn == *who || is_session_of(&caller.arn, who)) {
-            says += &format!("; that is you: {role}, if you are not the worker");
-        }
+        let says = format!("{allowed} of {} actions, to {who}, {how}{other}", rest.rights.len());
         checks.push(Area::Permissions.pass(NAME, says));
     }
     if !unproved.is_empty() {
-        let why = why.map(|why| format!(" (no simulation: {})", super::one_line(why))).unwrap_or_default();
-        let says = format!("unproved for {who}{why}: {}", unproved.join(", "));
-        checks.push(Area::Permissions.warn(NAME, says, advice));
-    }
-    if checks.is_empty() {
-        checks.push(Area::Permissions.warn(NAME, format!("nothing could be asked about {}", listed([who])), role));
+        let why = why_unproved.map(|why| format!(" (no simulation: {})", super::one_line(why))).unwrap_or_default();
+        checks.push(Area::Permissions.warn(
+            "unproved",
+            format!("for {}{why}: {}", last(who), unproved.join(", ")),
+            to_prove,
+        ));
     }
     checks
+}
+
+/// Who it is about, how it is known, why not more is, and what to do about that.
+fn by_whom(principal: &Principal) -> (&str, &'static str, Option<&str>, &'static str) {
+    const ALLOW: &str = "allow yourself iam:SimulatePrincipalPolicy to prove them";
+    match principal {
+        Principal::Simulated(who) => {
+            let by_hand = "nothing was found here to ask it about (which role, which parameter): look at it by hand";
+            (who, "by a simulation of its policies", None, by_hand)
+        }
+        Principal::Tried { caller, why_not_simulated } => {
+            (caller, "by calls and dry runs", Some(why_not_simulated), ALLOW)
+        }
+        Principal::Unknown { principal, why_not_simulated } => (principal, "", Some(why_not_simulated), ALLOW),
+    }
+}
+
+const fn on_words(on: On) -> &'static str {
+    match on {
+        On::Everything => "to look around",
+        On::Queue => "on the queue",
+        On::Cluster => "on clusters",
+        On::CapacityProvider => "on capacity providers",
+        On::InCluster => "in clusters",
+        On::Group => "on groups",
+        On::Instance => "on hosts",
+        On::OurInstance => "on hosts of its own",
+        On::LaunchTemplate => "on launch templates",
+        On::Parameter => "on parameters",
+        On::InstanceRole => "on the hosts' role",
+        On::Bus => "on the bus",
+    }
+}
+
+/// `rotator-TaskRole` of its ARN.
+fn last(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }
 
 /// `arn:aws:sts::1:assumed-role/worker/session` of `arn:aws:iam::1:role/path/worker`

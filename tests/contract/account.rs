@@ -15,11 +15,12 @@ use aws_sdk_ssm::types::ParameterType;
 
 use crate::emulators::Emulators;
 use crate::events::Envelopes;
+use crate::stack::Rules;
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "eu-west-1";
 /// Signs what the tests themselves ask.
-const ACCESS_KEY: &str = "testing";
+pub const ACCESS_KEY: &str = "testing";
 pub const CLUSTER: &str = "prod";
 /// Exists, and has no `ecs-rotator:enabled`.
 pub const CLOSED_CLUSTER: &str = "stage";
@@ -54,6 +55,8 @@ pub struct Account {
     pub sizes: BTreeMap<String, usize>,
     pub queue: String,
     pub dead_letters: String,
+    /// What lets events through to the queue; None: everything gets there.
+    pub rules: Option<Rules>,
 }
 
 impl Account {
@@ -87,6 +90,7 @@ impl Account {
             sizes: BTreeMap::new(),
             queue: String::new(),
             dead_letters: String::new(),
+            rules: None,
         };
         account.old_image = account.image_named(OLD_IMAGE).await;
         account.new_image = account.image_named(NEW_IMAGE).await;
@@ -99,7 +103,17 @@ impl Account {
     /// The new image is out: the parameter changes, and EventBridge says so.
     pub async fn release(&self) {
         self.point_parameter_at(&self.new_image).await;
-        self.send(&Envelopes::default().parameter_changed(PARAMETER)).await;
+        self.happens(&Envelopes::default().parameter_changed(PARAMETER)).await;
+    }
+
+    /// As EventBridge would: into the queue, if some rule lets it through.
+    pub async fn happens(&self, event: &str) {
+        if let Some(rules) = &self.rules
+            && !rules.let_through(event).await
+        {
+            return;
+        }
+        self.send(event).await;
     }
 
     /// Into the queue; the id of the message.

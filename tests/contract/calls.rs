@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// What only signs the worker's requests.
 pub const WORKER_KEY: &str = "WORKER";
+/// What only signs the requests of `doctor`.
+pub const DOCTOR_KEY: &str = "DOCTOR";
 /// What only signs the requests of `plan`.
 pub const PLAN_KEY: &str = "PLAN";
 
@@ -31,7 +33,8 @@ impl Call {
 
     /// Does it change anything?
     pub fn is_effect(&self) -> bool {
-        !["Describe", "List", "Get"].iter().any(|reads| self.operation.starts_with(reads))
+        let reads = ["Describe", "List", "Get", "Simulate"].iter().any(|reads| self.operation.starts_with(reads));
+        !reads && !self.body.contains("DryRun=true")
     }
 }
 

@@ -287,7 +287,7 @@ impl Play {
     }
 
     async fn send(&self, body: String) {
-        self.account.send(&body).await;
+        self.account.happens(&body).await;
         self.record().events_sent += 1;
     }
 }

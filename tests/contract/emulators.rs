@@ -42,7 +42,7 @@ sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 "#;
 
-/// EC2, Auto Scaling, ECS and SSM at one address, SQS at another.
+/// EC2, Auto Scaling, ECS and SSM at one address, SQS (and what a stack is made of) at another.
 pub struct Emulators {
     moto: Server,
     ministack: Server,
@@ -106,13 +106,16 @@ const MINISTACK: Program = Program {
             ("MINISTACK_HOST", "127.0.0.1".to_owned()),
             ("MINISTACK_REGION", REGION.to_owned()),
             ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
-            ("SERVICES", "sqs,events,ssm,ecs".to_owned()),
+            ("SERVICES", SERVICES.to_owned()),
             // It would listen on every interface, whatever BIND_HOST says.
             ("IOT_MTLS_ENABLED", "0".to_owned()),
         ]
     },
     ready: "/_ministack/health",
 };
+
+/// What a stack is made of too.
+const SERVICES: &str = "sqs,events,ssm,ecs,cloudformation,iam,scheduler,logs,monitoring,sns,sts";
 
 struct Server {
     child: Child,
@@ -198,7 +201,7 @@ fn http(port: u16, method: &str, path: &str, body: &str) -> Option<u16> {
 }
 
 /// The python with both emulators, installed at most once per process (and per machine: see above).
-fn environment() -> Option<&'static Path> {
+pub fn environment() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(install).as_deref()
 }

@@ -74,19 +74,11 @@ impl Drop for Worker {
 pub fn run(emulators: &Emulators, queue: &str, home: &Path) -> Command {
     let mut command = ecs_rotator(emulators, home, WORKER_KEY);
     command
-        .args([
-            "run",
-            "--queue-url",
-            queue,
-            "--cluster",
-            CLUSTER,
-            "--max-in-flight",
-            "1",
-            "--sweep-interval",
-            "5s",
-            "--bake",
-            "5s",
-        ])
+        .args(["run", "--queue-url", queue, "--cluster", CLUSTER])
+        // A test's own flags go before them.
+        .env("ECS_ROTATOR_MAX_IN_FLIGHT", "1")
+        .env("ECS_ROTATOR_SWEEP_INTERVAL", "5s")
+        .env("ECS_ROTATOR_BAKE", "5s")
         .env("AWS_ENDPOINT_URL_SQS", emulators.sqs_url())
         .env("AWS_ENDPOINT_URL_EVENTBRIDGE", emulators.sqs_url())
         .env("ECS_ROTATOR_LOG", "warn,ecs_rotator=debug");
