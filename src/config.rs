@@ -69,9 +69,11 @@ pub struct RotationArgs {
         long,
         env = "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER",
         value_name = "HOSTS",
-        value_parser = clap::value_parser!(u32).range(1..)
+        default_value = "",
+        hide_default_value = true,
+        value_parser = limit_or_nothing
     )]
-    max_in_flight_cluster: Option<u32>,
+    max_in_flight_cluster: LimitOrNothing,
 
     /// When to drain a detached host: `after-replacement` or `at-once`
     #[arg(long, env = "ECS_ROTATOR_DRAIN", value_name = "WHEN", default_value_t = Policy::default().drain)]
@@ -269,7 +271,7 @@ impl RotationArgs {
         };
         let policy = Policy {
             max_in_flight: self.max_in_flight,
-            max_in_flight_cluster: self.max_in_flight_cluster,
+            max_in_flight_cluster: self.max_in_flight_cluster.0,
             drain: self.drain,
             drain_timeout: self.drain_timeout,
             ladder: ladder.check()?,
@@ -323,6 +325,20 @@ fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, BadSetting> {
         Ok(ClusterOrNothing(None))
     } else {
         cluster(text).map(|name| ClusterOrNothing(Some(name)))
+    }
+}
+
+/// A number of hosts, or an empty text.
+#[derive(Clone, Copy, Debug)]
+struct LimitOrNothing(Option<u32>);
+
+fn limit_or_nothing(text: &str) -> Result<LimitOrNothing, BadSetting> {
+    match text.trim() {
+        "" => Ok(LimitOrNothing(None)),
+        number => match number.parse() {
+            Ok(limit) if limit > 0 => Ok(LimitOrNothing(Some(limit))),
+            Ok(_) | Err(_) => Err(bad("a number of hosts from 1", text)),
+        },
     }
 }
 
@@ -527,8 +543,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_of_clusters_names_none() {
-        assert_eq!(settings(&["--cluster="]).clusters, []);
+    fn an_empty_text_is_nothing() {
+        assert_eq!(settings(&["--cluster=", "--max-in-flight-cluster=", "--event-bus="]), Settings::default());
     }
 
     #[test]
@@ -571,6 +587,9 @@ mod tests {
         }
         for url in ["", "prod-queue", "https://", "https://sqs.eu-west-1.amazonaws.com", "arn:aws:sqs:x:1:q"] {
             assert!(queue_url(url).is_err(), "{url}");
+        }
+        for limit in ["0", "-1", "x", "10%"] {
+            assert!(limit_or_nothing(limit).is_err(), "{limit}");
         }
         for name in ["", "a b", "arn:aws:ecs:x:1:cluster/", "prod*"] {
             assert!(cluster(name).is_err(), "{name}");

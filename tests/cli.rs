@@ -1,6 +1,8 @@
 //! What a person sees who starts it wrongly: one clear line, and an exit code that says which kind of wrong.
 #![cfg(feature = "aws")]
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -172,9 +174,102 @@ fn a_fifo_queue_is_refused() {
     }
 }
 
+/// What SQS, or somebody in its place, says to every request. Without an answer it takes the request and keeps silent.
+fn somebody_who_says(answer: Option<(&'static str, &'static str)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let Some((status, body)) = answer else {
+                silent.push(stream);
+                continue;
+            };
+            // One read takes all of such a small request, or the rest is of no interest.
+            let _read = stream.read(&mut [0; 16 * 1024]);
+            let length = body.len();
+            let _closed = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}\r\n\
+                 Connection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    format!("http://{address}")
+}
+
+const DENIED: (&str, &str) = (
+    "403 Forbidden",
+    r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"User: arn:aws:iam::1:user/me is not authorized to perform: sqs:getqueueattributes on resource: arn:aws:sqs:eu-west-1:1:q because no identity-based policy allows the action"}"#,
+);
+const EXPIRED: (&str, &str) = (
+    "403 Forbidden",
+    r#"{"__type":"com.amazon.coral.service#ExpiredToken","message":"The security token included in the request is expired"}"#,
+);
+const NO_QUEUE: (&str, &str) = (
+    "400 Bad Request",
+    r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#,
+);
+const NOT_AWS: (&str, &str) = ("404 Not Found", "<html><body>no such page</body></html>");
+
+/// In one line: what failed, on what, why, and what to do.
+#[test]
+fn what_is_wrong_with_the_queue_is_one_clear_line_and_4() {
+    let elsewhere = QUEUE.replace("eu-west-1", "us-east-1");
+    for (answer, queue, said) in [
+        (DENIED, QUEUE, &["access denied", "not authorized to perform", "allow sqs:"][..]),
+        (EXPIRED, QUEUE, &["no usable AWS credentials", "ExpiredToken", "is expired", "AWS_PROFILE"]),
+        (NO_QUEUE, QUEUE, &["no such queue in region eu-west-1", "check --queue-url"]),
+        (NO_QUEUE, &elsewhere, &["no such queue in region eu-west-1", "set AWS_REGION=us-east-1"]),
+        (NOT_AWS, QUEUE, &["refused", "check the queue's URL"]),
+    ] {
+        let endpoint = somebody_who_says(Some(answer));
+        for command in [&["run"][..], &["rotate", "--cluster", "prod"]] {
+            let arguments = [command, &["--queue-url", queue]].concat();
+            let output = ecs_rotator(&arguments, &with_keys(&[("AWS_ENDPOINT_URL_SQS", &endpoint)]));
+            let line = error_line(&output, 4);
+            for part in said.iter().chain([&queue]) {
+                assert!(line.contains(part), "{arguments:?}: no `{part}` in: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_that_hangs_is_given_up_within_twenty_seconds() {
+    let endpoint = somebody_who_says(None);
+    let begun = begun();
+    let output = ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_ENDPOINT_URL_SQS", &endpoint)]));
+    let line = error_line(&output, 4);
+    assert!(line.contains("no answer from SQS in region eu-west-1") && line.contains("AWS_ENDPOINT_URL_SQS"), "{line}");
+    assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
+}
+
+/// Nothing else is asked then, and no stack of failures told.
+#[test]
+fn doctor_says_at_once_that_credentials_cannot_be_used() {
+    let expired = somebody_who_says(Some((
+        "403 Forbidden",
+        "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included in the \
+         request is expired</Message></Error></ErrorResponse>",
+    )));
+    let with_old_keys = with_keys(&[("AWS_ENDPOINT_URL", &expired)]);
+    for (environment, why) in [(&with_old_keys[..], "ExpiredToken"), (&[], "none found in environment")] {
+        let output = ecs_rotator(&["doctor", "--queue-url", QUEUE], environment);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("FAIL  credentials") && text.contains(why) && text.contains("AWS_PROFILE"), "{text}");
+        assert!(text.contains("1 failed, 0 to look at") && text.lines().count() < 15, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
+    let line = error_line(&ecs_rotator(&["doctor", "--queue-url", QUEUE], &with_keys(&[("AWS_REGION", "")])), 4);
+    assert!(line.contains("no AWS region"), "{line}");
+}
+
 #[test]
 fn help_shows_examples_and_exit_codes() {
-    for command in ["", "run", "rotate", "pause", "resume", "abort", "plan"] {
+    for command in ["", "run", "rotate", "pause", "resume", "abort", "plan", "doctor", "health", "policy", "demo"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = ecs_rotator(&arguments, &[]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

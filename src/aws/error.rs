@@ -10,10 +10,7 @@ use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::RequestId;
 
 use super::codes::{by_status, classify};
-use crate::effect::{Failure, FailureKind};
-
-/// Our word for a provider of credentials that did not answer in time.
-pub(super) const CREDENTIALS_TIMEOUT: &str = "CredentialsTimeout";
+use crate::effect::{CREDENTIALS_NOT_LOADED, CREDENTIALS_TIMEOUT, Failure, FailureKind};
 
 /// `call.send().await.map_err(failed("ListClusters"))`
 pub(super) fn failed<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Failure
@@ -78,7 +75,7 @@ fn lack_of_credentials(error: &(dyn std::error::Error + 'static)) -> Option<(Fai
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
     let judged = match cause {
         CredentialsError::ProviderTimedOut(_) => (FailureKind::Transient, CREDENTIALS_TIMEOUT),
-        CredentialsError::CredentialsNotLoaded(_) => (FailureKind::Credentials, "CredentialsNotLoaded"),
+        CredentialsError::CredentialsNotLoaded(_) => (FailureKind::Credentials, CREDENTIALS_NOT_LOADED),
         CredentialsError::InvalidConfiguration(_) => (FailureKind::Credentials, "InvalidCredentialsConfiguration"),
         _ => (FailureKind::Credentials, "CredentialsProviderError"),
     };
@@ -157,6 +154,6 @@ mod tests {
         assert_eq!((slow.kind, slow.code.as_str()), (FailureKind::Transient, "Timeout"));
         let none = CredentialsError::not_loaded("no providers in the chain");
         let none = failure(SdkError::dispatch_failure(ConnectorError::other(none.into(), None)));
-        assert_eq!((none.kind, none.code.as_str()), (FailureKind::Credentials, "CredentialsNotLoaded"));
+        assert_eq!((none.kind, none.code.as_str()), (FailureKind::Credentials, CREDENTIALS_NOT_LOADED));
     }
 }

@@ -12,8 +12,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::Aws;
 use super::convert::required;
-use super::error::{CREDENTIALS_TIMEOUT, failed};
-use crate::effect::{Failure, FailureKind};
+use super::error::failed;
+use crate::effect::{CREDENTIALS_TIMEOUT, Failure, FailureKind};
 
 /// Two attempts, a moment apart: a container's network may come up a little after it does, a wrong address never will.
 const ATTEMPTS: u32 = 2;
@@ -98,7 +98,7 @@ impl Aws {
     /// What a failed call to the queue means for the person who started it.
     pub(super) fn not_usable(&self, failure: Failure) -> NotUsable {
         let (operation, queue_url, region) = (failure.operation, self.queue_url.clone(), self.region.clone());
-        let why = said(&failure);
+        let why = failure.in_short();
         tracing::debug!(%failure, "the queue cannot be used");
         // Credentials that may yet come are worth another try to a worker at work, but not to one that never had any.
         if failure.code == CREDENTIALS_TIMEOUT {
@@ -116,19 +116,6 @@ impl Aws {
             }
             FailureKind::Refused => NotUsable::Refused { operation, queue_url, why },
         }
-    }
-}
-
-/// On one line, and without the dot that would stand before our own words.
-fn said(failure: &Failure) -> String {
-    let message = failure.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = message.trim_end_matches('.');
-    match failure.code.as_str() {
-        // The SDK tells of each place where it looked in vain, in a paragraph.
-        "CredentialsNotLoaded" => "none found in environment, profile, container or instance metadata".to_owned(),
-        // Words of ours, which add nothing to the chain of causes.
-        CREDENTIALS_TIMEOUT | "CredentialsProviderError" | "Dispatch" | "Timeout" => message.to_owned(),
-        code => format!("{code}: {message}"),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::engine::Engine;
 use crate::web::Published;
 
-/// Fargate kills 30 seconds after the signal, unless told otherwise: what is not handed back to the queue by then comes
+/// Fargate kills 30 seconds after the signal where nobody has asked for more (the stack asks for its most, 120): what is not handed back to the queue by then comes
 /// back by itself when its visibility ends.
 const GRACE: Duration = Duration::from_secs(20);
 

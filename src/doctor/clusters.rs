@@ -16,7 +16,11 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
             | FailureKind::NotFound
             | FailureKind::Refused => "run it again".to_owned(),
         };
-        return vec![Area::Clusters.fail("clusters", one_line(&failure.to_string()), advice)];
+        return vec![Area::Clusters.fail(
+            "clusters",
+            format!("{} failed: {}", failure.operation, failure.in_short()),
+            advice,
+        )];
     }
     let mut checks = Vec::new();
     for name in &survey.missing {

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::facts::{Facts, Location};
-use super::{Area, Check, one_line};
+use super::{Area, Check};
 use crate::effect::FailureKind;
 
 /// Signatures are refused at five minutes; what is off by one is going there.
@@ -24,12 +24,12 @@ fn credentials(facts: &Facts) -> Check {
         Ok(caller) => Area::Identity.pass(NAME, format!("{} in {region}", caller.arn)),
         Err(failure) if failure.kind == FailureKind::Credentials => Area::Identity.fail(
             NAME,
-            format!("no usable AWS credentials ({}: {})", failure.code, one_line(&failure.message)),
+            format!("no usable AWS credentials ({})", failure.in_short()),
             "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run it where a role is given; nothing else was looked at",
         ),
         Err(failure) => Area::Identity.warn(
             NAME,
-            format!("in {region}; who that is could not be asked: {}", one_line(&failure.to_string())),
+            format!("in {region}; who that is could not be asked: {}", failure.in_short()),
             "the worker does not need STS; is there a way out of this network?",
         ),
     }
@@ -58,7 +58,7 @@ fn location(location: &Location) -> Check {
         Location::On(host) => Area::Identity.pass(NAME, format!("on {host}: that host goes last")),
         Location::Unknown(failure) => Area::Identity.warn(
             NAME,
-            format!("in an ECS task, on which host could not be asked: {}", one_line(&failure.to_string())),
+            format!("in an ECS task, on which host could not be asked: {}", failure.in_short()),
             "run it again; a worker that does not know its host may drain it before others",
         ),
     }

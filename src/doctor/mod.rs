@@ -128,7 +128,8 @@ impl Area {
             | FailureKind::Credentials
             | FailureKind::NotFound
             | FailureKind::Refused => {
-                self.warn(name, format!("not looked at: {}", one_line(&failure.to_string())), "run it again")
+                let says = format!("not looked at: {operation} failed: {}", failure.in_short());
+                self.warn(name, says, "run it again")
             }
         }
     }

@@ -276,7 +276,25 @@ pub enum FailureKind {
     Refused,
 }
 
+/// Our word for a provider of credentials that did not answer in time.
+pub const CREDENTIALS_TIMEOUT: &str = "CredentialsTimeout";
+/// The SDK's word: no place where credentials could be has any.
+pub const CREDENTIALS_NOT_LOADED: &str = "CredentialsNotLoaded";
+
 impl Failure {
+    /// What AWS said, on one line and without its last dot: for a sentence that says of what.
+    pub fn in_short(&self) -> String {
+        let message = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = message.trim_end_matches('.');
+        match self.code.as_str() {
+            // The SDK tells of each place where it looked in vain, in a paragraph.
+            CREDENTIALS_NOT_LOADED => "none found in environment, profile, container or instance metadata".to_owned(),
+            // Words of ours, which add nothing to the chain of causes.
+            CREDENTIALS_TIMEOUT | "CredentialsProviderError" | "Dispatch" | "Timeout" => message.to_owned(),
+            code => format!("{code}: {message}"),
+        }
+    }
+
     /// Did somebody answer, be it with what cannot be read? Otherwise the call may not have arrived.
     pub fn is_answer(&self) -> bool {
         !matches!(self.code.as_str(), "Timeout" | "Dispatch" | "Unknown")

@@ -21,12 +21,20 @@ async fn a_release_that_never_registers_is_put_back_rejected_and_held_and_its_ho
     let scene = Scene::play(dir, emulators, account).await;
     let account: Arc<Account> = scene.account.clone();
 
-    let worker = scene.worker("worker", &["--visibility-timeout", "30s", "--replacement-timeout", "60s"]);
+    let worker = scene
+        .worker("worker", &["--visibility-timeout", "30s", "--replacement-timeout", "60s", "--log-format", "json"]);
     account.release().await;
     let held = async || account.rotation().await.filter(|state| state == "held");
     scene.wait("held rotation", UNDONE_WITHIN, &[&worker], held).await;
     let back = async || (is_as_before(&scene).await).then_some(());
     scene.wait("groups as they were before", UNDONE_WITHIN, &[&worker], back).await;
+
+    let lines = worker.log();
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let held = messages.filter(|line| line["message"] == "rotation held").count();
+    assert_eq!(held, 1, "the alarm of the stack counts these lines\n{}", worker.tail());
+    let stack = include_str!("../../infra/worker.yaml");
+    assert!(stack.contains(r#"FilterPattern: '{ $.message = "rotation held" }'"#));
 
     // It stays so: nothing is tried again when somebody asks, and the held rotation needs no one.
     account.send(r#"{"action":"check-releases"}"#).await;

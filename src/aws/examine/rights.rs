@@ -39,7 +39,7 @@ impl Examiner {
         let why_not_simulated = match &who {
             Ok(who) => match self.simulate(who, &questions(place, &facts.settings, survey)).await {
                 Ok(answers) => return (Principal::Simulated(who.clone()), by_simulation(&needed, &answers)),
-                Err(failure) => failure.to_string(),
+                Err(failure) => failure.in_short(),
             },
             Err(why) => why.clone(),
         };

@@ -102,18 +102,17 @@ impl Report {
     }
 }
 
-/// On one line. The SDK tells of each place where it looked for credentials in vain, in a paragraph.
 fn said(failure: &Failure) -> String {
+    let (operation, why) = (failure.operation, failure.in_short());
     match failure.kind {
         FailureKind::Credentials => format!(
-            "{}: no usable AWS credentials ({}): set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is given",
-            failure.operation, failure.code
+            "{operation}: no usable AWS credentials ({why}): set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is given"
         ),
         FailureKind::Throttled
         | FailureKind::Transient
         | FailureKind::AccessDenied
         | FailureKind::NotFound
-        | FailureKind::Refused => failure.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+        | FailureKind::Refused => format!("{operation} failed: {why}"),
     }
 }
 

@@ -1,0 +1,265 @@
+//! What `doctor` makes of what was found: here of a simulated account, with queue, rules and rights that a test makes up.
+//! (`contract/doctor.rs` has the real binary, on the stack as it is deployed.)
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ecs_rotator::cli::doctor::text;
+use ecs_rotator::doctor::facts::{
+    Caller, Delivery, Encryption, Facts, Location, Principal, Proof, Queue, Rest, Right, Rule, Schedule,
+};
+use ecs_rotator::doctor::rights::{Answer, Place, by_simulation, by_trying, needed, questions, uses};
+use ecs_rotator::doctor::samples::{Kind, samples};
+use ecs_rotator::doctor::{Diagnosis, Status, diagnose};
+use ecs_rotator::effect::{Failure, FailureKind, VersionRule};
+use ecs_rotator::engine::Settings;
+use ecs_rotator::engine::survey::{Depth, Findings};
+use ecs_rotator::sim::world::World;
+use ecs_rotator::sim::{CLUSTER, GroupShape, Scenario, TemplateShape, survey};
+use jiff::{SignedDuration, Timestamp};
+
+const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:rotator";
+
+fn found(scenario: &Scenario, settings: &Settings) -> Findings {
+    let mut world = World::new(scenario);
+    world.advance(SignedDuration::from_mins(5));
+    survey(&mut world, settings.clone(), Depth::Hosts)
+}
+
+/// Five minutes after the start: before the release.
+fn found_at(scenario: &Scenario) -> Timestamp {
+    World::new(scenario).now() + SignedDuration::from_mins(5)
+}
+
+fn settings() -> Settings {
+    Settings { clusters: vec![CLUSTER.into()], ..Scenario::new(1).settings }
+}
+
+fn rule(kind: Kind) -> Rule {
+    let name = format!("{kind:?}");
+    Rule {
+        arn: format!("arn:aws:events:eu-west-1:123456789012:rule/{name}"),
+        name,
+        enabled: true,
+        pattern: Some(format!(r#"{{"detail-type":["{}"]}}"#, kind.detail_type())),
+        schedule: None,
+        input: None,
+        transformed: false,
+        dead_letters: true,
+    }
+}
+
+/// All in its place, in the account of the scenario.
+fn healthy(scenario: &Scenario) -> Facts {
+    let settings = settings();
+    let survey = found(scenario, &settings);
+    let deliver = |sample: ecs_rotator::doctor::samples::Sample| {
+        let by = Ok(vec![format!("{:?}", sample.kind)]);
+        Delivery { sample, by }
+    };
+    let policy = format!(
+        r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"events.amazonaws.com"}},"Action":"sqs:SendMessage","Resource":"{QUEUE}"}}}}"#
+    );
+    let queue = Queue {
+        arn: QUEUE.to_owned(),
+        policy: Some(policy),
+        redrive: Some((format!("{QUEUE}-dead-letters"), 5)),
+        encryption: Encryption::BySqs,
+        waiting: 0,
+    };
+    let schedule = Schedule {
+        name: "schedule hourly".to_owned(),
+        enabled: true,
+        expression: "rate(1 hour)".to_owned(),
+        zone: None,
+        input: Some(r#"{"action":"check-releases"}"#.to_owned()),
+    };
+    let needed = needed(uses(&settings, &survey), &settings);
+    Facts {
+        region: "eu-west-1".to_owned(),
+        queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/rotator".to_owned(),
+        at: found_at(scenario),
+        settings,
+        caller: Ok(Caller { arn: "arn:aws:iam::123456789012:user/me".to_owned(), account: "123456789012".to_owned() }),
+        clock: Some(SignedDuration::ZERO),
+        rest: Some(Rest {
+            dead_letters: Some(Ok(Queue { policy: None, redrive: None, ..queue.clone() })),
+            queue: Ok(queue),
+            rules: Ok(Kind::ALL.map(rule).into()),
+            schedules: Ok(vec![schedule]),
+            deliveries: samples(&survey).into_iter().map(deliver).collect(),
+            location: Location::OnNoHost,
+            principal: Principal::Simulated("arn:aws:iam::123456789012:role/worker".to_owned()),
+            rights: needed.iter().map(|needs| (needs.action, Right::Allowed(Proof::Simulated))).collect(),
+            survey,
+        }),
+    }
+}
+
+fn denied(operation: &'static str) -> Failure {
+    Failure {
+        kind: FailureKind::AccessDenied,
+        operation,
+        code: "AccessDenied".to_owned(),
+        message: "you may not".to_owned(),
+        request_id: None,
+    }
+}
+
+fn rest(facts: &mut Facts) -> &mut Rest {
+    facts.rest.as_mut().unwrap()
+}
+
+/// `(status, name)` of what did not pass.
+fn not_passed(diagnosis: &Diagnosis) -> Vec<(Status, &str)> {
+    let checks = diagnosis.checks.iter().filter(|check| check.status != Status::Pass);
+    checks.map(|check| (check.status, check.name.as_str())).collect()
+}
+
+#[test]
+fn where_all_is_in_its_place_everything_passes() {
+    let diagnosis = diagnose(&healthy(&Scenario::new(1)));
+    assert_eq!(not_passed(&diagnosis), []);
+    assert!(diagnosis.passed > 12, "{diagnosis:#?}");
+    let text = text(&diagnosis);
+    assert!(text.ends_with("0 failed, 0 to look at, 17 passed: all is in place\n"), "{text}");
+}
+
+/// One thing at a time, and what is said of it.
+#[test]
+fn what_is_out_of_its_place_is_named() {
+    type Break = fn(&mut Facts);
+    let cases: [(&str, Status, &str, Break); 16] = [
+        ("clock", Status::Fail, "10m behind AWS's", |facts| facts.clock = Some(SignedDuration::from_mins(-10))),
+        ("credentials", Status::Warn, "could not be asked", |facts| facts.caller = Err(denied("GetCallerIdentity"))),
+        ("encryption", Status::Warn, "none", |facts| {
+            rest(facts).queue.as_mut().unwrap().encryption = Encryption::None;
+        }),
+        ("encryption", Status::Warn, "under key-1", |facts| {
+            rest(facts).queue.as_mut().unwrap().encryption = Encryption::ByKey("key-1".to_owned());
+        }),
+        ("reachable", Status::Warn, "about 5000 waiting", |facts| {
+            rest(facts).queue.as_mut().unwrap().waiting = 5000;
+        }),
+        ("dead-letter queue", Status::Warn, "none: ", |facts| {
+            rest(facts).queue.as_mut().unwrap().redrive = None;
+        }),
+        ("dead-letter queue", Status::Warn, "after 1 receives", |facts| {
+            rest(facts).queue.as_mut().unwrap().redrive.as_mut().unwrap().1 = 1;
+        }),
+        ("dead-letter queue", Status::Warn, "GetQueueUrl is not allowed to you", |facts| {
+            rest(facts).dead_letters = Some(Err(denied("GetQueueUrl")));
+        }),
+        ("policy", Status::Fail, "does not let EventBridge deliver for NewHost", |facts| {
+            rest(facts).queue.as_mut().unwrap().policy = None;
+        }),
+        ("rules", Status::Warn, "ListRuleNamesByTarget is not allowed", |facts| {
+            rest(facts).rules = Err(denied("ListRuleNamesByTarget"));
+        }),
+        ("stopped tasks", Status::Warn, "TestEventPattern is not allowed", |facts| {
+            let of_kind = rest(facts).deliveries.iter_mut().find(|one| one.sample.kind == Kind::StoppedTask).unwrap();
+            of_kind.by = Err(denied("TestEventPattern"));
+        }),
+        ("failed launches", Status::Warn, "they are noticed only when the replacement is overdue", |facts| {
+            let of_kind = rest(facts).deliveries.iter_mut().find(|one| one.sample.kind == Kind::FailedLaunch).unwrap();
+            of_kind.by = Ok(Vec::new());
+        }),
+        ("release check", Status::Fail, "schedule hourly is disabled", |facts| {
+            rest(facts).schedules.as_mut().unwrap()[0].enabled = false;
+        }),
+        ("release check", Status::Warn, "ListSchedules is not allowed", |facts| {
+            rest(facts).schedules = Err(denied("ListSchedules"));
+        }),
+        ("unproved", Status::Warn, "for worker: ec2:TerminateInstances", |facts| {
+            rest(facts).rights.insert("ec2:TerminateInstances", Right::Unproved);
+        }),
+        ("on groups", Status::Fail, "denied to worker: autoscaling:DetachInstances (no)", |facts| {
+            let no = Right::Denied(Proof::Simulated, "no".to_owned());
+            rest(facts).rights.insert("autoscaling:DetachInstances", no);
+        }),
+    ];
+    for (name, status, said, breaks) in cases {
+        let mut facts = healthy(&Scenario::new(1));
+        breaks(&mut facts);
+        let diagnosis = diagnose(&facts);
+        let about = diagnosis.checks.iter().find(|check| check.name == name && check.status != Status::Pass);
+        let check = about.unwrap_or_else(|| panic!("nothing is said of {name}: {:#?}", not_passed(&diagnosis)));
+        assert_eq!(check.status, status, "{check:?}");
+        assert!(check.says.contains(said) && check.advice.is_some(), "no `{said}` in {check:?}");
+        let lines = text(&diagnosis);
+        let plain = anstream::adapter::strip_str(&lines).to_string();
+        assert!(plain.lines().all(|line| line.chars().count() <= 100), "{plain}");
+    }
+}
+
+#[test]
+fn a_release_check_by_a_rule_is_one_as_well() {
+    let mut facts = healthy(&Scenario::new(1));
+    let mut hourly = rule(Kind::NewHost);
+    (hourly.pattern, hourly.schedule) = (None, Some("rate(1 hour)".to_owned()));
+    hourly.input = Some(r#"{"action":"check-releases"}"#.to_owned());
+    let of = rest(&mut facts);
+    of.schedules = Ok(Vec::new());
+    of.rules.as_mut().unwrap().push(hourly);
+    assert_eq!(not_passed(&diagnose(&facts)), []);
+}
+
+/// Groups that pin a version, or not; and whoever lists clusters where none is named.
+#[test]
+fn everything_that_can_be_asked_of_iam_is_asked() {
+    let pinned = TemplateShape::Rule { rule: VersionRule::Number(1), mixed: false };
+    let mut scenario = Scenario::new(1);
+    scenario.groups = vec![GroupShape::new("web-asg", 3).template(pinned), GroupShape::new("api-asg", 3)];
+    let settings = Settings { event_bus: Some("default".into()), ..settings() };
+    let findings = found(&scenario, &settings);
+    let uses = uses(&settings, &findings);
+    assert!(uses.pins && uses.tells && !uses.stops && !uses.alarms && !uses.writes_parameters);
+    let needed = needed(uses, &settings);
+    let place = Place {
+        partition: "aws".to_owned(),
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+        queue: Some(QUEUE.to_owned()),
+    };
+    let questions = questions(&place, &settings, &findings);
+    let asked: BTreeSet<&str> = questions.iter().flat_map(|question| question.actions.iter().copied()).collect();
+    let all: BTreeSet<&str> = needed.iter().map(|needs| needs.action).collect();
+    let left: Vec<&&str> = all.difference(&asked).collect();
+    assert_eq!(left, [&"iam:PassRole"], "which role a host launches with is not known");
+    assert!(!asked.contains("ecs:ListClusters") && !asked.contains("ecs:StopTask"), "{asked:?}");
+
+    let answer = |action: &str, resource: &str, allowed| Answer {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        allowed,
+    };
+    let rights = by_simulation(
+        &needed,
+        &[
+            answer("autoscaling:DetachInstances", "a/web-asg", Ok(())),
+            answer("autoscaling:DetachInstances", "a/api-asg", Err("implicitDeny".to_owned())),
+            answer("sqs:ReceiveMessage", QUEUE, Ok(())),
+        ],
+    );
+    assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on api-asg");
+    assert_eq!(rights["sqs:ReceiveMessage"], Right::Allowed(Proof::Simulated));
+    assert_eq!(rights["iam:PassRole"], Right::Unproved);
+}
+
+#[test]
+fn without_iam_what_was_called_and_what_ec2_would_have_done_is_known() {
+    let settings = settings();
+    let findings = found(&Scenario::new(1), &settings);
+    let needed = needed(uses(&settings, &findings), &settings);
+    let refused = BTreeMap::from([("DescribeImages", denied("DescribeImages"))]);
+    let dry = BTreeMap::from([("ec2:CreateTags", Ok(())), ("ec2:ModifyLaunchTemplate", Err("no".to_owned()))]);
+    let rights = by_trying(&needed, &findings.requests, &refused, &dry);
+    for (action, right) in [
+        ("ecs:DescribeClusters", "allowed (called)"),
+        ("ec2:DescribeImages", "denied (called): you may not"),
+        ("ec2:CreateTags", "allowed (dry run)"),
+        ("ec2:ModifyLaunchTemplate", "denied (dry run): no"),
+        ("ec2:TerminateInstances", "unproved"),
+    ] {
+        assert_eq!(rights[action].to_string(), right, "{action}");
+    }
+}
