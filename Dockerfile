@@ -11,6 +11,9 @@ FROM rust:1.95.0-alpine AS toolchain
 # hadolint ignore=DL3018
 RUN apk add --no-cache musl-dev gcc make ca-certificates
 WORKDIR /src
+# A tenth of the binary each: tables for unwinding, which a release never does, and one word for each pointer.
+# (With a target, the flags are for the binary alone, and not for the macros that the compiler loads.)
+ENV RUSTFLAGS="-C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs"
 
 # What others wrote, with nothing of ours in it but the manifests: rebuilt when Cargo.lock changes, not when a source does.
 FROM toolchain AS dependencies
@@ -18,14 +21,14 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked
+    && cargo build --release --locked --target "$(uname -m)-unknown-linux-musl"
 
 FROM dependencies AS build
 COPY src src
 # Cargo goes by the time of a file, and those copied may be older than the empty ones that were just compiled.
 RUN touch src/main.rs src/lib.rs \
-    && cargo build --release --locked --bin ecs-rotator \
-    && cp target/release/ecs-rotator /ecs-rotator
+    && cargo build --release --locked --bin ecs-rotator --target "$(uname -m)-unknown-linux-musl" \
+    && cp "target/$(uname -m)-unknown-linux-musl/release/ecs-rotator" /ecs-rotator
 
 # The binary and the certificates that rustls reads there; no shell, no library, nobody's password.
 FROM scratch

@@ -71,7 +71,7 @@ class Root:
     def copy(self, source, destination, binary):
         target = self.directory / destination.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(SYSTEM_CERTIFICATES if source == str(SYSTEM_CERTIFICATES) else binary, target)
+        shutil.copy(certificates() if source == str(SYSTEM_CERTIFICATES) else binary, target)
 
     def files(self):
         return [str(file.relative_to(self.directory)) for file in self.directory.rglob("*") if file.is_file()]
@@ -80,7 +80,20 @@ class Root:
         return sum((self.directory / file).stat().st_size for file in self.image)
 
     def inside(self, *command):
-        return ["unshare", "--user", f"--map-user={self.user}", f"--map-group={self.user}", f"--root={self.directory}", *command]
+        """With this root only, as the image's user: by a namespace of users, or by the rights of root."""
+        namespace = ["unshare", "--user", f"--map-user={self.user}", f"--map-group={self.user}", f"--root={self.directory}"]
+        chroot = ["chroot", f"--userspec={self.user}:{self.user}", str(self.directory)]
+        for way in [namespace, chroot]:
+            with contextlib.suppress(FileNotFoundError):
+                if run(*way, self.command[0], "--version").returncode == 0:
+                    return [*way, *command]
+        return None
+
+
+def certificates():
+    """Alpine's bundle has its place there; where this machine has none, that of the AWS command line will do."""
+    import botocore
+    return SYSTEM_CERTIFICATES if SYSTEM_CERTIFICATES.exists() else Path(botocore.__file__).parent / "cacert.pem"
 
 
 def is_static(binary):
@@ -187,7 +200,10 @@ def main():
             print(f"     not static: {len(root.libraries)} libraries are put beside it, and its size says nothing")
         else:
             check(f"the image has {root.size() / 1e6:.1f} MB", root.size() <= LARGEST, f"over {LARGEST / 1e6} MB")
-        check_start(root, emulator)
+        if root.inside("--version"):
+            check_start(root, emulator)
+        else:
+            print("SKIPPED: nothing can be started in another root here: it takes unshare (util-linux 2.38) or root's chroot")
     failed = stack.results.count(False)
     print(f"{len(stack.results) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -162,3 +162,17 @@ fn the_log_is_there_when_asked_for_and_in_simulated_time() {
     assert!(serde_json::from_slice::<Value>(&output.stdout).is_ok());
     assert!(demo("--hosts 1").stderr.is_empty());
 }
+
+/// Line by line; only how long the simulation took is another time each time.
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    let readme = include_str!("../README.md");
+    let shown = readme.split("```text\n").find(|block| block.starts_with("Cluster demo")).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let printed = text("--hosts 6");
+    let same = |line: &str| line.split(", simulated in ").next().unwrap_or(line).to_owned();
+    let printed: Vec<String> = printed.lines().map(same).collect();
+    let left_out = |line: &&str| !line.contains("[four more hosts]");
+    let missing: Vec<&str> = shown.lines().filter(left_out).filter(|line| !printed.contains(&same(line))).collect();
+    assert!(missing.is_empty(), "the demo does not print\n{}", missing.join("\n"));
+}

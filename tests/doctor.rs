@@ -232,15 +232,16 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
         resource: resource.to_owned(),
         allowed,
     };
+    let group = |name: &str| format!("arn:aws:autoscaling:x:1:autoScalingGroup:0:autoScalingGroupName/{name}");
     let rights = by_simulation(
         &needed,
         &[
-            answer("autoscaling:DetachInstances", "a/web-asg", Ok(())),
-            answer("autoscaling:DetachInstances", "a/api-asg", Err("implicitDeny".to_owned())),
+            answer("autoscaling:DetachInstances", &group("web"), Ok(())),
+            answer("autoscaling:DetachInstances", &group("api"), Err("implicitDeny".to_owned())),
             answer("sqs:ReceiveMessage", QUEUE, Ok(())),
         ],
     );
-    assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on api-asg");
+    assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on group api");
     assert_eq!(rights["sqs:ReceiveMessage"], Right::Allowed(Proof::Simulated));
     assert_eq!(rights["iam:PassRole"], Right::Unproved);
 }

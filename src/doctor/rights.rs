@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Facts, Principal, Proof, Rest, Right};
-use super::samples::{own_parameters, part_of};
+use super::samples::{MADE_UP_ID, own_parameters, part_of};
 use super::{Area, Check};
 use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::effect::{Failure, Launch, SOURCE, VersionRule};
@@ -15,6 +15,8 @@ use crate::engine::survey::Findings;
 use crate::id::{ClusterArn, GroupName, ParameterName, TemplateId};
 use crate::plan::model::{ClusterView, GroupView};
 use crate::plan::policy::ReleaseBy;
+
+const MADE_UP_INSTANCE: &str = "/i-0123456789abcdef0";
 
 /// May somebody do all of this, on each of these, when that is so?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl Place {
     }
 
     fn instance(&self) -> String {
-        self.arn("ec2", "instance/i-0123456789abcdef0")
+        self.arn("ec2", &format!("instance{MADE_UP_INSTANCE}"))
     }
 
     /// Public ones are of no account.
@@ -241,7 +243,7 @@ pub fn by_simulation(needed: &[Permission], answers: &[Answer]) -> BTreeMap<&'st
             match &answer.allowed {
                 Ok(()) => right = Right::Allowed(Proof::Simulated),
                 Err(word) => {
-                    return Right::Denied(Proof::Simulated, format!("{word} on {}", last(&answer.resource)));
+                    return Right::Denied(Proof::Simulated, format!("{word} on {}", thing(&answer.resource)));
                 }
             }
         }
@@ -279,7 +281,7 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     let other = if is_caller { "; if you are not the worker, say whose role it has by --role" } else { "" };
     let mut checks = Vec::new();
     let (mut allowed, mut unproved) = (0, Vec::new());
-    let mut denied: BTreeMap<On, Vec<String>> = BTreeMap::new();
+    let mut denied: BTreeMap<On, BTreeMap<String, Vec<&str>>> = BTreeMap::new();
     let things: BTreeMap<&str, On> = all().iter().map(|needs| (needs.action, needs.on)).collect();
     for (action, right) in &rest.rights {
         match right {
@@ -287,12 +289,13 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
             Right::Unproved => unproved.push(*action),
             Right::Denied(_, what) => {
                 let on = things.get(action).copied().unwrap_or(On::Everything);
-                denied.entry(on).or_default().push(format!("{action} ({})", super::one_line(what)));
+                denied.entry(on).or_default().entry(super::one_line(what)).or_default().push(action);
             }
         }
     }
-    for (on, actions) in denied {
-        let says = format!("denied to {}: {}", last(who), actions.join(", "));
+    for (on, by_word) in denied {
+        let each = by_word.iter().map(|(what, actions)| format!("{} ({what})", actions.join(", ")));
+        let says = format!("denied to {}: {}", last(who), each.collect::<Vec<_>>().join("; "));
         let advice = format!("allow it; `ecs-rotator policy` prints all that the worker needs{other}");
         checks.push(Area::Permissions.fail(on_words(on), says, advice));
     }
@@ -341,6 +344,13 @@ const fn on_words(on: On) -> &'static str {
         On::InstanceRole => "on the hosts' role",
         On::Bus => "on the bus",
     }
+}
+
+/// What an ARN names, without what is made up: `task/prod`, `launch-template/lt-0123456789abcdef0`, `group web`.
+fn thing(arn: &str) -> String {
+    let of_account = arn.splitn(6, ':').nth(5).unwrap_or(arn);
+    let name = |text: &str| text.rsplit_once(":autoScalingGroupName/").map(|(_, name)| format!("group {name}"));
+    name(arn).unwrap_or_else(|| of_account.trim_end_matches(MADE_UP_ID).trim_end_matches(MADE_UP_INSTANCE).to_owned())
 }
 
 /// `rotator-TaskRole` of its ARN.

@@ -136,9 +136,12 @@ fn launch(group: &GroupName) -> Value {
     json!({"AutoScalingGroupName": group.as_str(), "StatusCode": "Failed", "StatusMessage": "no capacity"})
 }
 
+/// Of a task, a container instance, a service.
+pub(super) const MADE_UP_ID: &str = "/0123456789abcdef0123456789abcdef";
+
 /// `arn:aws:ecs:eu-west-1:123456789012:task/prod/0123…`
 pub(super) fn part_of(cluster: &ClusterArn, kind: &str) -> String {
-    format!("{}/0123456789abcdef0123456789abcdef", cluster.as_str().replacen(":cluster/", &format!(":{kind}/"), 1))
+    format!("{}{MADE_UP_ID}", cluster.as_str().replacen(":cluster/", &format!(":{kind}/"), 1))
 }
 
 #[cfg(test)]

@@ -199,14 +199,14 @@ async fn doctor_says_what_the_role_may_do() {
         ("autoscaling:DetachInstances", "allowed (simulated)"),
         ("ec2:CreateLaunchTemplateVersion", "allowed (simulated)"),
         // One of the groups pins its version, and the stack was not told so.
-        ("autoscaling:UpdateAutoScalingGroup", "denied (simulated): implicitDeny on api"),
+        ("autoscaling:UpdateAutoScalingGroup", "denied (simulated): implicitDeny on group api"),
         ("iam:PassRole", "unproved"),
     ] {
         assert_eq!(said["actions"][action], right, "{action} in {:#}", said["actions"]);
     }
     let nobody = clinic.doctor(iam(), &["--role", "nobody", "--cluster", CLUSTER]).await;
     let nobody = nobody.text(1);
-    assert!(nobody.contains("denied to nobody: ec2:TerminateInstances (implicitDeny on"), "{nobody}");
+    assert!(nobody.contains("denied to nobody: ec2:TerminateInstances (implicitDeny on instance)"), "{nobody}");
     let unknown = clinic.doctor(clinic.scene.emulators.fleet_url(), &["--role", "somebody", "--json"]).await.json(0);
     assert_eq!(unknown["actions"]["ecs:DescribeClusters"], "unproved", "what the caller may says nothing of another");
     assert_role_passes(&clinic).await;
