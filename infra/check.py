@@ -440,6 +440,39 @@ def check_plain(emulator):
     check("nobody talks to the queue in the clear", code_of(send) == "AccessDenied", code_of(send) or "it could")
 
 
+# --- The README -----------------------------------------------------------------------------------------------------
+
+
+def check_by_hand(emulator):
+    """Queue, rules and schedule by the README's own commands, word by word, but for the endpoint."""
+    readme = (INFRA.parent / "README.md").read_text()
+    section = readme[readme.index("### By hand"):readme.index("### Stop and upgrade")]
+    commands = re.findall(r"```sh\n(.*?)```", section[section.index("#### Queue"):], re.S)
+    patterns = dict(re.findall(r"^\| `(ecs-rotator-[a-z]+)` \| `(.*)` \|$", section, re.M))
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION,
+                                "PATH": f"{BIN}:{os.environ['PATH']}"}
+    script = f'set -euo pipefail\naws() {{ command aws --endpoint-url {emulator.url} "$@"; }}\n' + "\n".join(commands)
+    with tempfile.TemporaryDirectory() as directory:
+        done = run("bash", "-c", script, cwd=directory, env=environment)
+    check(f"the {len(commands)} blocks of commands by hand do as they say", done.returncode == 0, done.stdout + done.stderr)
+    events, sqs = emulator.client("events"), emulator.client("sqs")
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:ecs-rotator"
+    made = events.list_rule_names_by_target(TargetArn=queue)["RuleNames"]
+    check("the rule and the schedule that are shown have the queue as their target",
+          sorted(made) == ["ecs-rotator-check-releases", "ecs-rotator-hosts"], made)
+    url = sqs.get_queue_url(QueueName="ecs-rotator")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    check("the queue by hand is encrypted, and has a policy and a dead-letter queue",
+          attributes["SqsManagedSseEnabled"] == "true" and {"Policy", "RedrivePolicy"} <= set(attributes), attributes)
+    table = json.loads((INFRA / "events" / "table.json").read_text())
+    for rule in QUEUE_RULES:
+        pattern = patterns.get(f"ecs-rotator-{rule.removesuffix('Rule').lower()}", "{}")
+        wanted = [file for file, expected in table.items() if expected == rule]
+        through = [file for file in wanted if events.test_event_pattern(
+            EventPattern=pattern, Event=(INFRA / "events" / file).read_text())["Result"]]
+        check(f"the pattern by hand lets through the {len(wanted)} events of {rule}", wanted == through, set(wanted) - set(through))
+
+
 def code_of(call):
     try:
         answer = call()
@@ -457,6 +490,8 @@ def main():
         check_rights(emulator)
     with Emulator(auth=True) as emulator:
         check_plain(emulator)
+    with Emulator() as emulator:
+        check_by_hand(emulator)
     print(f"in {time.monotonic() - started:.0f} s")
     failed = results.count(False)
     print(f"{len(results) - failed} passed, {failed} failed")
