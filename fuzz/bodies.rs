@@ -79,7 +79,8 @@ fn on_a_cluster(tags: &Tags, all: &BTreeMap<String, String>) {
 fn write(tags: &Tags, read: &ClusterTags) -> Option<BTreeMap<String, String>> {
     let rotation = read.rotation.as_ref()?;
     let (hold, rotate_before, scope) = (read.hold.as_deref(), read.rotate_before, &read.scope);
-    tags.write_cluster(&RotationTags { rotation, hold, rotate_before, resumed: rotate_before, scope }).ok()
+    tags.write_cluster(&RotationTags { rotation, hold, rotate_before, resumed: rotate_before, because: None, scope })
+        .ok()
 }
 
 fn on_a_host(tags: &Tags, all: &BTreeMap<String, String>) {

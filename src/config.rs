@@ -444,7 +444,16 @@ pub fn cluster(text: &str) -> Result<ClusterName, BadSetting> {
     if fits { Ok(ClusterName::new(name)) } else { Err(bad("the name or ARN of an ECS cluster", text)) }
 }
 
-fn queue_url(text: &str) -> Result<String, BadSetting> {
+/// The cluster that a variable names, if it does.
+///
+/// # Errors
+/// When it names something else.
+pub fn env_cluster(variable: &str) -> Result<Option<ClusterName>, BadSetting> {
+    let text = std::env::var(variable).unwrap_or_default();
+    if text.trim().is_empty() { Ok(None) } else { cluster(&text).map(Some) }
+}
+
+pub fn queue_url(text: &str) -> Result<String, BadSetting> {
     let trimmed = text.trim();
     let rest = trimmed.strip_prefix("https://").or_else(|| trimmed.strip_prefix("http://"));
     match rest.and_then(|rest| rest.split_once('/')) {

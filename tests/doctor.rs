@@ -128,7 +128,7 @@ fn where_all_is_in_its_place_everything_passes() {
 #[test]
 fn what_is_out_of_its_place_is_named() {
     type Break = fn(&mut Facts);
-    let cases: [(&str, Status, &str, Break); 16] = [
+    let cases: [(&str, Status, &str, Break); 18] = [
         ("clock", Status::Fail, "10m behind AWS's", |facts| facts.clock = Some(SignedDuration::from_mins(-10))),
         ("credentials", Status::Warn, "could not be asked", |facts| facts.caller = Err(denied("GetCallerIdentity"))),
         ("encryption", Status::Warn, "none", |facts| {
@@ -151,6 +151,12 @@ fn what_is_out_of_its_place_is_named() {
         }),
         ("policy", Status::Fail, "does not let EventBridge deliver for NewHost", |facts| {
             rest(facts).queue.as_mut().unwrap().policy = None;
+        }),
+        ("rule NewHost", Status::Warn, "is disabled", |facts| {
+            rest(facts).rules.as_mut().unwrap()[0].enabled = false;
+        }),
+        ("rule NewHost", Status::Fail, "sends another text", |facts| {
+            rest(facts).rules.as_mut().unwrap()[0].transformed = true;
         }),
         ("rules", Status::Warn, "ListRuleNamesByTarget is not allowed", |facts| {
             rest(facts).rules = Err(denied("ListRuleNamesByTarget"));

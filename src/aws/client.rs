@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::SharedHttpClient;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -32,7 +32,15 @@ impl Aws {
     /// # Errors
     /// Without a region there is nothing to talk to.
     pub async fn connect(queue_url: &str) -> Result<Self, NotUsable> {
-        let (config, region) = from_environment().await?;
+        Self::connect_in(None, queue_url).await
+    }
+
+    /// The same in a region that is not the environment's.
+    ///
+    /// # Errors
+    /// Without a region there is nothing to talk to.
+    pub async fn connect_in(region: Option<String>, queue_url: &str) -> Result<Self, NotUsable> {
+        let (config, region) = from_environment(region).await?;
         Ok(Self::with_config(&config, region, queue_url))
     }
 
@@ -48,19 +56,23 @@ impl Aws {
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
             queue_url: queue_url.to_owned(),
+            local: None,
             region,
         }
     }
 }
 
-/// The configuration that the environment has, and its region.
-pub(super) async fn from_environment() -> Result<(SdkConfig, String), NotUsable> {
-    let config = aws_config::defaults(BehaviorVersion::latest())
+/// The configuration that the environment has, and its region, if it is not given.
+pub(super) async fn from_environment(region: Option<String>) -> Result<(SdkConfig, String), NotUsable> {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts())
-        .load()
-        .await;
+        .timeout_config(timeouts());
+    let loader = match region {
+        Some(region) => loader.region(Region::new(region)),
+        None => loader,
+    };
+    let config = loader.load().await;
     // An empty variable is a region to the SDK.
     let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
     let region = region.ok_or(NotUsable::NoRegion)?;

@@ -10,7 +10,8 @@
 //! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `notices` (EventBridge), `locate` (this worker). `convert` turns AWS's types
 //! into ours, `error` and `codes`
 //! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start,
-//! `examine` looks at everything for `doctor`.
+//! `examine` looks at everything for `doctor`, and `local` is a queue
+//! for whoever has none.
 
 mod alarms;
 mod client;
@@ -22,6 +23,7 @@ mod examine;
 mod fleet;
 mod groups;
 mod images;
+mod local;
 mod locate;
 mod notices;
 mod parameters;
@@ -33,9 +35,12 @@ mod survey;
 mod worker;
 
 pub use examine::examine;
+pub use local::LocalQueue;
 pub use preflight::NotUsable;
 pub use survey::survey;
 pub use worker::{now, run};
+
+use std::sync::Arc;
 
 use crate::effect::{Failure, Reply, Request};
 
@@ -50,6 +55,8 @@ pub struct Aws {
     eventbridge: aws_sdk_eventbridge::Client,
     ssm: aws_sdk_ssm::Client,
     queue_url: String,
+    /// In the place of SQS.
+    local: Option<Arc<LocalQueue>>,
     region: String,
 }
 
@@ -59,6 +66,12 @@ impl Aws {
         &self.region
     }
 
+    /// With a queue of this process in the place of SQS.
+    #[must_use]
+    pub fn with_local_queue(self, queue: Arc<LocalQueue>) -> Self {
+        Self { local: Some(queue), ..self }
+    }
+
     /// Makes the call.
     ///
     /// # Errors
@@ -66,13 +79,18 @@ impl Aws {
     pub async fn perform(&self, request: Request) -> Result<Reply, Failure> {
         use Request as R;
         match request {
-            R::ReceiveMessage { wait_seconds, visibility_seconds } => {
-                self.receive_message(wait_seconds, visibility_seconds).await
-            }
-            R::DeleteMessageBatch { receipts } => self.delete_message_batch(receipts).await,
-            R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => {
-                self.change_message_visibility_batch(receipts, visibility_seconds).await
-            }
+            R::ReceiveMessage { wait_seconds, visibility_seconds } => match &self.local {
+                Some(local) => Ok(local.receive(wait_seconds).await),
+                None => self.receive_message(wait_seconds, visibility_seconds).await,
+            },
+            R::DeleteMessageBatch { receipts } => match &self.local {
+                Some(local) => Ok(local.delete()),
+                None => self.delete_message_batch(receipts).await,
+            },
+            R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => match &self.local {
+                Some(local) => Ok(local.keep()),
+                None => self.change_message_visibility_batch(receipts, visibility_seconds).await,
+            },
             R::ListClusters { page } => self.list_clusters(page).await,
             R::DescribeClusters { clusters } => self.describe_clusters(clusters).await,
             R::DescribeCapacityProviders { names } => self.describe_capacity_providers(names).await,

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
+use super::one_shot::{self, HereArgs};
 use crate::aws::Aws;
-use crate::config::{QueueArgs, cluster};
+use crate::config::{QueueArgs, cluster, queue_url};
 use crate::id::{ClusterName, GroupName};
 
 /// The examples of a command, and what all of them have in common.
@@ -16,8 +17,8 @@ macro_rules! examples {
         concat!(
             "Examples:\n  export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator\n\n",
             $examples,
-            "\n\nExit codes: 0 the message is on the queue, 1 something failed, 2 bad usage, \
-             4 the queue or the credentials cannot be used."
+            "\n\nExit codes: 0 the message is on the queue (`--wait`, `--here`: the rotation has closed), 1 something failed, \
+             2 bad usage, 3 the rotation is held (`--wait`, `--here`), 4 the queue or the credentials cannot be used."
         )
     };
 }
@@ -33,7 +34,14 @@ const ROTATE: &str = examples!(
     ecs-rotator rotate --cluster prod --group web-asg
 
   A rotation that is held, or was aborted: on with it
-    ecs-rotator rotate --cluster prod"
+    ecs-rotator rotate --cluster prod
+
+  Follow it to its end: 0 when it closes, 3 when it is held
+    ecs-rotator rotate --cluster prod --wait
+
+  Without worker, queue and rules, from here: settings are those of the environment (ECS_ROTATOR_…)
+    ecs-rotator rotate --here --cluster prod --region eu-west-1
+    CLUSTER=prod AWS_REGION=eu-west-1 FORCE=1 LOG_LEVEL=debug ecs-rotator rotate --here"
 );
 
 const PAUSE: &str = examples!(
@@ -69,14 +77,26 @@ it again: `rotate` or `resume` does."
 #[derive(Args, Debug)]
 #[command(after_help = ROTATE)]
 pub struct RotateArgs {
-    #[command(flatten)]
-    to: To,
+    /// The cluster, by name or ARN
+    #[arg(short, long, value_name = "CLUSTER", value_parser = cluster, required_unless_present = "here")]
+    cluster: Option<ClusterName>,
+    /// URL of the worker's SQS queue
+    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = queue_url)]
+    queue_url: Option<String>,
     /// Replace the hosts that run the newest image already as well
-    #[arg(long)]
+    #[arg(short, long)]
     force: bool,
     /// Only this Auto Scaling group; repeat it for more
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupName>,
+    /// Follow it to its end; the exit code says which
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    here: HereArgs,
+    /// Print one JSON object instead of text
+    #[arg(long, conflicts_with_all = ["wait", "here"])]
+    json: bool,
 }
 
 /// Stop taking new hosts of one cluster until `resume`; hosts in flight finish
@@ -146,30 +166,60 @@ struct Sent<'a> {
 }
 
 pub fn rotate(args: RotateArgs) -> anyhow::Result<ExitCode> {
-    send(Action::Rotate { force: args.force, groups: args.groups }, args.to)
+    let RotateArgs { cluster, queue_url, force, groups, wait, here, json } = args;
+    let (cluster, force) = (here.cluster(cluster)?, here.force(force));
+    let message = Command { action: Action::Rotate { force, groups }, cluster };
+    if here.here {
+        let body = serde_json::to_string(&message)?;
+        return here.run(&message.cluster, body);
+    }
+    let Some(queue_url) = queue_url else {
+        return Err(NoQueue.into());
+    };
+    if !wait {
+        return send(&message, &queue_url, json);
+    }
+    super::log::init_quiet()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(async {
+        let aws = Aws::connect(&queue_url).await?;
+        let before = one_shot::before(&aws, &message.cluster).await?;
+        let id = aws.send_message(serde_json::to_string(&message)?).await?;
+        println!("asked for {}: message {id} on {queue_url}", told(&message).0);
+        Ok(ExitCode::from(one_shot::wait(&aws, &before).await))
+    })
 }
 
+/// Said as every other slip in the usage is.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no queue is named: say --queue-url URL (or ECS_ROTATOR_QUEUE_URL), or --here to do it without one")]
+pub struct NoQueue;
+
 pub fn pause(args: PauseArgs) -> anyhow::Result<ExitCode> {
-    send(Action::Pause, args.to)
+    args.to.send(Action::Pause)
 }
 
 pub fn resume(args: ResumeArgs) -> anyhow::Result<ExitCode> {
-    send(Action::Resume, args.to)
+    args.to.send(Action::Resume)
 }
 
 pub fn abort(args: AbortArgs) -> anyhow::Result<ExitCode> {
-    send(Action::Abort, args.to)
+    args.to.send(Action::Abort)
 }
 
-fn send(action: Action, to: To) -> anyhow::Result<ExitCode> {
-    let message = Command { action, cluster: to.cluster };
-    let queue_url = &to.queue.queue_url;
+impl To {
+    fn send(self, action: Action) -> anyhow::Result<ExitCode> {
+        send(&Command { action, cluster: self.cluster }, &self.queue.queue_url, self.json)
+    }
+}
+
+fn send(message: &Command, queue_url: &str, json: bool) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let message_id = runtime.block_on(put(queue_url, &message))?;
-    if to.json {
-        println!("{}", serde_json::to_string(&Sent { message_id: &message_id, queue_url, message: &message })?);
+    let message_id = runtime.block_on(put(queue_url, message))?;
+    if json {
+        println!("{}", serde_json::to_string(&Sent { message_id: &message_id, queue_url, message })?);
     } else {
-        let (asked, next) = told(&message);
+        let (asked, next) = told(message);
         println!("asked for {asked}: message {message_id} on {queue_url}\nnext: {next}");
     }
     Ok(ExitCode::from(super::exit::OK))

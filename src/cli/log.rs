@@ -32,6 +32,29 @@ pub fn init(format: LogFormat) -> Result<(), BadFilter> {
     Ok(())
 }
 
+/// For one rotation in a terminal: `debug`, `info`, `warn` are our own levels, and anything else a filter.
+///
+/// # Errors
+/// When the filter cannot be read.
+pub fn init_at(level: Option<&str>) -> Result<(), BadFilter> {
+    let filter = match level {
+        None => filter_or(DEFAULT_FILTER)?,
+        Some(level) => {
+            let own = ["trace", "debug", "info", "warn", "error"].contains(&level.to_lowercase().as_str());
+            let text = if own { format!("warn,ecs_rotator={level}") } else { level.to_owned() };
+            let bad = |error: tracing_subscriber::filter::ParseError| BadFilter {
+                variable: "--log-level",
+                filter: level.to_owned(),
+                why: error.to_string(),
+            };
+            EnvFilter::try_new(text).map_err(bad)?
+        }
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    Ok(())
+}
+
 /// For a command that has its own things to say: only what a person should see, unless the environment asks for more.
 ///
 /// # Errors

@@ -8,10 +8,14 @@ pub mod doctor;
 mod health;
 #[cfg(feature = "aws")]
 mod log;
+mod manual;
+#[cfg(feature = "aws")]
+mod one_shot;
 pub mod plan;
 mod policy;
 #[cfg(feature = "aws")]
 mod run;
+pub mod status;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,9 @@ Examples:
     ecs-rotator pause --cluster prod
     ecs-rotator abort --cluster prod
 
+  How far it is, and what it waits for
+    ecs-rotator status --cluster prod --watch
+
   Is everything in place: queue, rules, clusters, permissions?
     ecs-rotator doctor --cluster prod
 
@@ -55,7 +62,7 @@ Exit codes:
   0  done
   1  something failed
   2  bad usage (`plan`: something to do, and bad usage is 1)
-  3  the rotation is held, and a person should look (`demo`)
+  3  the rotation is held, and a person should look (`status`, `demo`)
   4  the queue or the credentials cannot be used";
 
 #[derive(Debug, Parser)]
@@ -81,10 +88,14 @@ enum Command {
     #[cfg(feature = "aws")]
     Plan(plan::PlanArgs),
     #[cfg(feature = "aws")]
+    Status(status::StatusArgs),
+    #[cfg(feature = "aws")]
     Doctor(doctor::DoctorArgs),
     #[cfg(feature = "aws")]
     Health(health::HealthArgs),
     Policy(policy::PolicyArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
     Demo(demo::DemoArgs),
 }
 
@@ -125,10 +136,14 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         // Without the type that says another code: whatever went wrong, it could not tell.
         Command::Plan(args) => plan::plan(args).map_err(|error| anyhow::Error::msg(one_line(&error))),
         #[cfg(feature = "aws")]
+        Command::Status(args) => status::status(args),
+        #[cfg(feature = "aws")]
         Command::Doctor(args) => doctor::doctor(args),
         #[cfg(feature = "aws")]
         Command::Health(args) => health::health(&args),
         Command::Policy(args) => policy::policy(args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Demo(args) => demo::demo(args),
     }
 }
@@ -143,7 +158,10 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<crate::aws::NotUsable>() {
         exit::NOT_USABLE
-    } else if error.is::<log::BadFilter>() || error.is::<crate::plan::policy::BadSetting>() {
+    } else if error.is::<log::BadFilter>()
+        || error.is::<crate::plan::policy::BadSetting>()
+        || error.is::<control::NoQueue>()
+    {
         exit::BAD_USAGE
     } else {
         exit::FAILED

@@ -138,7 +138,7 @@ fn farewell(engine: &Engine) {
 }
 
 /// SIGTERM (ECS stops the task) or SIGINT (Ctrl-C).
-fn signalled() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn signalled() -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         let signal = tokio::select! {
@@ -150,6 +150,6 @@ fn signalled() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Only the jitter of retries hangs on it. The standard library seeds its hashers at random.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     RandomState::new().hash_one("seed")
 }

@@ -47,6 +47,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
         view.hold = ours.hold;
         view.rotate_before = ours.rotate_before;
         view.resumed = ours.resumed;
+        view.because = ours.because;
         view.scope = ours.scope;
     }
 }
@@ -354,6 +355,7 @@ pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.hold.clone_from(&old.hold);
     new.rotate_before = old.rotate_before;
     new.resumed = old.resumed;
+    new.because.clone_from(&old.because);
     new.scope.clone_from(&old.scope);
 }
 

@@ -56,6 +56,8 @@ pub struct Wanted {
     pub rotate_before: Option<Timestamp>,
     /// When a person last let it go on.
     pub resumed: Option<Timestamp>,
+    /// What opened it.
+    pub because: Option<String>,
     pub scope: BTreeSet<GroupName>,
 }
 
@@ -67,6 +69,7 @@ impl Wanted {
             hold: None,
             rotate_before: view.rotate_before,
             resumed: view.resumed,
+            because: view.because.clone(),
             scope: view.scope.clone(),
         }
     }
@@ -78,6 +81,7 @@ impl Wanted {
             hold: self.hold.as_deref(),
             rotate_before: self.rotate_before,
             resumed: self.resumed,
+            because: self.because.as_deref(),
             scope: &self.scope,
         })
     }
@@ -86,6 +90,7 @@ impl Wanted {
         view.hold = self.hold.map(|reason| readable(&reason));
         view.rotate_before = self.rotate_before;
         view.resumed = self.resumed;
+        view.because = self.because.map(|because| readable(&because));
         view.scope = self.scope;
         view.rotation = Some(self.rotation);
     }
@@ -103,24 +108,36 @@ pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted
         hold: view.hold.clone().filter(|_| rotation.state == RotationState::Held),
         ..Wanted::of(view, rotation.clone())
     });
-    let after = asks.iter().fold(before.clone(), |wanted, ask| match ask {
-        Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
-        Ask::Parameter(name) => parameter(view, wanted, name, now),
-        Ask::CheckReleases => check(view, wanted, now),
-        Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
-        Ask::Resume => {
-            let from = [RotationState::Paused, RotationState::Held];
-            change(view, wanted, "resume", &from, RotationState::Open, now)
-        }
-        Ask::Abort => abort(view, wanted, now),
+    let after = asks.iter().fold(before.clone(), |wanted, ask| {
+        because(
+            ask,
+            &wanted.clone(),
+            match ask {
+                Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
+                Ask::Parameter(name) => parameter(view, wanted, name, now),
+                Ask::CheckReleases => check(view, wanted, now),
+                Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
+                Ask::Resume => {
+                    let from = [RotationState::Paused, RotationState::Held];
+                    change(view, wanted, "resume", &from, RotationState::Open, now)
+                }
+                Ask::Abort => abort(view, wanted, now),
+            },
+        )
     });
     if after == before { None } else { after }
+}
+
+/// A rotation that was not there before the ask was opened by it.
+fn because(ask: &Ask, before: &Option<Wanted>, after: Option<Wanted>) -> Option<Wanted> {
+    let is_new = |wanted: &Wanted| before.as_ref().is_none_or(|before| before.rotation.id != wanted.rotation.id);
+    after.map(|wanted| if is_new(&wanted) { Wanted { because: Some(ask.to_string()), ..wanted } } else { wanted })
 }
 
 fn open(view: &ClusterView, rotate_before: Option<Timestamp>, scope: BTreeSet<GroupName>, now: Timestamp) -> Wanted {
     let id = RotationId::new(&view.arn.name(), now);
     let rotation = Rotation { id, state: RotationState::Open, since: now };
-    Wanted { rotation, hold: None, rotate_before, resumed: None, scope }
+    Wanted { rotation, hold: None, rotate_before, resumed: None, because: None, scope }
 }
 
 fn rotate(

@@ -94,7 +94,7 @@ pub enum Status {
 }
 
 /// One way in which a group launches.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LaunchForecast {
     /// The template; None for an image that an override of the group names itself.
     pub template: Option<TemplateId>,
@@ -108,7 +108,7 @@ pub struct LaunchForecast {
     pub refused: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImageForecast {
     pub id: AmiId,
     pub name: Option<String>,

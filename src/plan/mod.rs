@@ -28,6 +28,7 @@ pub mod policy;
 pub mod release;
 mod retreat;
 pub mod stall;
+pub mod status;
 pub mod tags;
 pub mod tenants;
 pub mod writing;

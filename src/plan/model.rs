@@ -120,6 +120,8 @@ pub struct ClusterView {
     pub rotate_before: Option<Timestamp>,
     /// When a person last let the rotation go on: every wait counts from then.
     pub resumed: Option<Timestamp>,
+    /// What opened the rotation.
+    pub because: Option<String>,
     /// The groups that the rotation is about; empty: all.
     pub scope: BTreeSet<GroupName>,
     pub providers: Vec<CapacityProviderName>,
@@ -310,6 +312,7 @@ impl ClusterView {
             hold: None,
             rotate_before: None,
             resumed: None,
+            because: None,
             scope: BTreeSet::new(),
             providers: Vec::new(),
             belonging: BTreeSet::new(),

@@ -17,6 +17,7 @@ const ROTATION: &str = "rotation";
 const HOLD: &str = "hold";
 const ROTATE_BEFORE: &str = "rotate-before";
 const RESUMED: &str = "resumed";
+const BECAUSE: &str = "because";
 const GROUPS: &str = "groups";
 const GROUP: &str = "group";
 const SINCE: &str = "since";
@@ -53,7 +54,8 @@ pub struct Rotation {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RotationId(String);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RotationState {
     Open,
     Paused,
@@ -97,6 +99,7 @@ pub struct ClusterTags {
     pub hold: Option<String>,
     pub rotate_before: Option<Timestamp>,
     pub resumed: Option<Timestamp>,
+    pub because: Option<String>,
     pub scope: BTreeSet<GroupName>,
 }
 
@@ -108,6 +111,8 @@ pub struct RotationTags<'a> {
     pub rotate_before: Option<Timestamp>,
     /// When a person last let it go on.
     pub resumed: Option<Timestamp>,
+    /// What opened it.
+    pub because: Option<&'a str>,
     /// Empty: all groups.
     pub scope: &'a BTreeSet<GroupName>,
 }
@@ -221,6 +226,7 @@ impl Tags {
             hold: self.get(tags, HOLD).map(ToOwned::to_owned),
             rotate_before: self.get(tags, ROTATE_BEFORE).and_then(|text| text.parse().ok()),
             resumed: self.get(tags, RESUMED).and_then(|text| text.parse().ok()),
+            because: self.get(tags, BECAUSE).map(ToOwned::to_owned),
             scope: self
                 .get(tags, GROUPS)
                 .map(|text| text.split_whitespace().map(GroupName::from).collect())
@@ -242,6 +248,7 @@ impl Tags {
             (self.key(HOLD), wanted.hold.map(readable).unwrap_or_default()),
             (self.key(ROTATE_BEFORE), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
             (self.key(RESUMED), wanted.resumed.map(|resumed| resumed.to_string()).unwrap_or_default()),
+            (self.key(BECAUSE), wanted.because.map(readable).unwrap_or_default()),
             (self.key(GROUPS), scope),
         ]))
     }
@@ -522,6 +529,7 @@ mod tests {
             hold: Some(&reason),
             rotate_before: None,
             resumed: None,
+            because: None,
             scope: &scope,
         };
         let written = tags().write_cluster(&wanted).unwrap();
@@ -536,14 +544,26 @@ mod tests {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
         let scope: BTreeSet<GroupName> = ["web".into(), "api".into()].into();
         let before = Some(time("2026-01-14T03:00:00.5Z"));
-        let forced =
-            RotationTags { rotation: &rotation, hold: None, rotate_before: before, resumed: before, scope: &scope };
+        let forced = RotationTags {
+            rotation: &rotation,
+            hold: None,
+            rotate_before: before,
+            resumed: before,
+            because: Some("a release check"),
+            scope: &scope,
+        };
         let mut on_the_cluster = tags().write_cluster(&forced).unwrap();
         let read = tags().read_cluster(&on_the_cluster);
         assert_eq!((read.rotate_before, read.resumed, read.scope), (before, before, scope));
         let nothing = BTreeSet::new();
-        let plain =
-            RotationTags { rotation: &rotation, hold: None, rotate_before: None, resumed: None, scope: &nothing };
+        let plain = RotationTags {
+            rotation: &rotation,
+            hold: None,
+            rotate_before: None,
+            resumed: None,
+            because: None,
+            scope: &nothing,
+        };
         on_the_cluster.extend(tags().write_cluster(&plain).unwrap());
         let read = tags().read_cluster(&on_the_cluster);
         assert_eq!((read.rotate_before, read.scope, read.hold), (None, nothing, None));
@@ -554,8 +574,14 @@ mod tests {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
         for scope in [["x".repeat(200), "y".repeat(200)], ["a group".to_owned(), "b".to_owned()]] {
             let scope = scope.into_iter().map(GroupName::new).collect();
-            let wanted =
-                RotationTags { rotation: &rotation, hold: None, rotate_before: None, resumed: None, scope: &scope };
+            let wanted = RotationTags {
+                rotation: &rotation,
+                hold: None,
+                rotate_before: None,
+                resumed: None,
+                because: None,
+                scope: &scope,
+            };
             assert_eq!(tags().write_cluster(&wanted), Err(ScopeTooLong));
         }
     }

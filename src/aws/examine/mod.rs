@@ -39,7 +39,7 @@ pub async fn examine(
     role: Option<&str>,
     progress: impl Fn(Option<&str>),
 ) -> Result<Facts, NotUsable> {
-    let (config, region) = from_environment().await?;
+    let (config, region) = from_environment(None).await?;
     let examiner = Examiner::new(&config, &region, queue_url);
     progress(Some("credentials"));
     let (caller, clock) = examiner.caller().await;

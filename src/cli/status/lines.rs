@@ -1,0 +1,261 @@
+//! The status for people: lines, each with a tone, that fit in the columns there are. Printed once, or drawn again and again.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::Report;
+use crate::cli::plan::text::trimmed;
+use crate::plan::forecast::{LaunchForecast, Status};
+use crate::plan::hold::in_words;
+use crate::plan::host::Phase;
+use crate::plan::status::{ClusterStatus, GroupStatus, HostStatus, RotationStatus};
+use crate::plan::tags::RotationState;
+
+/// As many as a table has that is printed.
+pub const WIDTH: u16 = 100;
+const BAR: usize = 24;
+
+/// What a line is about, which decides its colour where there are any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Title,
+    Aside,
+    Good,
+    Going,
+    Waiting,
+    Trouble,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// Everything, for a screen so wide.
+pub fn lines(report: &Report, width: u16) -> Vec<Line> {
+    let mut page = Page { width, now: report.at, lines: Vec::new() };
+    for cluster in &report.clusters {
+        page.cluster(cluster);
+    }
+    for (name, why) in &report.failed {
+        page.say(Tone::Trouble, &format!("cluster {name} could not be looked at: {why}"));
+    }
+    for name in &report.missing {
+        page.say(Tone::Trouble, &format!("cluster {name} does not exist here"));
+    }
+    if let Some(why) = &report.error {
+        page.say(Tone::Trouble, &format!("the clusters could not be listed: {why}"));
+    }
+    if page.lines.is_empty() {
+        page.say(Tone::Plain, "no cluster has opted in");
+    }
+    page.lines
+}
+
+/// One line for one cluster, the same as long as nothing has changed but the time.
+pub fn in_one_line(status: &ClusterStatus) -> String {
+    let Some(rotation) = &status.rotation else { return format!("{}: there has been no rotation", status.cluster) };
+    let mut text = format!("{} {}: {}", rotation.id, word(rotation.state), progress(status));
+    let on_their_way: Vec<String> =
+        status.in_flight.iter().map(|host| format!("{} {}", host.host, host.phase)).collect();
+    if !on_their_way.is_empty() {
+        text += &format!(" ({})", on_their_way.join(", "));
+    }
+    if let Some(hold) = &status.hold {
+        text += &format!(": {hold}");
+    }
+    clean(&text)
+}
+
+struct Page {
+    width: u16,
+    now: Timestamp,
+    lines: Vec<Line>,
+}
+
+impl Page {
+    fn cluster(&mut self, status: &ClusterStatus) {
+        if !self.lines.is_empty() {
+            self.say(Tone::Plain, "");
+        }
+        let title = match &status.rotation {
+            Some(rotation) => self.title(status, rotation),
+            None => format!("cluster {}: there has been no rotation", status.cluster),
+        };
+        self.say(Tone::Title, &title);
+        if let Some(because) = status.rotation.as_ref().and_then(|rotation| rotation.because.as_deref()) {
+            let forced = status.rotation.as_ref().is_some_and(|rotation| rotation.forced);
+            let forced = if forced { ", forced: hosts on the release go too" } else { "" };
+            self.say(Tone::Aside, &format!("opened by {because}{forced}"));
+        }
+        if status.enabled == Some(false) {
+            self.say(Tone::Trouble, "opted out by its tag `enabled`: workers leave it alone");
+        }
+        self.progress(status);
+        if let Some(hold) = &status.hold {
+            let held = status.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
+            let (word, tone) = if held { ("HELD", Tone::Trouble) } else { ("soon held", Tone::Waiting) };
+            self.row(tone, &[10], &[word, hold]);
+        }
+        self.groups(&status.groups);
+        self.hosts(&status.in_flight);
+    }
+
+    fn title(&self, status: &ClusterStatus, rotation: &RotationStatus) -> String {
+        let ago = in_words(self.age(rotation.since));
+        let since = match rotation.state {
+            RotationState::Closed => format!("closed {ago} ago"),
+            state => format!("{} for {ago}", word(state)),
+        };
+        format!("cluster {}: rotation {} {since}", status.cluster, rotation.id)
+    }
+
+    fn progress(&mut self, status: &ClusterStatus) {
+        let left = status.left_seconds.map(|left| about(SignedDuration::from_secs(left)));
+        let left = left.map_or_else(String::new, |left| format!(" · about {left} left"));
+        let done = status.current == status.hosts;
+        let text = format!("[{}] {}{left}", bar(status.current, status.hosts), progress(status));
+        self.say(if done { Tone::Good } else { Tone::Plain }, &text);
+    }
+
+    fn groups(&mut self, groups: &[GroupStatus]) {
+        let longest = groups.iter().map(|group| group.group.as_str().chars().count()).max().unwrap_or(0);
+        let name = u16::try_from(longest.clamp(5, 24)).unwrap_or(24);
+        self.say(Tone::Plain, "");
+        self.row(Tone::Aside, &[name, 24], &["GROUP", "HOSTS", "IMAGE → RELEASE"]);
+        for group in groups {
+            let hosts = hosts(group);
+            let hosts = if hosts.is_empty() { "none" } else { &hosts };
+            let tone = match group.status {
+                Status::UpToDate => Tone::Good,
+                Status::Due => Tone::Plain,
+                Status::LeftAlone => Tone::Aside,
+                Status::Unresolved => Tone::Trouble,
+            };
+            self.row(tone, &[name, 24], &[group.group.as_str(), hosts, &images(group)]);
+            for wait in &group.waits {
+                self.row(Tone::Waiting, &[name, 24], &["", "", &format!("waits: {wait}")]);
+            }
+        }
+    }
+
+    fn hosts(&mut self, hosts: &[HostStatus]) {
+        if hosts.is_empty() {
+            return;
+        }
+        self.say(Tone::Plain, "");
+        self.row(Tone::Aside, &[19, 9, 8], &["HOST", "PHASE", "FOR", "WAITS FOR"]);
+        for host in hosts {
+            let since = host.since.map(|since| about(self.age(since))).unwrap_or_default();
+            let group = host.group.as_ref().map(|group| format!("{group}: ")).unwrap_or_default();
+            let waits = format!("{group}{}", self.waits(host));
+            let tone = match host.phase {
+                Phase::Current | Phase::Outdated => Tone::Aside,
+                Phase::Returning => Tone::Waiting,
+                Phase::Gone
+                | Phase::Retired
+                | Phase::SetAside
+                | Phase::Drained
+                | Phase::Draining
+                | Phase::Replacing
+                | Phase::Leaving
+                | Phase::Foreign => Tone::Going,
+            };
+            self.row(tone, &[19, 9, 8], &[host.host.as_str(), &host.phase.to_string(), &since, &waits]);
+        }
+    }
+
+    fn waits(&self, host: &HostStatus) -> String {
+        let tasks = host.tasks.filter(|_| host.phase == Phase::Draining);
+        let tasks = tasks.map(|left| format!(" ({left} left)")).unwrap_or_default();
+        let Some(waits_for) = &host.waits_for else { return format!("nothing{tasks}") };
+        let until = host.until.map(|until| match self.until(until) {
+            left if left.is_zero() => ", overdue".to_owned(),
+            left => format!(", for {} more", about(left)),
+        });
+        let why = host.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{waits_for}{tasks}{}{why}", until.unwrap_or_default())
+    }
+
+    fn age(&self, since: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs(self.now.duration_since(since).as_secs().max(0))
+    }
+
+    fn until(&self, until: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs(until.duration_since(self.now).as_secs().max(0))
+    }
+
+    fn say(&mut self, tone: Tone, text: &str) {
+        self.row(tone, &[], &[text]);
+    }
+
+    /// Columns of these widths, and the rest for the last; what does not fit goes on below, under its own beginning.
+    fn row(&mut self, tone: Tone, widths: &[u16], cells: &[&str]) {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(self.width);
+        table.add_row(cells.iter().map(|cell| clean(cell)));
+        let rest = self.width.saturating_sub(widths.iter().map(|width| width + 2).sum());
+        let widths = widths.iter().map(|width| width + 2).chain([rest]);
+        for (n, width) in widths.enumerate() {
+            if let Some(column) = table.column_mut(n) {
+                let padding = if n + 1 == cells.len() { 0 } else { 2 };
+                column.set_padding((0, padding)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+            }
+        }
+        let text = trimmed(&table);
+        self.lines.extend(text.split('\n').map(|line| Line { tone, text: line.to_owned() }));
+    }
+}
+
+/// Tags are written by many; none of them shall write to a terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+const fn word(state: RotationState) -> &'static str {
+    state.word()
+}
+
+fn bar(done: usize, all: usize) -> String {
+    let full = (done * BAR).checked_div(all).unwrap_or(BAR);
+    format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
+}
+
+fn progress(status: &ClusterStatus) -> String {
+    let on_their_way = status.in_flight.iter().filter(|host| crate::plan::is_in_flight(host.phase)).count();
+    format!("{} of {} hosts need not go · {on_their_way} in flight", status.current, status.hosts)
+}
+
+fn hosts(group: &GroupStatus) -> String {
+    group.hosts.iter().rev().map(|(phase, ids)| format!("{} {phase}", ids.len())).collect::<Vec<_>>().join(", ")
+}
+
+fn images(group: &GroupStatus) -> String {
+    if let Some(reason) = &group.reason {
+        return if group.status == Status::LeftAlone {
+            format!("left alone: {reason}")
+        } else {
+            format!("not known: {reason}")
+        };
+    }
+    let launch = |launch: &LaunchForecast| {
+        if launch.in_use.id == launch.release.id {
+            launch.release.id.to_string()
+        } else {
+            format!("{} → {}", launch.in_use.id, launch.release.id)
+        }
+    };
+    let mut images: Vec<String> = group.launches.iter().map(launch).collect();
+    images.dedup();
+    images.join(", ")
+}
+
+/// Nobody needs the seconds of an hour.
+fn about(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let rounded = if seconds >= 600 { seconds - seconds % 60 } else { seconds };
+    in_words(SignedDuration::from_secs(rounded))
+}

@@ -1,0 +1,171 @@
+//! The command: one look at the real account, or one after the other.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
+use clap::Args;
+use jiff::SignedDuration;
+
+use super::lines::{Line, Tone, WIDTH, in_one_line, lines};
+use super::report::Report;
+use super::watch;
+use crate::aws::{self, Aws};
+use crate::cli::exit;
+use crate::config::RotationArgs;
+use crate::engine::Settings;
+use crate::engine::survey::{Depth, Survey};
+use crate::plan::policy::parse_duration;
+use crate::plan::status::ClusterStatus;
+
+const EXAMPLES: &str = "\
+Examples:
+  How far the rotation of the cluster `prod` is, and what it waits for
+    ecs-rotator status --cluster prod
+
+  The same on a screen that is drawn anew every ten seconds; q ends it
+    ecs-rotator status --cluster prod --watch
+
+  Every cluster that has opted in; what is held, for a script
+    ecs-rotator status --json | jq '.clusters[] | select(.rotation.state == \"held\") | .hold'
+
+It reads what AWS says, tags included: no queue, no worker and no right to change anything is needed. Settings are read as the
+worker reads them (ECS_ROTATOR_…), so give it the same. A look takes as many calls as one of the worker's sweeps.
+
+Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 no region.";
+
+/// Show what a rotation is doing, and why it waits
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    rotation: RotationArgs,
+
+    /// Look again and again, until q
+    #[arg(long)]
+    watch: bool,
+
+    /// How often, with --watch
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    every: SignedDuration,
+
+    /// Print one JSON object instead of text; with --watch one line for each look
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
+    crate::cli::log::init_quiet()?;
+    let settings = args.rotation.into_settings()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let every = Duration::try_from(args.every).context("--every")?;
+    let ended = runtime.block_on(async {
+        let aws = Aws::connect("").await?;
+        let on_screen = args.watch && !args.json && io::stdout().is_terminal() && io::stdin().is_terminal();
+        match (args.watch, on_screen) {
+            (true, true) => watch::watch(&aws, &settings, every).await,
+            (true, false) => again_and_again(&aws, &settings, every, args.json).await,
+            (false, _) => once(&aws, &settings, args.json).await,
+        }
+    });
+    // A key that nobody presses any more is still waited for.
+    runtime.shutdown_background();
+    ended.map(ExitCode::from)
+}
+
+async fn once(aws: &Aws, settings: &Settings, json: bool) -> anyhow::Result<u8> {
+    let report = look(aws, settings).await;
+    if json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        print(&lines(&report, WIDTH).iter().map(coloured).collect::<String>())?;
+    }
+    Ok(code_of(&report))
+}
+
+/// Told only what has changed. Ends with the signal that ends the process, or when nobody listens any more.
+async fn again_and_again(aws: &Aws, settings: &Settings, every: Duration, json: bool) -> anyhow::Result<u8> {
+    let mut ticks = tokio::time::interval(every);
+    let mut told = Vec::new();
+    loop {
+        ticks.tick().await;
+        let report = look(aws, settings).await;
+        if json {
+            print(&format!("{}\n", serde_json::to_string(&report)?))?;
+            continue;
+        }
+        let now: Vec<String> = summary(&report);
+        for line in now.iter().filter(|line| !told.contains(*line)) {
+            print(&format!("{:.0} {line}\n", report.at))?;
+        }
+        told = now;
+    }
+}
+
+fn summary(report: &Report) -> Vec<String> {
+    let failed = report.failed.iter().map(|(name, why)| format!("{name}: could not be looked at: {why}"));
+    let missing = report.missing.iter().map(|name| format!("{name}: does not exist here"));
+    let clusters = report.clusters.iter().map(in_one_line);
+    clusters.chain(failed).chain(missing).chain(report.error.clone()).collect()
+}
+
+/// Looks at one cluster until it is as it shall be. Every change is told.
+pub async fn follow<T>(
+    aws: &Aws,
+    settings: &Settings,
+    every: Duration,
+    tell: impl Fn(&str),
+    mut until: impl FnMut(&ClusterStatus) -> Option<T>,
+) -> T {
+    let mut ticks = tokio::time::interval(every);
+    let mut told = String::new();
+    loop {
+        ticks.tick().await;
+        let report = look(aws, settings).await;
+        let line = summary(&report).join("; ");
+        if line != told {
+            tell(&format!("{:.0} {line}", report.at));
+            told = line;
+        }
+        if let Some(end) = report.clusters.first().and_then(&mut until) {
+            return end;
+        }
+    }
+}
+
+pub async fn look(aws: &Aws, settings: &Settings) -> Report {
+    let survey = Survey::new(settings.clone(), Depth::Hosts, 0);
+    let findings = aws::survey(survey, aws.clone(), |_| {}).await;
+    Report::of(findings, settings, aws::now())
+}
+
+pub(super) fn code_of(report: &Report) -> u8 {
+    if !report.is_whole() {
+        exit::FAILED
+    } else if report.is_held() {
+        exit::HELD
+    } else {
+        exit::OK
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("write to stdout")
+}
+
+fn coloured(line: &Line) -> String {
+    let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+    let style = match line.tone {
+        Tone::Plain => Style::new(),
+        Tone::Title => Style::new().bold(),
+        Tone::Aside => Style::new().dimmed(),
+        Tone::Good => colour(AnsiColor::Green),
+        Tone::Going => colour(AnsiColor::Cyan),
+        Tone::Waiting => colour(AnsiColor::Yellow),
+        Tone::Trouble => colour(AnsiColor::Red).bold(),
+    };
+    format!("{style}{}{style:#}\n", line.text)
+}

@@ -1,0 +1,50 @@
+//! What a survey has found, as the status of every cluster: for `--json`, and for people.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::engine::Settings;
+use crate::engine::survey::Findings;
+use crate::id::ClusterName;
+use crate::plan::status::{ClusterStatus, status};
+use crate::plan::tags::RotationState;
+
+/// What `status` prints.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub at: Timestamp,
+    pub clusters: Vec<ClusterStatus>,
+    /// Clusters that could not be looked at, and why.
+    pub failed: BTreeMap<ClusterName, String>,
+    /// Clusters that were named and do not exist here.
+    pub missing: Vec<String>,
+    /// Why the clusters could not be listed.
+    pub error: Option<String>,
+}
+
+impl Report {
+    pub fn of(findings: Findings, settings: &Settings, now: Timestamp) -> Self {
+        let (mut clusters, mut failed) = (Vec::new(), BTreeMap::new());
+        for (arn, surveyed) in findings.clusters {
+            match (surveyed.failed, surveyed.view) {
+                (None, Some(view)) => clusters.push(status(&view, &settings.policy, now)),
+                (why, _) => {
+                    failed.insert(arn.name(), why.unwrap_or_else(|| "it was not looked at".to_owned()));
+                }
+            }
+        }
+        let error = findings.failed.map(|failure| format!("{}: {}", failure.operation, failure.in_short()));
+        Self { at: now, clusters, failed, missing: findings.missing, error }
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.failed.is_empty() && self.missing.is_empty() && self.error.is_none()
+    }
+
+    pub fn is_held(&self) -> bool {
+        let state = |cluster: &ClusterStatus| cluster.rotation.as_ref().map(|rotation| rotation.state);
+        self.clusters.iter().any(|cluster| state(cluster) == Some(RotationState::Held))
+    }
+}
