@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -136,9 +137,12 @@ def check_start(root, emulator):
     emulator.client("ecs").create_cluster(clusterName="prod", tags=[{"key": "ecs-rotator:enabled", "value": "true"}])
     queue, sqs = emulator.resource("Queue"), emulator.client("sqs")
     sqs.send_message(QueueUrl=queue, MessageBody='{"action":"sweep"}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = {
         "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": emulator.url,
-        "AWS_EC2_METADATA_DISABLED": "true", "ECS_ROTATOR_QUEUE_URL": queue, "ECS_ROTATOR_HTTP": "127.0.0.1:18080",
+        "AWS_EC2_METADATA_DISABLED": "true", "ECS_ROTATOR_QUEUE_URL": queue, "ECS_ROTATOR_HTTP": address,
         "ECS_ROTATOR_CLUSTERS": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/prod", "ECS_ROTATOR_LOG_FORMAT": "json",
         "ECS_ROTATOR_EVENT_BUS": "default",
     }
@@ -153,10 +157,12 @@ def check_start(root, emulator):
             if not taken:
                 return
             print(f"     {time.monotonic() - begun:.2f} s from its start to the end of its first message")
-            asked = run(*root.inside(root.command[0], "health"), env={"ECS_ROTATOR_HTTP": "127.0.0.1:18080"})
+            asked = run(*root.inside(root.command[0], "health"), env={"ECS_ROTATOR_HTTP": address})
             check("it says that it is healthy", asked.returncode == 0, asked.stdout + asked.stderr)
             time.sleep(5)
-            check_memory(worker)
+            check("it goes on running", worker.poll() is None, worker.poll())
+            if worker.poll() is None:
+                check_memory(worker)
             worker.terminate()
             check("SIGTERM ends it with 0", (code := worker.wait(30)) == 0, code)
         finally:

@@ -198,7 +198,7 @@ pub struct PaceArgs {
     /// How often every rotation under way is looked at wholly
     #[arg(
         long,
-        env = "ECS_ROTATOR_SWEEP_INTERVAL",
+        env = SWEEP_VARIABLE,
         value_name = "TIME",
         default_value = "5m",
         value_parser = parse_duration
@@ -443,6 +443,8 @@ pub fn cluster(text: &str) -> Result<ClusterName, BadSetting> {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if fits { Ok(ClusterName::new(name)) } else { Err(bad("the name or ARN of an ECS cluster", text)) }
 }
+
+pub const SWEEP_VARIABLE: &str = "ECS_ROTATOR_SWEEP_INTERVAL";
 
 /// The cluster that a variable names, if it does.
 ///

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ecs_rotator::cli::doctor::text;
 use ecs_rotator::doctor::facts::{
-    Caller, Delivery, Encryption, Facts, Location, Principal, Proof, Queue, Rest, Right, Rule, Schedule,
+    Caller, Delivery, Encryption, Facts, Location, NoQueue, Principal, Proof, Queue, Rest, Right, Rule, Schedule,
 };
-use ecs_rotator::doctor::rights::{Answer, Place, by_simulation, by_trying, needed, questions, uses};
+use ecs_rotator::doctor::questions::{Place, needed, questions, uses};
+use ecs_rotator::doctor::rights::{Answer, by_simulation, by_trying};
 use ecs_rotator::doctor::samples::{Kind, samples};
 use ecs_rotator::doctor::{Diagnosis, Status, diagnose};
 use ecs_rotator::effect::{Failure, FailureKind, VersionRule};
@@ -30,6 +31,16 @@ fn found_at(scenario: &Scenario) -> Timestamp {
     World::new(scenario).now() + SignedDuration::from_mins(5)
 }
 
+fn place() -> Place {
+    Place {
+        partition: "aws".to_owned(),
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+        queue: Some(QUEUE.to_owned()),
+        key: None,
+    }
+}
+
 fn settings() -> Settings {
     Settings { clusters: vec![CLUSTER.into()], ..Scenario::new(1).settings }
 }
@@ -43,6 +54,7 @@ fn rule(kind: Kind) -> Rule {
         pattern: Some(format!(r#"{{"detail-type":["{}"]}}"#, kind.detail_type())),
         schedule: None,
         input: None,
+        role: None,
         transformed: false,
         dead_letters: true,
     }
@@ -73,7 +85,7 @@ fn healthy(scenario: &Scenario) -> Facts {
         zone: None,
         input: Some(r#"{"action":"check-releases"}"#.to_owned()),
     };
-    let needed = needed(uses(&settings, &survey), &settings);
+    let needed = needed(uses(&settings, &survey, &place()), &settings);
     Facts {
         region: "eu-west-1".to_owned(),
         queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/rotator".to_owned(),
@@ -106,7 +118,7 @@ fn denied(operation: &'static str) -> Failure {
 }
 
 fn rest(facts: &mut Facts) -> &mut Rest {
-    facts.rest.as_mut().unwrap()
+    facts.rest.as_mut().expect("it was looked at")
 }
 
 /// `(status, name)` of what did not pass.
@@ -176,7 +188,7 @@ fn what_is_out_of_its_place_is_named() {
             rest(facts).schedules = Err(denied("ListSchedules"));
         }),
         ("unproved", Status::Warn, "for worker: ec2:TerminateInstances", |facts| {
-            rest(facts).rights.insert("ec2:TerminateInstances", Right::Unproved);
+            rest(facts).rights.insert("ec2:TerminateInstances", Right::Unproved(None));
         }),
         ("on groups", Status::Fail, "denied to worker: autoscaling:DetachInstances (no)", |facts| {
             let no = Right::Denied(Proof::Simulated, "no".to_owned());
@@ -217,15 +229,10 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
     scenario.groups = vec![GroupShape::new("web-asg", 3).template(pinned), GroupShape::new("api-asg", 3)];
     let settings = Settings { event_bus: Some("default".into()), ..settings() };
     let findings = found(&scenario, &settings);
-    let uses = uses(&settings, &findings);
+    let uses = uses(&settings, &findings, &place());
     assert!(uses.pins && uses.tells && !uses.stops && !uses.alarms && !uses.writes_parameters);
     let needed = needed(uses, &settings);
-    let place = Place {
-        partition: "aws".to_owned(),
-        region: "eu-west-1".to_owned(),
-        account: "123456789012".to_owned(),
-        queue: Some(QUEUE.to_owned()),
-    };
+    let place = place();
     let questions = questions(&place, &settings, &findings);
     let asked: BTreeSet<&str> = questions.iter().flat_map(|question| question.actions.iter().copied()).collect();
     let all: BTreeSet<&str> = needed.iter().map(|needs| needs.action).collect();
@@ -237,6 +244,7 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
         action: action.to_owned(),
         resource: resource.to_owned(),
         allowed,
+        lacks: Vec::new(),
     };
     let group = |name: &str| format!("arn:aws:autoscaling:x:1:autoScalingGroup:0:autoScalingGroupName/{name}");
     let rights = by_simulation(
@@ -249,17 +257,72 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
     );
     assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on group api");
     assert_eq!(rights["sqs:ReceiveMessage"], Right::Allowed(Proof::Simulated));
-    assert_eq!(rights["iam:PassRole"], Right::Unproved);
+    assert_eq!(rights["iam:PassRole"], Right::Unproved(None));
+}
+
+/// By an organization that allows one region only, or a user who has no second factor here.
+#[test]
+fn what_hangs_on_something_that_is_not_known_is_unproved_and_no_failure() {
+    let settings = settings();
+    let findings = found(&Scenario::new(1), &settings);
+    let needed = needed(uses(&settings, &findings, &place()), &settings);
+    let lacks = Answer {
+        action: "sqs:ReceiveMessage".to_owned(),
+        resource: QUEUE.to_owned(),
+        allowed: Err("implicitDeny".to_owned()),
+        lacks: vec!["aws:MultiFactorAuthPresent".to_owned()],
+    };
+    let rights = by_simulation(&needed, &[lacks]);
+    assert_eq!(rights["sqs:ReceiveMessage"].to_string(), "unproved (hangs on aws:MultiFactorAuthPresent)");
+    let region = ("aws:RequestedRegion".to_owned(), "eu-west-1".to_owned());
+    assert!(questions(&place(), &settings, &findings).iter().all(|question| question.context.contains(&region)));
+}
+
+#[test]
+fn a_key_of_ones_own_is_asked_about_and_what_the_worker_does_without_is_a_warning() {
+    let settings = settings();
+    let mut facts = healthy(&Scenario::new(1));
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/k".to_owned();
+    let with_key = Place { key: Some(key.clone()), ..place() };
+    let asked = questions(&with_key, &settings, &rest(&mut facts).survey);
+    assert!(asked.iter().any(|question| question.actions == ["kms:Decrypt"] && question.resources == [key.clone()]));
+    let no = || Right::Denied(Proof::Simulated, "no".to_owned());
+    rest(&mut facts).rights.insert("autoscaling:DescribeScalingActivities", no());
+    assert_eq!(not_passed(&diagnose(&facts)), [(Status::Warn, "on the side")]);
+}
+
+/// Whose role nobody has is a slip; whose rights are a person's own are not the worker's.
+#[test]
+fn a_role_that_is_not_there_fails_and_the_rights_of_a_person_are_a_warning() {
+    let mut facts = healthy(&Scenario::new(1));
+    rest(&mut facts).principal = Principal::Missing("arn:aws:iam::123456789012:role/wroker".to_owned());
+    assert_eq!(not_passed(&diagnose(&facts)), [(Status::Fail, "role")]);
+    let mut facts = healthy(&Scenario::new(1));
+    rest(&mut facts).principal = Principal::Simulated("arn:aws:iam::123456789012:user/me".to_owned());
+    rest(&mut facts).location = Location::NotInATask;
+    assert_eq!(not_passed(&diagnose(&facts)), [(Status::Warn, "allowed")]);
+}
+
+/// What the caller may not look at says nothing of a worker with a role of its own.
+#[test]
+fn a_queue_that_only_the_caller_cannot_read_is_a_warning() {
+    let trouble = || Err(NoQueue { says: "access denied".to_owned(), unsure: true });
+    let mut facts = healthy(&Scenario::new(1));
+    rest(&mut facts).queue = trouble();
+    assert_eq!(not_passed(&diagnose(&facts)), [(Status::Warn, "reachable")]);
+    rest(&mut facts).principal =
+        Principal::Tried { caller: "arn:aws:iam::1:role/w".to_owned(), why_not_simulated: String::new() };
+    assert_eq!(not_passed(&diagnose(&facts)), [(Status::Fail, "reachable")]);
 }
 
 #[test]
 fn without_iam_what_was_called_and_what_ec2_would_have_done_is_known() {
     let settings = settings();
     let findings = found(&Scenario::new(1), &settings);
-    let needed = needed(uses(&settings, &findings), &settings);
+    let needed = needed(uses(&settings, &findings, &place()), &settings);
     let refused = BTreeMap::from([("DescribeImages", denied("DescribeImages"))]);
     let dry = BTreeMap::from([("ec2:CreateTags", Ok(())), ("ec2:ModifyLaunchTemplate", Err("no".to_owned()))]);
-    let rights = by_trying(&needed, &findings.requests, &refused, &dry);
+    let rights = by_trying(&needed, &findings.answered, &refused, &dry);
     for (action, right) in [
         ("ecs:DescribeClusters", "allowed (called)"),
         ("ec2:DescribeImages", "denied (called): you may not"),

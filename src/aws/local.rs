@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::worker::now;
-use crate::effect::{Message, Reply};
+use crate::effect::{Message, Reply, Request};
 use crate::id::Receipt;
 
 #[derive(Debug)]
@@ -37,23 +37,27 @@ impl LocalQueue {
         self.state().done
     }
 
-    pub(super) async fn receive(&self, wait_seconds: u32) -> Reply {
+    /// The calls to a queue; None: it is another call.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are the account's")]
+    pub(super) async fn perform(&self, request: &Request) -> Option<Reply> {
+        match request {
+            Request::ReceiveMessage { wait_seconds, .. } => Some(self.receive(*wait_seconds).await),
+            Request::DeleteMessageBatch { .. } => {
+                self.state().done = Some(now());
+                Some(Reply::QueueBatch { failures: Vec::new() })
+            }
+            // It is nobody else's: it cannot be handed back, and need not be kept.
+            Request::ChangeMessageVisibilityBatch { .. } => Some(Reply::QueueBatch { failures: Vec::new() }),
+            _ => None,
+        }
+    }
+
+    async fn receive(&self, wait_seconds: u32) -> Reply {
         let waiting = self.state().waiting.take();
         if waiting.is_none() {
             sleep_until(Instant::now() + Duration::from_secs(u64::from(wait_seconds))).await;
         }
         Reply::Messages(waiting.into_iter().collect())
-    }
-
-    pub(super) fn delete(&self) -> Reply {
-        self.state().done = Some(now());
-        Reply::QueueBatch { failures: Vec::new() }
-    }
-
-    /// It is nobody else's: it cannot be handed back, and need not be kept.
-    #[expect(clippy::unused_self, reason = "the answer of this queue")]
-    pub(super) fn keep(&self) -> Reply {
-        Reply::QueueBatch { failures: Vec::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -77,20 +77,24 @@ impl Aws {
     /// # Errors
     /// When the call as a whole failed; what failed of a batch is in the reply.
     pub async fn perform(&self, request: Request) -> Result<Reply, Failure> {
+        if let Some(local) = &self.local
+            && let Some(reply) = local.perform(&request).await
+        {
+            return Ok(reply);
+        }
+        self.call(request).await
+    }
+
+    async fn call(&self, request: Request) -> Result<Reply, Failure> {
         use Request as R;
         match request {
-            R::ReceiveMessage { wait_seconds, visibility_seconds } => match &self.local {
-                Some(local) => Ok(local.receive(wait_seconds).await),
-                None => self.receive_message(wait_seconds, visibility_seconds).await,
-            },
-            R::DeleteMessageBatch { receipts } => match &self.local {
-                Some(local) => Ok(local.delete()),
-                None => self.delete_message_batch(receipts).await,
-            },
-            R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => match &self.local {
-                Some(local) => Ok(local.keep()),
-                None => self.change_message_visibility_batch(receipts, visibility_seconds).await,
-            },
+            R::ReceiveMessage { wait_seconds, visibility_seconds } => {
+                self.receive_message(wait_seconds, visibility_seconds).await
+            }
+            R::DeleteMessageBatch { receipts } => self.delete_message_batch(receipts).await,
+            R::ChangeMessageVisibilityBatch { receipts, visibility_seconds } => {
+                self.change_message_visibility_batch(receipts, visibility_seconds).await
+            }
             R::ListClusters { page } => self.list_clusters(page).await,
             R::DescribeClusters { clusters } => self.describe_clusters(clusters).await,
             R::DescribeCapacityProviders { names } => self.describe_capacity_providers(names).await,

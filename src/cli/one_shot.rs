@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{exit, log, status};
 use crate::aws::{self, Aws, LocalQueue};
-use crate::config::{RotationArgs, env_cluster};
+use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
 use crate::engine::vitals::ClusterVitals;
 use crate::engine::{Engine, Settings};
 use crate::id::ClusterName;
@@ -48,6 +48,8 @@ pub struct HereArgs {
 struct FromEnvironment {
     #[command(flatten)]
     rotation: RotationArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
 }
 
 /// # Errors
@@ -55,7 +57,7 @@ struct FromEnvironment {
 fn settings(cluster: &ClusterName) -> anyhow::Result<Settings> {
     let read =
         FromEnvironment::try_parse_from(["ecs-rotator"]).map_err(|error| anyhow!("{}", error.to_string().trim()))?;
-    Ok(Settings { clusters: vec![cluster.clone()], ..read.rotation.into_settings()? })
+    Ok(Settings { clusters: vec![cluster.clone()], ..read.pace.apply(read.rotation.into_settings()?) })
 }
 
 impl HereArgs {
@@ -77,7 +79,10 @@ impl HereArgs {
     pub fn run(self, cluster: &ClusterName, message: String) -> anyhow::Result<ExitCode> {
         let level = self.log_level.or_else(|| std::env::var("LOG_LEVEL").ok()).filter(|level| !level.is_empty());
         log::init_at(level.as_deref())?;
-        let settings = Settings { sweep_interval: LOOK_EVERY, ..settings(cluster)? };
+        let mut settings = settings(cluster)?;
+        if std::env::var_os(SWEEP_VARIABLE).is_none() {
+            settings.sweep_interval = LOOK_EVERY;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
         let ended = runtime.block_on(here(settings, cluster, message, self.region));
         runtime.shutdown_background();

@@ -55,6 +55,9 @@ pub struct PolicyArgs {
     /// Own parameters that groups follow, as `/images/*`; repeat it for more. AWS's public ones can be read in any case
     #[arg(long, value_name = "NAME", default_value = "*")]
     parameter: Vec<String>,
+    /// The key of your own that the queue is encrypted with, by its ARN
+    #[arg(long, value_name = "ARN")]
+    kms_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,6 +86,7 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
         queue: args.queue.queue_url,
         roles: args.pass_role,
         parameters: args.parameter,
+        key: args.kms_key,
     };
     println!("{:#}", document(&settings, &args.with, &place));
     Ok(ExitCode::from(super::exit::OK))
@@ -95,11 +99,12 @@ struct Place {
     queue: String,
     roles: Vec<String>,
     parameters: Vec<String>,
+    key: Option<String>,
 }
 
 /// One statement for each kind of thing.
 fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
-    let uses = uses(settings, with);
+    let uses = Uses { own_key: place.key.is_some(), ..uses(settings, with) };
     let mut by_thing: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     for Permission { action, on, .. } in all().into_iter().filter(|needs| needs.when.is_needed(uses)) {
         by_thing.entry(on).or_default().insert(action);
@@ -126,6 +131,7 @@ fn uses(settings: &Settings, with: &[With]) -> Uses {
         alarms: with.contains(&With::Alarms),
         writes_parameters: with.contains(&With::Parameters),
         tells: settings.event_bus.is_some(),
+        own_key: false,
     };
     settings.policy.uses().or(said)
 }
@@ -144,12 +150,13 @@ impl Place {
 
     fn resources(&self, on: On, settings: &Settings) -> Vec<String> {
         match on {
-            On::Everything => vec!["*".to_owned()],
+            On::Everything | On::OfCluster => vec!["*".to_owned()],
             On::Queue => {
                 let name = self.queue.rsplit('/').next().unwrap_or_default();
                 vec![self.arn("sqs", name)]
             }
             On::Cluster => self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}"))),
+            On::Key => self.key.iter().cloned().collect(),
             On::CapacityProvider => vec![self.arn("ecs", "capacity-provider/*")],
             On::InCluster => {
                 let kinds = ["container-instance", "task", "service"];
@@ -179,7 +186,8 @@ impl Place {
     fn condition(&self, on: On, settings: &Settings) -> Option<Value> {
         let prefix = &settings.tag_prefix;
         match on {
-            On::InCluster => {
+            On::Key => Some(json!({"StringEquals": {"kms:ViaService": format!("sqs.{}.amazonaws.com", self.region)}})),
+            On::InCluster | On::OfCluster => {
                 let clusters = self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}")));
                 Some(json!({"ArnLike": {"ecs:cluster": clusters}}))
             }
@@ -212,6 +220,7 @@ mod tests {
             queue: "https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator".to_owned(),
             roles: vec!["arn:aws:iam::123456789012:role/host".to_owned()],
             parameters: vec!["/images/*".to_owned()],
+            key: None,
         }
     }
 
@@ -233,7 +242,8 @@ mod tests {
         settings.policy.alarms.insert(AlarmName::from("errors"));
         settings.event_bus = Some("default".into());
         let with = [With::Pins, With::Stops, With::Parameters];
-        let much = actions(&document(&settings, &with, &place()));
+        let with_key = Place { key: Some("arn:aws:kms:eu-west-1:123456789012:key/k".to_owned()), ..place() };
+        let much = actions(&document(&settings, &with, &with_key));
         let everything: BTreeSet<String> = all().iter().map(|needs| needs.action.to_owned()).collect();
         assert_eq!(much, everything);
     }
@@ -251,6 +261,7 @@ mod tests {
         assert_eq!(of("ec2:TerminateInstances")["Condition"], tagged);
         let keys = json!({"ForAllValues:StringLike": {"aws:TagKeys": "ecs-rotator:*"}});
         assert_eq!(of("ec2:CreateTags")["Condition"], keys);
+        assert_eq!(of("ecs:ListServices")["Resource"], json!(["*"]), "it names no resource");
         let cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod";
         assert_eq!(of("ecs:DeregisterContainerInstance")["Resource"], json!([cluster]));
         assert_eq!(

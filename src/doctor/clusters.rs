@@ -1,6 +1,6 @@
 //! The clusters: found, opted in, and is it clear what their hosts should run?
 
-use super::facts::{Facts, Rest};
+use super::facts::{Facts, Principal, Rest};
 use super::{Area, Check, one_line};
 use crate::effect::FailureKind;
 use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, forecast};
@@ -8,8 +8,11 @@ use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, foreca
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     let survey = &rest.survey;
     if let Some(failure) = &survey.failed {
+        if failure.kind == FailureKind::AccessDenied && !is_worker(rest) {
+            return vec![Area::Clusters.unseen("clusters", failure)];
+        }
         let advice = match failure.kind {
-            FailureKind::AccessDenied => format!("allow ecs:{}, or name the clusters by --cluster", failure.operation),
+            FailureKind::AccessDenied => "allow it; `ecs-rotator policy` prints all that the worker needs".to_owned(),
             FailureKind::Throttled
             | FailureKind::Transient
             | FailureKind::Credentials
@@ -35,7 +38,12 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
             }
             (why, _) => {
                 let says = one_line(why.as_deref().unwrap_or("it was not looked at"));
-                checks.push(Area::Clusters.fail(cluster(&arn.name()), says, "a worker is stopped by the same"));
+                let name = cluster(&arn.name());
+                checks.push(if is_worker(rest) {
+                    Area::Clusters.fail(name, says, "a worker is stopped by the same")
+                } else {
+                    Area::Clusters.warn(name, says, "a worker with its own role may not be stopped by that")
+                });
             }
         }
     }
@@ -45,6 +53,11 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
         checks.push(Area::Clusters.fail("clusters", says, "tag a cluster, or name it by --cluster"));
     }
     checks
+}
+
+/// Whoever asks is the one that will have to work.
+fn is_worker(rest: &Rest) -> bool {
+    matches!(rest.principal, Principal::Tried { .. })
 }
 
 fn cluster(name: &impl ToString) -> String {

@@ -85,17 +85,21 @@ fn release_check(rest: &Rest) -> Check {
         let zone = schedule.zone.as_deref().unwrap_or("UTC");
         return Area::Events.pass(NAME, format!("{} in {zone}, by {}", schedule.expression, schedule.name));
     }
+    // A rotation that is asked for looks for images as well.
+    if let Some(schedule) = other.iter().find(|schedule| schedule.enabled && asks_for_a_rotation(schedule)) {
+        return Area::Events.pass(NAME, format!("{} asks for a rotation, {}", schedule.name, schedule.expression));
+    }
     if let Some(schedule) = checking.first() {
         let says = format!("{} is disabled: no image of AWS's begins a rotation", schedule.name);
         return Area::Events.fail(NAME, says, "enable it");
+    }
+    if let Err(failure) = rest.schedules.as_ref().map(|_| ()).and(rest.rules.as_ref().map(|_| ())) {
+        return Area::Events.unseen(NAME, failure);
     }
     if let Some(Schedule { name, input, .. }) = other.first() {
         let input = input.as_deref().unwrap_or("nothing");
         let says = format!("{name} sends {input}, which is no check for releases");
         return Area::Events.fail(NAME, says, r#"let it send {"action":"check-releases"}"#);
-    }
-    if let Err(failure) = &rest.schedules {
-        return Area::Events.unseen(NAME, failure);
     }
     if !follows_public_images(rest) {
         return Area::Events.warn(
@@ -126,6 +130,11 @@ fn of_rule(rule: &Rule) -> Option<Schedule> {
 fn asks_for_releases(schedule: &Schedule) -> bool {
     let parsed = parse(schedule.input.as_deref().unwrap_or_default());
     matches!(parsed, Parsed::Command(Command::CheckReleases {}))
+}
+
+fn asks_for_a_rotation(schedule: &Schedule) -> bool {
+    let parsed = parse(schedule.input.as_deref().unwrap_or_default());
+    matches!(parsed, Parsed::Command(Command::Rotate { .. }))
 }
 
 fn follows_public_images(rest: &Rest) -> bool {

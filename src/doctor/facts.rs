@@ -28,8 +28,7 @@ pub struct Facts {
 
 #[derive(Debug)]
 pub struct Rest {
-    /// The error says what is wrong, on what, and what to do.
-    pub queue: Result<Queue, String>,
+    pub queue: Result<Queue, NoQueue>,
     pub dead_letters: Option<Found<Queue>>,
     /// What targets the queue; empty while its ARN is not known.
     pub rules: Found<Vec<Rule>>,
@@ -40,6 +39,15 @@ pub struct Rest {
     /// Whose rights were asked for.
     pub principal: Principal,
     pub rights: BTreeMap<&'static str, Right>,
+}
+
+/// The queue could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoQueue {
+    /// What is wrong, on what, and what to do.
+    pub says: String,
+    /// It may be the caller that is in the way, and not the queue.
+    pub unsure: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +87,8 @@ pub struct Rule {
     pub schedule: Option<String>,
     /// A constant that takes the event's place.
     pub input: Option<String>,
+    /// A role by which it delivers, in the place of the queue's policy.
+    pub role: Option<String>,
     /// Only a part of the event is sent, or another text.
     pub transformed: bool,
     /// What cannot be delivered goes to a queue.
@@ -120,6 +130,8 @@ pub enum Principal {
     Simulated(String),
     /// The caller, by what it was allowed to call. The failure says why IAM was no help.
     Tried { caller: String, why_not_simulated: String },
+    /// IAM knows nobody of that name.
+    Missing(String),
     /// Somebody else, of whom nothing can be known without IAM.
     Unknown { principal: String, why_not_simulated: String },
 }
@@ -130,7 +142,8 @@ pub enum Right {
     Allowed(Proof),
     /// And on what, in AWS's words.
     Denied(Proof, String),
-    Unproved,
+    /// And why, if there is more to say than that nobody was asked.
+    Unproved(Option<String>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +161,8 @@ impl std::fmt::Display for Right {
         match self {
             Right::Allowed(proof) => write!(f, "allowed ({proof})"),
             Right::Denied(proof, what) => write!(f, "denied ({proof}): {what}"),
-            Right::Unproved => f.write_str("unproved"),
+            Right::Unproved(None) => f.write_str("unproved"),
+            Right::Unproved(Some(why)) => write!(f, "unproved ({why})"),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::facts::{Facts, Location};
 use super::{Area, Check};
 use crate::effect::FailureKind;
 
-/// Signatures are refused at five minutes; what is off by one is going there.
+/// What is off by a minute is going somewhere.
 const CLOCK_MAY_BE_OFF: SignedDuration = SignedDuration::from_secs(60);
 const CLOCK_IS_WRONG: SignedDuration = SignedDuration::from_mins(5);
 
@@ -40,7 +40,7 @@ fn clock(before: SignedDuration) -> Check {
     let off = before.abs();
     let side = if before.is_negative() { "behind" } else { "before" };
     let says = format!("{:#} {side} AWS's", SignedDuration::from_secs(off.as_secs()));
-    let advice = "set it, by NTP: signatures are refused, and windows and time-outs are counted by it";
+    let advice = "set it, by NTP: a worker counts windows and time-outs by its clock";
     if off >= CLOCK_IS_WRONG {
         Area::Identity.fail(NAME, says, advice)
     } else if off >= CLOCK_MAY_BE_OFF {
@@ -54,7 +54,8 @@ fn location(location: &Location) -> Check {
     const NAME: &str = "own host";
     match location {
         Location::NotInATask => Area::Identity.pass(NAME, "not in an ECS task: no host has to go last"),
-        Location::OnNoHost => Area::Identity.pass(NAME, "in an ECS task on Fargate: no host has to go last"),
+        Location::OnNoHost => Area::Identity
+            .pass(NAME, "in an ECS task, and on no host that is known (Fargate, mostly): no host goes last"),
         Location::On(host) => Area::Identity.pass(NAME, format!("on {host}: that host goes last")),
         Location::Unknown(failure) => Area::Identity.warn(
             NAME,

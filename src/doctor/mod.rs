@@ -3,7 +3,7 @@
 //! [`facts`] is what `aws` gathers (reads, simulated policies and dry runs; nothing is changed) and what [`diagnose`] judges.
 //! What a rule lets through is not read out of its pattern but asked: [`samples`] has an event for each thing that the
 //! worker should hear of, of the very clusters, groups and parameters that were found, and EventBridge says which rules
-//! would take it. In the same way [`rights`] has the questions for IAM: may this role do this, on that, tagged so?
+//! would take it. In the same way [`questions`] has those for IAM: may this role do this, on that, tagged so?
 //!
 //! What could not be looked at is no pass. It is a warning that says so.
 
@@ -11,6 +11,7 @@ mod clusters;
 mod deliveries;
 pub mod facts;
 mod identity;
+pub mod questions;
 mod queue;
 mod queue_policy;
 pub mod rights;

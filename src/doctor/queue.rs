@@ -1,8 +1,9 @@
 //! The queue: can it be worked off, can EventBridge put events there, and nobody else?
 
-use super::facts::{Encryption, Facts, Queue, Rest};
+use super::facts::{Encryption, Facts, Principal, Queue, Rest};
 use super::queue_policy::{Admits, QueuePolicy};
 use super::{Area, Check};
+use crate::effect::FailureKind;
 
 /// So many messages do not wait for a worker that is at work.
 const MANY: u64 = 1_000;
@@ -12,9 +13,14 @@ const FEW_RECEIVES: u32 = 3;
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     let queue = match &rest.queue {
         Ok(queue) => queue,
-        Err(why) => {
+        Err(trouble) => {
             let advice = "nothing else about the queue, its rules and schedules was looked at";
-            return vec![Area::Queue.fail("reachable", why, advice)];
+            let is_worker = matches!(rest.principal, Principal::Tried { .. });
+            return vec![if trouble.unsure && !is_worker {
+                Area::Queue.warn("reachable", format!("not looked at: {}", trouble.says), advice)
+            } else {
+                Area::Queue.fail("reachable", &trouble.says, advice)
+            }];
         }
     };
     let mut checks = vec![reachable(queue), encryption(&queue.encryption)];
@@ -72,6 +78,10 @@ fn policy(facts: &Facts, queue: &Queue, rest: &Rest) -> Vec<Check> {
     let mut count = 0;
     for rule in rules {
         count += 1;
+        if let Some(role) = &rule.role {
+            unclear.push(format!("{} (it delivers by the role {role})", rule.name));
+            continue;
+        }
         match policy.admits_rule(&rule.arn, &queue.arn, account) {
             Admits::Yes => {}
             Admits::No => shut_out.push(rule.name.as_str()),
@@ -106,6 +116,9 @@ fn dead_letters(queue: &Queue, rest: &Rest) -> Check {
     };
     let name = target.rsplit(':').next().unwrap_or(target);
     match found {
+        Err(failure) if failure.kind == FailureKind::NotFound => {
+            Area::Queue.fail(NAME, format!("there is no queue {name}"), "make it, or take it out of the RedrivePolicy")
+        }
         Err(failure) => Area::Queue.unseen(NAME, failure),
         Ok(dead) if dead.waiting > 0 => Area::Queue.warn(
             NAME,

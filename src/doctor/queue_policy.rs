@@ -28,6 +28,9 @@ struct Statement {
     resource: Value,
     #[serde(default)]
     condition: Map<String, Value>,
+    /// `NotPrincipal`, `NotAction`, `NotResource`: not read.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,26 +62,26 @@ impl QueuePolicy {
 
     /// May EventBridge put the rule's events there?
     pub(super) fn admits_rule(&self, rule: &str, queue: &str, account: &str) -> Admits {
-        let (mut allowed, mut doubt) = (false, None);
-        for statement in self.statements.iter().filter(|one| one.is_about(queue) && one.names_service()) {
+        let (mut allowed, mut may_allow, mut may_deny) = (false, None, None);
+        for statement in &self.statements {
             let allows = statement.effect == "Allow";
-            match statement.conditions_hold(rule, account) {
+            match statement.holds(rule, queue, account) {
                 Holds::Yes if !allows => return Admits::No,
                 Holds::Yes => allowed = true,
                 Holds::No => {}
-                Holds::Unclear(why) => doubt = Some((why, allows)),
+                Holds::Unclear(why) if allows => may_allow = Some(why),
+                Holds::Unclear(why) => may_deny = Some(why),
             }
         }
-        match (allowed, doubt) {
-            // A second statement that may allow it as well does not matter.
-            (true, None | Some((_, true))) => Admits::Yes,
-            (true, Some((why, false))) | (false, Some((why, true))) => Admits::Unclear(why),
-            (false, None | Some((_, false))) => Admits::No,
+        match (allowed, may_allow, may_deny) {
+            (true, _, None) => Admits::Yes,
+            (true, _, Some(why)) | (false, Some(why), _) => Admits::Unclear(why),
+            (false, None, _) => Admits::No,
         }
     }
 
     pub(super) fn is_open_to_anybody(&self, queue: &str) -> bool {
-        let open = |one: &&Statement| one.effect == "Allow" && one.names_anybody() && one.condition.is_empty();
+        let open = |one: &&Statement| one.effect == "Allow" && one.names_anybody() && !one.says_who();
         self.statements.iter().filter(open).any(|one| one.is_about(queue))
     }
 }
@@ -93,9 +96,27 @@ impl Statement {
         self.principal == "*" || texts(&self.principal["AWS"]).any(|who| who == "*")
     }
 
-    /// `{"AWS":"*"}` is every account, and no service.
-    fn names_service(&self) -> bool {
-        self.principal == "*" || texts(&self.principal["Service"]).any(|who| who == SERVICE || who == "*")
+    /// That it comes by TLS says nothing of whom it comes from.
+    fn says_who(&self) -> bool {
+        let keys = self.condition.values().filter_map(Value::as_object).flat_map(Map::keys);
+        keys.map(|key| key.to_lowercase()).any(|key| key != "aws:securetransport")
+    }
+
+    fn holds(&self, rule: &str, queue: &str, account: &str) -> Holds {
+        if let Some(key) = self.more.keys().find(|key| key.starts_with("Not")) {
+            return Holds::Unclear(key.clone());
+        }
+        if !self.is_about(queue) {
+            return Holds::No;
+        }
+        if self.principal == "*" || texts(&self.principal["Service"]).any(|who| who == SERVICE || who == "*") {
+            return self.conditions_hold(rule, account);
+        }
+        // Every account; AWS's own console has written it for services as well.
+        if texts(&self.principal["AWS"]).any(|who| who == "*") && self.conditions_hold(rule, account) != Holds::No {
+            return Holds::Unclear("the principal AWS *".to_owned());
+        }
+        Holds::No
     }
 
     /// All of them, with the keys that EventBridge brings.
@@ -131,7 +152,22 @@ fn holds(operator: &str, key: &str, wanted: &Value, rule: &str, account: &str) -
             let secure = texts(wanted).any(|text| text == "true") || wanted == true;
             if secure { Holds::Yes } else { Holds::No }
         }
+        ("StringNotEquals" | "StringNotLike", "aws:sourceaccount") if !account.is_empty() => {
+            not(any(&|text| wild(text, account)))
+        }
+        ("ArnNotEquals" | "ArnNotLike" | "StringNotEquals" | "StringNotLike", "aws:sourcearn") => {
+            not(any(&|pattern| wild(pattern, rule)))
+        }
+        ("Bool", "aws:principalisawsservice") => any(&|text| text == "true"),
         _ => Holds::Unclear(format!("{operator} {key}")),
+    }
+}
+
+fn not(holds: Holds) -> Holds {
+    match holds {
+        Holds::Yes => Holds::No,
+        Holds::No => Holds::Yes,
+        unclear @ Holds::Unclear(_) => unclear,
     }
 }
 
@@ -192,7 +228,9 @@ mod tests {
         };
         assert_eq!(admits(json!([])), Admits::No);
         assert_eq!(with("Principal", json!({"Service": "sns.amazonaws.com"})), Admits::No);
-        assert_eq!(with("Principal", json!({"AWS": "*"})), Admits::No);
+        assert_eq!(with("Principal", json!({"AWS": "*"})), Admits::Unclear("the principal AWS *".to_owned()));
+        assert_eq!(with("Principal", json!({"AWS": "arn:aws:iam::1:root"})), Admits::No);
+        assert_eq!(with("NotAction", json!("sqs:SendMessage")), Admits::Unclear("NotAction".to_owned()));
         assert_eq!(with("Action", json!("sqs:ReceiveMessage")), Admits::No);
         assert_eq!(with("Resource", json!("arn:aws:sqs:eu-west-1:123456789012:other")), Admits::No);
         assert_eq!(with("Action", json!(["SQS:*"])), Admits::Yes);
@@ -210,6 +248,14 @@ mod tests {
         assert_eq!(deny(json!({"Bool": {"aws:SecureTransport": "false"}})), Admits::Yes);
         assert_eq!(deny(json!({})), Admits::No);
         assert!(matches!(deny(json!({"StringNotEquals": {"aws:SourceVpce": "v"}})), Admits::Unclear(_)));
+        assert_eq!(deny(json!({"StringNotEquals": {"aws:SourceAccount": "123456789012"}})), Admits::Yes);
+        assert_eq!(deny(json!({"ArnNotLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/others"}})), Admits::No);
+        assert_eq!(deny(json!({"Bool": {"aws:PrincipalIsAWSService": "false"}})), Admits::Yes);
+        let unclear = || json!({"StringNotEquals": {"aws:SourceVpce": "v"}});
+        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": unclear()});
+        let three = json!([allow(json!({})), deny.clone(), allow(unclear())]);
+        assert!(matches!(admits(three), Admits::Unclear(_)), "a doubt about a denial is not outweighed");
+        assert!(matches!(admits(json!([allow(unclear()), deny])), Admits::Unclear(_)), "nor is one about an allowance");
     }
 
     #[test]
@@ -222,7 +268,9 @@ mod tests {
         assert!(open(anybody.clone()));
         let mut some = anybody;
         some["Condition"] = json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}});
-        assert!(!open(some));
+        assert!(!open(some.clone()));
+        some["Condition"] = json!({"Bool": {"aws:SecureTransport": "true"}});
+        assert!(open(some), "by TLS is anybody");
         assert!(!open(allow(json!({}))));
         assert!(QueuePolicy::parse("[").is_err());
     }

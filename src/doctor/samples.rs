@@ -82,7 +82,9 @@ fn of_cluster(view: &ClusterView) -> Vec<Sample> {
 
 /// Parameters that were asked for. AWS's own send no events.
 pub(super) fn own_parameters(view: &ClusterView) -> impl Iterator<Item = &ParameterName> {
-    view.parameters.keys().filter(|name| !name.as_str().starts_with("/aws/service/"))
+    // One that is named by its ARN is another account's, and its events are sent there.
+    let own = |name: &&ParameterName| !name.as_str().starts_with("/aws/service/") && !name.as_str().starts_with("arn:");
+    view.parameters.keys().filter(own)
 }
 
 const INSTANCE: &str = "i-0123456789abcdef0";
@@ -97,10 +99,30 @@ fn sample(kind: Kind, cluster: &ClusterArn, of: impl ToString, detail: Value) ->
         "account": account,
         "time": "2026-01-14T03:10:00Z",
         "region": region,
-        "resources": [],
+        "resources": resource(kind, cluster, &detail),
         "detail": detail,
     });
     Sample { kind, of: of.to_string(), event }
+}
+
+/// As the event would have it.
+fn resource(kind: Kind, cluster: &ClusterArn, detail: &Value) -> [String; 1] {
+    let (region, account) = cluster.place().unwrap_or_default();
+    let partition = cluster.as_str().split(':').nth(1).unwrap_or("aws");
+    let text = |key: &str| detail[key].as_str().unwrap_or_default().to_owned();
+    [match kind {
+        Kind::NewHost | Kind::DrainingHost => text("containerInstanceArn"),
+        Kind::StoppedTask => text("taskArn"),
+        Kind::Parameter => {
+            format!("arn:{partition}:ssm:{region}:{account}:parameter/{}", text("name").trim_start_matches('/'))
+        }
+        Kind::FailedLaunch => {
+            let id = "00000000-0000-0000-0000-000000000000";
+            let name = text("AutoScalingGroupName");
+            format!("arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}")
+        }
+        Kind::EndedInstance => format!("arn:{partition}:ec2:{region}:{account}:instance/{INSTANCE}"),
+    }]
 }
 
 /// Fresh: ECS raises the version with every change.

@@ -66,6 +66,8 @@ pub struct Group {
     pub managed: bool,
     /// What its capacity is counted in, if neither in hosts nor in their weights: `vcpu`, `memory-mib`.
     pub counted_in: Option<String>,
+    /// `arn:aws:autoscaling:…:autoScalingGroup:<uuid>:autoScalingGroupName/<name>`
+    pub arn: Option<String>,
 }
 
 /// An instance as its group sees it.

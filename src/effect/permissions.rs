@@ -20,10 +20,14 @@ pub enum On {
     /// AWS knows nothing narrower.
     Everything,
     Queue,
+    /// The key of one's own that the queue is encrypted with.
+    Key,
     Cluster,
     CapacityProvider,
     /// Container instances, tasks or services, with `ecs:cluster`.
     InCluster,
+    /// Lists of these, which name no thing, with `ecs:cluster`.
+    OfCluster,
     Group,
     /// EC2 instances; only tags of ours are written.
     Instance,
@@ -50,6 +54,8 @@ pub enum When {
     WritesParameters,
     /// A bus is named.
     Tells,
+    /// The queue is encrypted by a key of one's own.
+    OwnKey,
 }
 
 /// What a worker's settings, and those of its groups, make it do.
@@ -61,6 +67,7 @@ pub struct Uses {
     pub alarms: bool,
     pub writes_parameters: bool,
     pub tells: bool,
+    pub own_key: bool,
 }
 
 impl Uses {
@@ -72,6 +79,7 @@ impl Uses {
             alarms: self.alarms || other.alarms,
             writes_parameters: self.writes_parameters || other.writes_parameters,
             tells: self.tells || other.tells,
+            own_key: self.own_key || other.own_key,
         }
     }
 }
@@ -85,6 +93,7 @@ impl When {
             When::Alarms => uses.alarms,
             When::WritesParameters => uses.writes_parameters,
             When::Tells => uses.tells,
+            When::OwnKey => uses.own_key,
         }
     }
 }
@@ -100,11 +109,14 @@ const fn only(when: When, action: &'static str, on: On) -> Permission {
 /// Before the first receive: is it a queue that can be worked off?
 pub const AT_THE_START: &[Permission] = &[need("sqs:GetQueueAttributes", On::Queue)];
 
+/// SQS asks for it in the name of whoever receives.
+const TO_RECEIVE: &[Permission] = &[need("sqs:ReceiveMessage", On::Queue), only(When::OwnKey, "kms:Decrypt", On::Key)];
+
 impl Operation {
     /// The actions that a call of this kind needs.
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
-            Operation::ReceiveMessage => &[const { need("sqs:ReceiveMessage", On::Queue) }],
+            Operation::ReceiveMessage => TO_RECEIVE,
             Operation::DeleteMessageBatch => &[const { need("sqs:DeleteMessage", On::Queue) }],
             Operation::ChangeMessageVisibilityBatch => &[const { need("sqs:ChangeMessageVisibility", On::Queue) }],
             Operation::ListClusters => &[const { need("ecs:ListClusters", On::Everything) }],
@@ -114,10 +126,10 @@ impl Operation {
             }
             Operation::ListContainerInstances => &[const { need("ecs:ListContainerInstances", On::Cluster) }],
             Operation::DescribeContainerInstances => &[const { need("ecs:DescribeContainerInstances", On::InCluster) }],
-            Operation::ListTasks => &[const { need("ecs:ListTasks", On::InCluster) }],
+            Operation::ListTasks => &[const { need("ecs:ListTasks", On::OfCluster) }],
             // Also for the worker's own task, to know where it runs itself.
             Operation::DescribeTasks | Operation::LocateSelf => &[const { need("ecs:DescribeTasks", On::InCluster) }],
-            Operation::ListServices => &[const { need("ecs:ListServices", On::InCluster) }],
+            Operation::ListServices => &[const { need("ecs:ListServices", On::OfCluster) }],
             Operation::DescribeServices => &[const { need("ecs:DescribeServices", On::InCluster) }],
             Operation::GetTaskProtection => &[const { need("ecs:GetTaskProtection", On::InCluster) }],
             Operation::TagResource => &[const { need("ecs:TagResource", On::Cluster) }],
@@ -198,7 +210,9 @@ mod tests {
         assert_eq!(actions.len(), count, "the same action on two kinds of things: {all:#?}");
         for action in actions {
             let (service, name) = action.split_once(':').unwrap();
-            assert!(["sqs", "ecs", "ec2", "autoscaling", "cloudwatch", "ssm", "events", "iam"].contains(&service));
+            assert!(
+                ["sqs", "ecs", "ec2", "autoscaling", "cloudwatch", "ssm", "events", "iam", "kms"].contains(&service)
+            );
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{action}: no wildcard");
         }
     }

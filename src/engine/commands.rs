@@ -289,6 +289,7 @@ mod tests {
             tags: BTreeMap::new(),
             managed: false,
             counted_in: None,
+            arn: None,
         };
         let group = GroupView::new(group, &Tags::new("t:"), &Policy::default());
         view.groups.insert("api".into(), group);

@@ -59,6 +59,7 @@ pub struct Survey {
     /// Why the clusters could not be counted.
     failed: Option<Failure>,
     requests: BTreeMap<&'static str, u64>,
+    answered: BTreeSet<&'static str>,
     denied: BTreeMap<&'static str, Failure>,
 }
 
@@ -71,6 +72,8 @@ pub struct Findings {
     pub failed: Option<Failure>,
     /// Calls made, by AWS's operation name.
     pub requests: BTreeMap<&'static str, u64>,
+    /// Those of them that were answered by what was asked for.
+    pub answered: BTreeSet<&'static str>,
     /// Those of them that were not allowed.
     pub denied: BTreeMap<&'static str, Failure>,
 }
@@ -97,6 +100,7 @@ impl Survey {
             missing: Vec::new(),
             failed: None,
             requests: BTreeMap::new(),
+            answered: BTreeSet::new(),
             denied: BTreeMap::new(),
         }
     }
@@ -109,8 +113,14 @@ impl Survey {
             return;
         }
         let Call { owner, request, .. } = call;
-        if let Some(failure) = reply.as_ref().err().filter(|failure| failure.kind == FailureKind::AccessDenied) {
-            self.denied.insert(request.operation(), failure.clone());
+        match &reply {
+            Ok(_) => {
+                self.answered.insert(request.operation());
+            }
+            Err(failure) if failure.kind == FailureKind::AccessDenied => {
+                self.denied.insert(request.operation(), failure.clone());
+            }
+            Err(_) => {}
         }
         match owner {
             Owner::Locate => {
@@ -160,8 +170,8 @@ impl Survey {
 
     pub fn findings(mut self) -> Findings {
         self.find_shared_groups();
-        let Self { found, missing, failed, requests, denied, .. } = self;
-        Findings { clusters: found, missing, failed, requests, denied }
+        let Self { found, missing, failed, requests, answered, denied, .. } = self;
+        Findings { clusters: found, missing, failed, requests, answered, denied }
     }
 
     /// A group of two clusters is left alone by a worker that knows both.

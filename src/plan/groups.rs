@@ -471,6 +471,7 @@ mod tests {
             tags: BTreeMap::from([("t:ami-parameter".to_owned(), "/p".to_owned())]),
             managed: false,
             counted_in: None,
+            arn: None,
         };
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
         view.opted_in = true;

@@ -224,6 +224,7 @@ mod tests {
             tags: BTreeMap::from([("t:enabled".to_owned(), enabled.to_owned())]),
             managed: false,
             counted_in: None,
+            arn: None,
         };
         view.belonging.insert("web".into());
         view.groups.insert("web".into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));

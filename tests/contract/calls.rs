@@ -14,6 +14,8 @@ use serde_json::Value;
 pub const WORKER_KEY: &str = "WORKER";
 /// What only signs the requests of `doctor`.
 pub const DOCTOR_KEY: &str = "DOCTOR";
+/// What only signs the requests of `status`.
+pub const STATUS_KEY: &str = "STATUS";
 /// What only signs the requests of `plan`.
 pub const PLAN_KEY: &str = "PLAN";
 

@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::Tag;
 use aws_sdk_eventbridge::types::{DeadLetterConfig, Target};
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use ecs_rotator::aws::{Aws, survey};
-use ecs_rotator::doctor::rights::{Place, Question, questions};
+use ecs_rotator::doctor::questions::{Place, Question, questions};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::survey::{Depth, Survey};
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ async fn doctor_finds_everything_in_its_place_and_changes_nothing() {
     let fleet = clinic.scene.emulators.fleet_url();
     let text = clinic.doctor(fleet.clone(), &["--cluster", CLUSTER]).await;
     let text = text.text(0);
-    for line in ["0 failed, 1 to look at", "opted in by its tag, 2 groups, 6 hosts", "by rotator-stack-hosts"] {
+    for line in ["0 failed, 2 to look at", "opted in by its tag, 2 groups, 6 hosts", "by rotator-stack-hosts"] {
         assert!(text.contains(line), "no `{line}` in\n{text}");
     }
     let whole = clinic.doctor(fleet, &["--json"]).await.json(0);
@@ -128,7 +128,7 @@ async fn doctor_finds_everything_in_its_place_and_changes_nothing() {
 async fn doctor_names_what_is_missing_and_what_to_do() {
     let Some(clinic) = Clinic::open("doctor-missing").await else { return };
     let whole: Vec<String> = clinic.complaints().await.into_keys().collect();
-    assert_eq!(whole, ["permissions/unproved"]);
+    assert_eq!(whole, ["permissions/allowed", "permissions/unproved"]);
     let (account, events) = (&clinic.scene.account, &clinic.stack.events);
 
     events.disable_rule().name(HOSTS).send().await.expect("the rule is disabled");
@@ -220,6 +220,7 @@ async fn assert_role_passes(clinic: &Clinic) {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),
         queue: Some(clinic.stack.output("QueueArn")),
+        key: None,
     };
     let settings =
         Settings { clusters: vec![CLUSTER.into()], event_bus: Some("default".into()), ..Settings::default() };

@@ -21,6 +21,7 @@ pub(in crate::aws) fn group(group: asg::AutoScalingGroup) -> Result<Group, Failu
         launch,
         tags: group.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
         managed: group.operator.is_some(),
+        arn: group.auto_scaling_group_arn,
         counted_in: group.desired_capacity_type.filter(|unit| !unit.is_empty() && unit != "units"),
     })
 }

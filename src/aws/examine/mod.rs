@@ -14,8 +14,8 @@ use super::client::from_environment;
 use super::preflight::NotUsable;
 use super::worker::now;
 use super::{Aws, survey};
-use crate::doctor::facts::{Facts, Found, Location, Queue, Rest};
-use crate::doctor::rights::Place;
+use crate::doctor::facts::{Encryption, Facts, Found, Location, Queue, Rest};
+use crate::doctor::questions::Place;
 use crate::doctor::samples::samples;
 use crate::effect::{FailureKind, Reply, Request};
 use crate::engine::Settings;
@@ -110,6 +110,10 @@ fn place(facts: &Facts, queue: Option<&Queue>) -> Place {
         region: facts.region.clone(),
         account: account.to_owned(),
         queue: queue.map(|queue| queue.arn.clone()),
+        key: queue.and_then(|queue| match &queue.encryption {
+            Encryption::ByKey(key) if key.starts_with("arn:") && !key.ends_with("alias/aws/sqs") => Some(key.clone()),
+            Encryption::ByKey(_) | Encryption::BySqs | Encryption::None => None,
+        }),
     }
 }
 

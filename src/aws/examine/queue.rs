@@ -6,8 +6,9 @@ use serde::Deserialize;
 use super::Examiner;
 use crate::aws::convert::required;
 use crate::aws::error::failed;
-use crate::aws::preflight::impatient;
-use crate::doctor::facts::{Encryption, Found, Queue};
+use crate::aws::preflight::{NotUsable, impatient};
+use crate::doctor::facts::{Encryption, Found, NoQueue, Queue};
+use crate::effect::FailureKind;
 
 /// `{"deadLetterTargetArn":"arn:aws:sqs:…","maxReceiveCount":5}`; the number may be a text.
 #[derive(Deserialize)]
@@ -18,16 +19,21 @@ struct Redrive {
 }
 
 impl Examiner {
-    pub(super) async fn queue(&self) -> Result<Queue, String> {
+    pub(super) async fn queue(&self) -> Result<Queue, NoQueue> {
         let url = &self.aws.queue_url;
-        self.aws.refuse_fifo(url).map_err(|error| error.to_string())?;
-        let found = self.attributes(url).await.map_err(|failure| self.aws.not_usable(failure).to_string())?;
-        self.aws.refuse_fifo(&found.arn).map_err(|error| error.to_string())?;
+        let fifo = |error: NotUsable| NoQueue { says: error.to_string(), unsure: false };
+        self.aws.refuse_fifo(url).map_err(fifo)?;
+        let found = self.attributes(url).await.map_err(|failure| {
+            let unsure = [FailureKind::AccessDenied, FailureKind::Throttled, FailureKind::Transient];
+            let unsure = unsure.contains(&failure.kind);
+            NoQueue { says: self.aws.not_usable(failure).to_string(), unsure }
+        })?;
+        self.aws.refuse_fifo(&found.arn).map_err(fifo)?;
         Ok(found)
     }
 
     /// None: the queue has none, or is not there itself.
-    pub(super) async fn dead_letters(&self, queue: &Result<Queue, String>) -> Option<Found<Queue>> {
+    pub(super) async fn dead_letters(&self, queue: &Result<Queue, NoQueue>) -> Option<Found<Queue>> {
         let (target, _) = queue.as_ref().ok()?.redrive.as_ref()?;
         Some(self.by_arn(target).await)
     }

@@ -13,7 +13,8 @@ use aws_sdk_iam::types::{
 use super::{Examiner, pages};
 use crate::aws::error::failed;
 use crate::doctor::facts::{Facts, Found, Principal, Right};
-use crate::doctor::rights::{Answer, Place, Question, by_simulation, by_trying, needed, questions, uses};
+use crate::doctor::questions::{Place, Question, needed, questions, uses};
+use crate::doctor::rights::{Answer, by_simulation, by_trying};
 use crate::effect::permissions::Permission;
 use crate::effect::{Failure, FailureKind, VersionRule};
 use crate::engine::survey::Findings;
@@ -30,7 +31,7 @@ impl Examiner {
         survey: &Findings,
         queue_read: bool,
     ) -> (Principal, Rights) {
-        let needed = needed(uses(&facts.settings, survey), &facts.settings);
+        let needed = needed(uses(&facts.settings, survey, place), &facts.settings);
         let caller = facts.caller.as_ref().map_or("the caller", |caller| caller.arn.as_str());
         let who = match role {
             Some(role) => Ok(role_arn(role, place)),
@@ -39,13 +40,16 @@ impl Examiner {
         let why_not_simulated = match &who {
             Ok(who) => match self.simulate(who, &questions(place, &facts.settings, survey)).await {
                 Ok(answers) => return (Principal::Simulated(who.clone()), by_simulation(&needed, &answers)),
+                Err(failure) if failure.code == "NoSuchEntity" && role.is_some() => {
+                    return (Principal::Missing(who.clone()), Rights::new());
+                }
                 Err(failure) => failure.in_short(),
             },
             Err(why) => why.clone(),
         };
         match role {
             Some(_) => {
-                let rights = needed.iter().map(|needs| (needs.action, Right::Unproved)).collect();
+                let rights = needed.iter().map(|needs| (needs.action, Right::Unproved(None))).collect();
                 let principal = who.unwrap_or_default();
                 (Principal::Unknown { principal, why_not_simulated }, rights)
             }
@@ -71,31 +75,52 @@ impl Examiner {
         }
     }
 
+    /// IAM does not answer every two actions together: what it refuses to is asked one by one, and what it does not answer then
+    /// stays without an answer. Whoever may not ask at all is told so by the first.
     async fn simulate(&self, who: &str, questions: &[Question]) -> Found<Vec<Answer>> {
-        let mut answers = Vec::new();
+        let (mut answers, mut first) = (Vec::new(), true);
         for question in questions {
-            let results = pages(async |marker| {
-                let call = self
-                    .iam
-                    .simulate_principal_policy()
-                    .policy_source_arn(who)
-                    .set_action_names(Some(question.actions.iter().map(|&action| action.to_owned()).collect()))
-                    .set_resource_arns(Some(question.resources.clone()))
-                    .set_context_entries(Some(question.context.iter().map(context).collect()))
-                    .set_marker(marker);
-                let output = call.send().await.map_err(failed("SimulatePrincipalPolicy"))?;
-                Ok((output.evaluation_results.unwrap_or_default(), output.marker))
-            })
-            .await?;
-            answers.extend(results.iter().flat_map(answers_in));
+            match self.ask(who, question).await {
+                Ok(some) => answers.extend(some),
+                Err(failure) if failure.kind == FailureKind::AccessDenied || failure.code == "NoSuchEntity" => {
+                    return Err(failure);
+                }
+                Err(failure) if first && failure.kind != FailureKind::Refused => return Err(failure),
+                Err(_) => {
+                    for action in &question.actions {
+                        let alone = Question { actions: vec![*action], ..question.clone() };
+                        answers.extend(self.ask(who, &alone).await.unwrap_or_default());
+                    }
+                }
+            }
+            first = false;
         }
         Ok(answers)
     }
 
+    async fn ask(&self, who: &str, question: &Question) -> Found<Vec<Answer>> {
+        // Of actions that know no resources, none is to be given.
+        let resources = Some(question.resources.clone()).filter(|resources| *resources != ["*"]);
+        let results = pages(async |marker| {
+            let call = self
+                .iam
+                .simulate_principal_policy()
+                .policy_source_arn(who)
+                .set_action_names(Some(question.actions.iter().map(|&action| action.to_owned()).collect()))
+                .set_resource_arns(resources.clone())
+                .set_context_entries(Some(question.context.iter().map(context).collect()))
+                .set_marker(marker);
+            let output = call.send().await.map_err(failed("SimulatePrincipalPolicy"))?;
+            Ok((output.evaluation_results.unwrap_or_default(), output.marker))
+        })
+        .await?;
+        Ok(results.iter().flat_map(answers_in).collect())
+    }
+
     async fn tried(&self, needed: &[Permission], prefix: &str, survey: &Findings, queue_read: bool) -> Rights {
-        let mut called = survey.requests.clone();
+        let mut called = survey.answered.clone();
         if queue_read {
-            called.insert("GetQueueAttributes", 1);
+            called.insert("GetQueueAttributes");
         }
         by_trying(needed, &called, &survey.denied, &self.dry_runs(prefix, survey).await)
     }
@@ -104,12 +129,14 @@ impl Examiner {
     async fn dry_runs(&self, prefix: &str, survey: &Findings) -> BTreeMap<&'static str, Result<(), String>> {
         let mut said = BTreeMap::new();
         if let Some(host) = some_member(survey) {
-            said.extend(verdict("ec2:CreateTags", self.dry_tag(prefix, &host).await));
+            // Refused, it may be the key that is not allowed, which the worker never writes.
+            said.extend(verdict("ec2:CreateTags", self.dry_tag(prefix, &host).await).filter(|(_, said)| said.is_ok()));
         }
-        if let Some((template, version)) = some_template(survey) {
+        if let Some((template, version, image)) = some_template(survey) {
             let version = version.to_string();
             let (id, ec2) = (template.as_str(), &self.aws.ec2);
-            let data = RequestLaunchTemplateData::builder().build();
+            // The image that it has already.
+            let data = RequestLaunchTemplateData::builder().image_id(image).build();
             let call = ec2.create_launch_template_version().dry_run(true).launch_template_id(id);
             let made = call.source_version(&version).launch_template_data(data).send().await;
             said.extend(verdict(
@@ -137,7 +164,10 @@ impl Examiner {
 }
 
 fn role_arn(role: &str, place: &Place) -> String {
-    if role.starts_with("arn:") {
+    let session = role.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
+    if let Some(name) = session {
+        format!("arn:{}:iam::{}:role/{name}", place.partition, place.account)
+    } else if role.starts_with("arn:") {
         role.to_owned()
     } else {
         format!("arn:{}:iam::{}:role/{role}", place.partition, place.account)
@@ -148,7 +178,7 @@ fn role_arn(role: &str, place: &Place) -> String {
 fn context((key, value): &(String, String)) -> ContextEntry {
     let of_type = match key.as_str() {
         "aws:TagKeys" => ContextKeyTypeEnum::StringList,
-        "aws:SecureTransport" => ContextKeyTypeEnum::Boolean,
+        "aws:SecureTransport" | "aws:ViaAWSService" | "aws:PrincipalIsAWSService" => ContextKeyTypeEnum::Boolean,
         _ => ContextKeyTypeEnum::String,
     };
     ContextEntry::builder().context_key_name(key).context_key_type(of_type).context_key_values(value).build()
@@ -156,13 +186,14 @@ fn context((key, value): &(String, String)) -> ContextEntry {
 
 /// For several things IAM answers on each; for one, as a whole.
 fn answers_in(result: &EvaluationResult) -> Vec<Answer> {
+    let by_others = by_others(result);
     let answer = |resource: &str, decision: &Decision, missing: &[String]| {
-        let lacking = if missing.is_empty() { String::new() } else { format!(", without {}", missing.join(", ")) };
         let allowed = *decision == Decision::Allowed;
         Answer {
             action: result.eval_action_name.clone(),
             resource: resource.to_owned(),
-            allowed: if allowed { Ok(()) } else { Err(format!("{}{lacking}", decision.as_str())) },
+            allowed: if allowed { Ok(()) } else { Err(format!("{}{by_others}", decision.as_str())) },
+            lacks: missing.to_vec(),
         }
     };
     let each = result.resource_specific_results();
@@ -175,11 +206,27 @@ fn answers_in(result: &EvaluationResult) -> Vec<Answer> {
         .collect()
 }
 
+/// Where it is not the role's own policies that are in the way.
+fn by_others(result: &EvaluationResult) -> &'static str {
+    let organization = result.organizations_decision_detail().is_some_and(|detail| !detail.allowed_by_organizations);
+    let boundary =
+        result.permissions_boundary_decision_detail().is_some_and(|detail| !detail.allowed_by_permissions_boundary);
+    match (organization, boundary) {
+        (true, _) => " by a policy of the organization",
+        (false, true) => " by its permissions boundary",
+        (false, false) => "",
+    }
+}
+
 /// What a dry run says of an action; nothing, where it says something else.
 fn verdict<T>(action: &'static str, said: Found<T>) -> Option<(&'static str, Result<(), String>)> {
     match said {
         Err(Failure { code, .. }) if code == "DryRunOperation" => Some((action, Ok(()))),
-        Err(Failure { kind: FailureKind::AccessDenied, message, .. }) => Some((action, Err(message))),
+        // What follows is for those who may decode it.
+        Err(Failure { kind: FailureKind::AccessDenied, message, .. }) => {
+            let said = message.split(" Encoded authorization failure").next().unwrap_or_default();
+            Some((action, Err(said.to_owned())))
+        }
         Ok(_) | Err(_) => None,
     }
 }
@@ -191,10 +238,10 @@ fn some_member(survey: &Findings) -> Option<InstanceId> {
 }
 
 /// A template of a group, and its default version, which AWS does not delete.
-fn some_template(survey: &Findings) -> Option<(TemplateId, u64)> {
+fn some_template(survey: &Findings) -> Option<(TemplateId, u64, String)> {
     let views = survey.clusters.values().filter_map(|found| found.view.as_ref());
     let defaults = views.flat_map(|view| &view.templates).filter_map(|((id, rule), version)| match (rule, version) {
-        (VersionRule::Default, Ok(version)) => Some((id.clone(), version.number)),
+        (VersionRule::Default, Ok(version)) => Some((id.clone(), version.number, version.image.clone()?)),
         (VersionRule::Default | VersionRule::Latest | VersionRule::Number(_), _) => None,
     });
     defaults.min()

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{Examiner, pages};
 use crate::aws::error::failed;
-use crate::doctor::facts::{Delivery, Found, Queue, Rule, Schedule};
+use crate::doctor::facts::{Delivery, Found, NoQueue, Queue, Rule, Schedule};
 use crate::doctor::samples::{Kind, Sample};
 
 /// Samples that are asked for side by side.
@@ -15,7 +15,10 @@ const AT_ONCE: usize = 8;
 
 impl Examiner {
     /// Nothing, of a queue that is not known.
-    pub(super) async fn what_targets(&self, queue: &Result<Queue, String>) -> (Found<Vec<Rule>>, Found<Vec<Schedule>>) {
+    pub(super) async fn what_targets(
+        &self,
+        queue: &Result<Queue, NoQueue>,
+    ) -> (Found<Vec<Rule>>, Found<Vec<Schedule>>) {
         match queue {
             Ok(queue) => tokio::join!(self.rules(&queue.arn), self.schedules(&queue.arn)),
             Err(_) => (Ok(Vec::new()), Ok(Vec::new())),
@@ -55,6 +58,7 @@ impl Examiner {
             schedule: rule.schedule_expression,
             transformed: of_target(|target| target.input_path.is_some() || target.input_transformer.is_some()),
             dead_letters: of_target(|target| target.dead_letter_config.as_ref().is_some_and(|to| to.arn.is_some())),
+            role: target.as_ref().and_then(|target| target.role_arn.clone()),
             input: target.and_then(|target| target.input),
         })
     }

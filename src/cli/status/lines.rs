@@ -58,7 +58,7 @@ pub fn lines(report: &Report, width: u16) -> Vec<Line> {
 /// One line for one cluster, the same as long as nothing has changed but the time.
 pub fn in_one_line(status: &ClusterStatus) -> String {
     let Some(rotation) = &status.rotation else { return format!("{}: there has been no rotation", status.cluster) };
-    let mut text = format!("{} {}: {}", rotation.id, word(rotation.state), progress(status));
+    let mut text = format!("{} {}: {}", rotation.id, rotation.state.word(), progress(status));
     let on_their_way: Vec<String> =
         status.in_flight.iter().map(|host| format!("{} {}", host.host, host.phase)).collect();
     if !on_their_way.is_empty() {
@@ -108,7 +108,9 @@ impl Page {
         let ago = in_words(self.age(rotation.since));
         let since = match rotation.state {
             RotationState::Closed => format!("closed {ago} ago"),
-            state => format!("{} for {ago}", word(state)),
+            RotationState::Open | RotationState::Paused | RotationState::Held => {
+                format!("{} for {ago}", rotation.state.word())
+            }
         };
         format!("cluster {}: rotation {} {since}", status.cluster, rotation.id)
     }
@@ -213,10 +215,6 @@ impl Page {
 /// Tags are written by many; none of them shall write to a terminal.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-const fn word(state: RotationState) -> &'static str {
-    state.word()
 }
 
 fn bar(done: usize, all: usize) -> String {

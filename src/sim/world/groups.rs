@@ -27,6 +27,7 @@ impl World {
             tags: self.group_tags(shape),
             managed: false,
             counted_in: None,
+            arn: None,
         };
         self.build_providers(&name, shape.membership);
         Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());
