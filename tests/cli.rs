@@ -269,13 +269,62 @@ fn doctor_says_at_once_that_credentials_cannot_be_used() {
 
 #[test]
 fn help_shows_examples_and_exit_codes() {
-    for command in ["", "run", "rotate", "pause", "resume", "abort", "plan", "doctor", "health", "policy", "demo"] {
+    for command in [
+        "",
+        "run",
+        "rotate",
+        "pause",
+        "resume",
+        "abort",
+        "plan",
+        "status",
+        "doctor",
+        "health",
+        "policy",
+        "demo",
+        "completions",
+        "man",
+    ] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = ecs_rotator(&arguments, &[]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0));
         assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn every_command_has_a_man_page_and_is_completed() {
+    let said = |arguments: &[&str]| {
+        let output = ecs_rotator(arguments, &[]);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let completed = said(&["completions", "bash"]);
+    for command in ["run", "rotate", "pause", "resume", "abort", "plan", "status", "doctor", "health", "policy", "demo"]
+    {
+        assert!(completed.contains(command), "{command}");
+        let page = said(&["man", command]);
+        assert!(page.contains(&format!(".TH ecs-rotator-{command} 1")) && page.contains("Exit codes"), "{page}");
+    }
+    let line = error_line(&ecs_rotator(&["man", "rotat"], &[]), 1);
+    assert!(line.contains("no command `rotat`; there are run, rotate"), "{line}");
+}
+
+/// The variables of the script that it takes the place of, and what goes with what.
+#[test]
+fn a_rotation_from_here_needs_a_cluster_and_no_queue() {
+    let here = |flags: &[&str], environment: &[(&str, &str)]| {
+        ecs_rotator(&[&["rotate", "--here"], flags].concat(), &with_keys(environment))
+    };
+    assert!(error_line(&here(&[], &[]), 1).contains("no cluster is named: say --cluster CLUSTER"));
+    assert!(error_line(&here(&["-c", "prod"], &[("AWS_REGION", "")]), 4).contains("no AWS region"));
+    assert!(error_line(&here(&[], &[("CLUSTER", "a b")]), 2).contains("ARN of an ECS cluster"));
+    assert!(error_line(&here(&["-c", "prod", "--wait"], &[]), 2).contains("cannot be used with"));
+    assert!(error_line(&here(&["-c", "prod", "-l", "x=loud"], &[]), 2).contains("--log-level=`x=loud`"));
+    let without = ecs_rotator(&["rotate", "--cluster", "prod", "-r", "eu-west-1"], &with_keys(&[]));
+    assert!(error_line(&without, 2).contains("required arguments were not provided"));
+    assert!(error_line(&ecs_rotator(&["rotate", "-c", "prod"], &with_keys(&[])), 2).contains("no queue is named"));
 }
 
 #[test]

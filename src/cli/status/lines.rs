@@ -124,10 +124,14 @@ impl Page {
     }
 
     fn groups(&mut self, groups: &[GroupStatus]) {
+        if groups.is_empty() {
+            return self.say(Tone::Aside, "no Auto Scaling group belongs to it");
+        }
         let longest = groups.iter().map(|group| group.group.as_str().chars().count()).max().unwrap_or(0);
         let name = u16::try_from(longest.clamp(5, 24)).unwrap_or(24);
         self.say(Tone::Plain, "");
-        self.row(Tone::Aside, &[name, 24], &["GROUP", "HOSTS", "IMAGE → RELEASE"]);
+        let wide = if self.width >= WIDTH { 36 } else { 24 };
+        self.row(Tone::Aside, &[name, wide], &["GROUP", "HOSTS", "IMAGE → RELEASE"]);
         for group in groups {
             let hosts = hosts(group);
             let hosts = if hosts.is_empty() { "none" } else { &hosts };
@@ -137,9 +141,9 @@ impl Page {
                 Status::LeftAlone => Tone::Aside,
                 Status::Unresolved => Tone::Trouble,
             };
-            self.row(tone, &[name, 24], &[group.group.as_str(), hosts, &images(group)]);
+            self.row(tone, &[name, wide], &[group.group.as_str(), hosts, &images(group)]);
             for wait in &group.waits {
-                self.row(Tone::Waiting, &[name, 24], &["", "", &format!("waits: {wait}")]);
+                self.row(Tone::Waiting, &[name], &["", &format!("waits: {wait}")]);
             }
         }
     }
@@ -224,7 +228,7 @@ fn bar(done: usize, all: usize) -> String {
 
 fn progress(status: &ClusterStatus) -> String {
     let on_their_way = status.in_flight.iter().filter(|host| crate::plan::is_in_flight(host.phase)).count();
-    format!("{} of {} hosts need not go · {on_their_way} in flight", status.current, status.hosts)
+    format!("{} of {} hosts done · {on_their_way} in flight", status.current, status.hosts)
 }
 
 fn hosts(group: &GroupStatus) -> String {

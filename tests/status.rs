@@ -1,0 +1,118 @@
+//! What `status` tells of a rotation, at moments of a simulated one. It looks as anybody may who can only read.
+
+mod common;
+
+use ecs_rotator::cli::status::lines::{Tone, in_one_line, lines};
+use ecs_rotator::cli::status::report::Report;
+use ecs_rotator::engine::Settings;
+use ecs_rotator::engine::survey::Depth;
+use ecs_rotator::plan::host::Phase;
+use ecs_rotator::plan::status::ClusterStatus;
+use ecs_rotator::plan::tags::RotationState;
+use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey};
+use jiff::SignedDuration;
+
+fn look(simulation: &mut Simulation, settings: &Settings) -> Report {
+    let settings = Settings { clusters: vec![CLUSTER.into()], ..settings.clone() };
+    let findings = survey(simulation.world_mut(), settings.clone(), Depth::Hosts);
+    let now = simulation.now();
+    Report::of(findings, &settings, now)
+}
+
+fn only(report: &Report) -> &ClusterStatus {
+    let [status] = report.clusters.as_slice() else { panic!("{report:?}") };
+    status
+}
+
+fn text(report: &Report, width: u16) -> String {
+    lines(report, width).into_iter().map(|line| line.text + "\n").collect()
+}
+
+fn scenario() -> Scenario {
+    let mut scenario = Scenario::new(1);
+    scenario.groups = vec![GroupShape::new("web-asg", 3), GroupShape::new("api-asg", 3)];
+    scenario
+}
+
+#[test]
+fn before_a_rotation_there_is_none_and_after_it_every_host_need_not_go() {
+    let settings = scenario().settings;
+    let mut simulation = Simulation::new(scenario());
+    let deadline = simulation.now() + common::LONG;
+    simulation.run_until(|_| false, simulation.now() + SignedDuration::from_mins(1));
+    let before = look(&mut simulation, &settings);
+    assert_eq!(only(&before).rotation, None);
+    assert!(text(&before, 100).starts_with("cluster demo: there has been no rotation\n"), "{}", text(&before, 100));
+
+    assert!(simulation.run_until(|world| world.ledger().closed.is_some(), deadline));
+    let after = look(&mut simulation, &settings);
+    let status = only(&after);
+    assert_eq!(status.rotation.as_ref().map(|rotation| rotation.state), Some(RotationState::Closed));
+    assert_eq!((status.current, status.hosts, status.left_seconds), (6, 6, None));
+    assert_eq!(status.in_flight, []);
+    assert!(in_one_line(status).ends_with(" closed: 6 of 6 hosts done · 0 in flight"), "{}", in_one_line(status));
+}
+
+#[test]
+fn in_the_middle_it_tells_who_is_on_its_way_and_what_each_waits_for() {
+    let settings = scenario().settings;
+    let mut simulation = Simulation::new(scenario());
+    let deadline = simulation.now() + common::LONG;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut current = 0;
+    // As a person who looks every half minute.
+    while simulation.world().ledger().closed.is_none() {
+        assert!(simulation.now() < deadline);
+        simulation.run_until(|world| world.ledger().closed.is_some(), simulation.now() + SignedDuration::from_secs(30));
+        let report = look(&mut simulation, &settings);
+        let status = only(&report);
+        let Some(rotation) = &status.rotation else { continue };
+        assert!(rotation.because.as_deref().is_some_and(|because| because.contains("/images/")), "{rotation:?}");
+        assert!(status.current >= current, "hosts do not become outdated again: {status:?}");
+        current = status.current;
+        if rotation.state != RotationState::Open {
+            continue;
+        }
+        assert!(status.left_seconds.is_some_and(|left| left >= 0), "{status:?}");
+        for host in &status.in_flight {
+            assert!(host.group.is_some() && host.since.is_some() || host.phase == Phase::Current, "{host:?}");
+            seen.extend(host.waits_for.clone());
+        }
+        for width in [80, 100] {
+            let text = text(&report, width);
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
+        }
+    }
+    assert_eq!(current, 6);
+    for waits_for in ["a replacement", "the last task to stop", "the end of its bake, before others follow"] {
+        assert!(seen.contains(waits_for), "nobody was seen to wait for {waits_for}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_hold_is_told_with_its_reason_and_stands_out() {
+    let scenario = scenario().bad_release(BadRelease::NeverRegisters);
+    let settings = scenario.settings.clone();
+    let mut simulation = Simulation::new(scenario);
+    let deadline = simulation.now() + common::LONG;
+    assert!(simulation.run_until(|world| world.ledger().held.is_some(), deadline));
+    let report = look(&mut simulation, &settings);
+    assert!(report.is_held());
+    let hold = only(&report).hold.clone().unwrap_or_default();
+    assert!(hold.contains("did not register"), "{hold}");
+    let trouble: String =
+        lines(&report, 100).into_iter().filter(|line| line.tone == Tone::Trouble).map(|line| line.text).collect();
+    assert!(trouble.starts_with("HELD") && trouble.contains("did not register"), "{trouble}");
+}
+
+/// Whoever may tag a cluster must not write to the terminal of whoever looks.
+#[test]
+fn what_tags_say_is_shown_as_text() {
+    let settings = scenario().settings;
+    let mut simulation = Simulation::new(scenario());
+    simulation.run_until(|_| false, simulation.now() + SignedDuration::from_mins(1));
+    let mut report = look(&mut simulation, &settings);
+    report.clusters[0].hold = Some("\u{1b}[2Jgone\u{7}".to_owned());
+    let text = text(&report, 100);
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n') && text.contains("gone"), "{text}");
+}
