@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
@@ -180,7 +179,7 @@ pub fn rotate(args: RotateArgs) -> anyhow::Result<ExitCode> {
         return send(&message, &queue_url, json);
     }
     super::log::init_quiet()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = crate::cli::runtime()?;
     runtime.block_on(async {
         let aws = Aws::connect(&queue_url).await?;
         let before = one_shot::before(&aws, &message.cluster).await?;
@@ -214,7 +213,7 @@ impl To {
 }
 
 fn send(message: &Command, queue_url: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = crate::cli::runtime()?;
     let message_id = runtime.block_on(put(queue_url, message))?;
     if json {
         println!("{}", serde_json::to_string(&Sent { message_id: &message_id, queue_url, message })?);

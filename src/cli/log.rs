@@ -24,10 +24,13 @@ pub struct BadFilter {
 /// # Errors
 /// When the filter in the environment cannot be read.
 pub fn init(format: LogFormat) -> Result<(), BadFilter> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter_or(DEFAULT_FILTER)?).with_writer(std::io::stderr);
+    let filter = filter_or(DEFAULT_FILTER)?;
     match format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+        LogFormat::Text => as_text(filter),
+        LogFormat::Json => {
+            let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        }
     }
     Ok(())
 }
@@ -50,8 +53,7 @@ pub fn init_at(level: Option<&str>) -> Result<(), BadFilter> {
             EnvFilter::try_new(text).map_err(bad)?
         }
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    as_text(filter);
     Ok(())
 }
 
@@ -61,9 +63,13 @@ pub fn init_at(level: Option<&str>) -> Result<(), BadFilter> {
 /// When the filter in the environment cannot be read.
 pub fn init_quiet() -> Result<(), BadFilter> {
     let filter = filter_or("error")?;
+    as_text(filter);
+    Ok(())
+}
+
+fn as_text(filter: EnvFilter) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
-    Ok(())
 }
 
 /// `ECS_ROTATOR_LOG` goes before `RUST_LOG`; an empty one is none.

@@ -148,6 +148,13 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// For a command that makes some calls and ends.
+#[cfg(feature = "aws")]
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")
+}
+
 /// What the process ends with when a command failed so.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {

@@ -80,13 +80,18 @@ fn release_check(rest: &Rest) -> Check {
     const NAME: &str = "release check";
     let rules = rest.rules.iter().flatten().filter_map(of_rule);
     let schedules = rest.schedules.iter().flatten().cloned();
-    let (checking, other): (Vec<Schedule>, Vec<Schedule>) = rules.chain(schedules).partition(asks_for_releases);
+    let (checking, other): (Vec<Schedule>, Vec<Schedule>) = rules
+        .chain(schedules)
+        .partition(|schedule| asks_for(schedule, |command| matches!(command, Command::CheckReleases {})));
     if let Some(schedule) = checking.iter().find(|schedule| schedule.enabled) {
         let zone = schedule.zone.as_deref().unwrap_or("UTC");
         return Area::Events.pass(NAME, format!("{} in {zone}, by {}", schedule.expression, schedule.name));
     }
     // A rotation that is asked for looks for images as well.
-    if let Some(schedule) = other.iter().find(|schedule| schedule.enabled && asks_for_a_rotation(schedule)) {
+    if let Some(schedule) = other
+        .iter()
+        .find(|schedule| schedule.enabled && asks_for(schedule, |command| matches!(command, Command::Rotate { .. })))
+    {
         return Area::Events.pass(NAME, format!("{} asks for a rotation, {}", schedule.name, schedule.expression));
     }
     if let Some(schedule) = checking.first() {
@@ -127,18 +132,14 @@ fn of_rule(rule: &Rule) -> Option<Schedule> {
     })
 }
 
-fn asks_for_releases(schedule: &Schedule) -> bool {
-    let parsed = parse(schedule.input.as_deref().unwrap_or_default());
-    matches!(parsed, Parsed::Command(Command::CheckReleases {}))
-}
-
-fn asks_for_a_rotation(schedule: &Schedule) -> bool {
-    let parsed = parse(schedule.input.as_deref().unwrap_or_default());
-    matches!(parsed, Parsed::Command(Command::Rotate { .. }))
+fn asks_for(schedule: &Schedule, wanted: fn(&Command) -> bool) -> bool {
+    match parse(schedule.input.as_deref().unwrap_or_default()) {
+        Parsed::Command(command) => wanted(&command),
+        Parsed::Event(_) | Parsed::Irrelevant { .. } | Parsed::Malformed { .. } => false,
+    }
 }
 
 fn follows_public_images(rest: &Rest) -> bool {
-    let views = rest.survey.clusters.values().filter_map(|found| found.view.as_ref());
-    let mut own = views.clone().map(|view| (view.parameters.len(), own_parameters(view).count()));
-    views.clone().next().is_none() || own.any(|(all, own)| all > own || all == 0)
+    let mut views = rest.survey.views().map(|view| (view.parameters.len(), own_parameters(view).count())).peekable();
+    views.peek().is_none() || views.any(|(all, own)| all > own || all == 0)
 }

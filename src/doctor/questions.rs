@@ -75,7 +75,7 @@ pub fn uses(settings: &Settings, survey: &Findings, place: &Place) -> Uses {
     let mut uses = settings.policy.uses();
     uses.tells = settings.event_bus.is_some();
     uses.own_key = place.key.is_some();
-    for group in groups(survey) {
+    for group in survey.groups() {
         uses = uses.or(group.policy.uses());
         uses.pins |= pins(&group.facts.launch);
     }
@@ -93,14 +93,6 @@ fn pins(launch: &Launch) -> bool {
         }
         Launch::Configuration(_) | Launch::Unknown => false,
     }
-}
-
-fn views(survey: &Findings) -> impl Iterator<Item = &ClusterView> {
-    survey.clusters.values().filter_map(|found| found.view.as_ref())
-}
-
-fn groups(survey: &Findings) -> impl Iterator<Item = &GroupView> {
-    views(survey).flat_map(|view| view.groups.values()).filter(|group| group.is_ours_to_touch())
 }
 
 /// What is needed, of all there is. Where the clusters are named nobody lists them.
@@ -146,7 +138,7 @@ impl Asker<'_> {
             On::Cluster => self.clusters().flat_map(|arn| one(vec![arn.to_string()], self.in_cluster(arn))).collect(),
             On::CapacityProvider => {
                 let own = |name: &&CapacityProviderName| !name.as_str().starts_with("FARGATE");
-                let names: BTreeSet<_> = views(self.survey).flat_map(|view| &view.providers).filter(own).collect();
+                let names: BTreeSet<_> = self.survey.views().flat_map(|view| &view.providers).filter(own).collect();
                 let arn = |name: &_| place.arn("ecs", &format!("capacity-provider/{name}"));
                 one(names.into_iter().map(arn).collect(), Vec::new())
             }
@@ -155,7 +147,7 @@ impl Asker<'_> {
             On::Group => {
                 let of =
                     |group: &GroupView| one(vec![place.group(group)], [vec![self.tag_key()], tags_of(group)].concat());
-                groups(self.survey).flat_map(of).collect()
+                self.survey.groups().flat_map(of).collect()
             }
             // The first time it is a member of its group; later it is known by our own tag only.
             On::Instance => {
@@ -164,7 +156,7 @@ impl Asker<'_> {
                     one(vec![place.instance()], [vec![self.tag_key()], tag].concat())
                 };
                 let ours = one(vec![place.instance()], [vec![self.tag_key()], self.our_tag()].concat());
-                groups(self.survey).flat_map(member).chain(ours).collect()
+                self.survey.groups().flat_map(member).chain(ours).collect()
             }
             On::OurInstance => one(vec![place.instance()], self.our_tag()),
             On::LaunchTemplate => one(self.templates().iter().map(|id| place.template(id)).collect(), Vec::new()),
@@ -209,17 +201,21 @@ impl Asker<'_> {
     }
 
     fn templates(&self) -> BTreeSet<TemplateId> {
-        groups(self.survey).flat_map(|group| group.facts.launch.templates()).map(|spec| spec.template.clone()).collect()
+        self.survey
+            .groups()
+            .flat_map(|group| group.facts.launch.templates())
+            .map(|spec| spec.template.clone())
+            .collect()
     }
 
     /// Those that are read, or those that are written. One that is named by its ARN is another account's to allow as well.
     fn parameters(&self, action: &'static str) -> Question {
-        let writes = groups(self.survey).any(|group| group.policy.release_by == ReleaseBy::Parameter);
+        let writes = self.survey.groups().any(|group| group.policy.release_by == ReleaseBy::Parameter);
         let read = |view: &ClusterView| view.parameters.keys().cloned().collect::<Vec<_>>();
         let names: BTreeSet<ParameterName> = match action {
-            "ssm:PutParameter" if writes => views(self.survey).flat_map(own_parameters).cloned().collect(),
+            "ssm:PutParameter" if writes => self.survey.views().flat_map(own_parameters).cloned().collect(),
             "ssm:PutParameter" => BTreeSet::new(),
-            _ => views(self.survey).flat_map(read).filter(|name| !name.as_str().starts_with("arn:")).collect(),
+            _ => self.survey.views().flat_map(read).filter(|name| !name.as_str().starts_with("arn:")).collect(),
         };
         let resources = names.iter().map(|name| self.place.parameter(name)).collect();
         Question { actions: vec![action], resources, context: Vec::new() }

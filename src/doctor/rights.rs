@@ -195,8 +195,12 @@ fn last(arn: &str) -> &str {
     arn.rsplit(['/', ':']).next().unwrap_or(arn)
 }
 
-/// `arn:aws:sts::1:assumed-role/worker/session` of `arn:aws:iam::1:role/path/worker`
 fn is_session_of(caller: &str, role: &str) -> bool {
-    let name = role.rsplit('/').next().unwrap_or_default();
-    caller.split_once(":assumed-role/").is_some_and(|(_, rest)| rest.split('/').next() == Some(name))
+    role_of_session(caller).is_some_and(|name| role.rsplit('/').next() == Some(name))
+}
+
+/// `worker` of `arn:aws:sts::1:assumed-role/worker/session`; None: it is no session.
+#[must_use]
+pub fn role_of_session(arn: &str) -> Option<&str> {
+    arn.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next())
 }

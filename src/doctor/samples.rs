@@ -58,7 +58,7 @@ impl Kind {
 /// For every cluster that could be looked at.
 #[must_use]
 pub fn samples(survey: &Findings) -> Vec<Sample> {
-    survey.clusters.values().filter_map(|found| found.view.as_ref()).flat_map(of_cluster).collect()
+    survey.views().flat_map(of_cluster).collect()
 }
 
 fn of_cluster(view: &ClusterView) -> Vec<Sample> {

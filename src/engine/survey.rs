@@ -18,7 +18,7 @@ use super::{Context, Neighbours, Owners, Settings, patience};
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
-use crate::plan::model::{ClusterView, Look};
+use crate::plan::model::{ClusterView, GroupView, Look};
 use crate::plan::tags::Tags;
 
 /// Clusters that are looked at side by side.
@@ -76,6 +76,18 @@ pub struct Findings {
     pub answered: BTreeSet<&'static str>,
     /// Those of them that were not allowed.
     pub denied: BTreeMap<&'static str, Failure>,
+}
+
+impl Findings {
+    /// The clusters that could be looked at.
+    pub fn views(&self) -> impl Iterator<Item = &ClusterView> {
+        self.clusters.values().filter_map(|found| found.view.as_ref())
+    }
+
+    /// Their groups that are a worker's to touch.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupView> {
+        self.views().flat_map(|view| view.groups.values()).filter(|group| group.is_ours_to_touch())
+    }
 }
 
 impl Survey {

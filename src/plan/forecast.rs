@@ -222,7 +222,7 @@ impl Teller<'_> {
             reason,
             launches: release
                 .map_or_else(Vec::new, |release| release.launches.iter().map(|of| self.launch(of)).collect()),
-            hosts: self.hosts(name, group),
+            hosts: hosts_of(self.view, self.plan, name).into_iter().map(|(phase, ids)| (phase, ids.len())).collect(),
             writes: release
                 .filter(|_| status == Status::Due)
                 .map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
@@ -288,19 +288,6 @@ impl Teller<'_> {
         ImageForecast { id: id.clone(), name: image.map(|image| image.name.clone()), age_days: age }
     }
 
-    fn hosts(&self, name: &GroupName, group: &GroupView) -> BTreeMap<Phase, usize> {
-        let members: BTreeSet<&InstanceId> = group.facts.members.iter().map(|member| &member.id).collect();
-        let left = |host: &Host| host.ours.as_ref().is_some_and(|ours| ours.group == *name);
-        let mut hosts = BTreeMap::new();
-        for (id, phase) in &self.plan.phases {
-            let of_it = members.contains(id) || self.view.hosts.get(id).is_some_and(left);
-            if of_it && *phase != Phase::Gone {
-                *hosts.entry(*phase).or_default() += 1;
-            }
-        }
-        hosts
-    }
-
     fn stuck(&self, name: &GroupName, group: &GroupView, order: &[InstanceId]) -> Vec<String> {
         let mut stuck: Vec<String> = self.plan.not_now.get(name).cloned().into_iter().collect();
         if order.is_empty() {
@@ -357,6 +344,25 @@ impl Teller<'_> {
         let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, windows, policy).as_secs());
         SignedDuration::from_secs(longest.max(together.unwrap_or(0)))
     }
+}
+
+/// The members of a group, and those that have left it for a replacement; whoever has gone is not told of.
+pub(super) fn hosts_of<'a>(
+    view: &'a ClusterView,
+    plan: &'a Plan,
+    name: &GroupName,
+) -> BTreeMap<Phase, BTreeSet<&'a InstanceId>> {
+    let group = view.groups.get(name).into_iter();
+    let members: BTreeSet<&InstanceId> =
+        group.flat_map(|group| &group.facts.members).map(|member| &member.id).collect();
+    let left = |host: &Host| host.ours.as_ref().is_some_and(|ours| ours.group == *name);
+    let mut hosts: BTreeMap<Phase, BTreeSet<&InstanceId>> = BTreeMap::new();
+    for (id, phase) in plan.phases.iter().filter(|(_, phase)| **phase != Phase::Gone) {
+        if members.contains(id) || view.hosts.get(id).is_some_and(left) {
+            hosts.entry(*phase).or_default().insert(id);
+        }
+    }
+    hosts
 }
 
 /// What would be written for a launch before its first host goes.

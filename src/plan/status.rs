@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::forecast::{Assumptions, Forecast, GroupForecast, LaunchForecast, Status, forecast};
+use super::forecast::{Assumptions, Forecast, GroupForecast, LaunchForecast, Status, forecast, hosts_of};
 use super::hold::reason;
 use super::host::{Memberships, Phase, memberships};
 use super::model::{ClusterView, Host};
@@ -133,20 +133,8 @@ fn left(view: &ClusterView, forecast: &Forecast, plan: &Plan, now: Timestamp) ->
 }
 
 fn of_group(view: &ClusterView, plan: &Plan, group: GroupForecast) -> GroupStatus {
-    let members: BTreeSet<&InstanceId> = view
-        .groups
-        .get(&group.group)
-        .into_iter()
-        .flat_map(|view| &view.facts.members)
-        .map(|member| &member.id)
-        .collect();
-    let left = |host: &Host| host.ours.as_ref().is_some_and(|ours| ours.group == group.group);
-    let mut hosts: BTreeMap<Phase, BTreeSet<InstanceId>> = BTreeMap::new();
-    for (id, phase) in plan.phases.iter().filter(|(_, phase)| **phase != Phase::Gone) {
-        if members.contains(id) || view.hosts.get(id).is_some_and(left) {
-            hosts.entry(*phase).or_default().insert(id.clone());
-        }
-    }
+    let hosts = hosts_of(view, plan, &group.group);
+    let hosts = hosts.into_iter().map(|(phase, ids)| (phase, ids.into_iter().cloned().collect())).collect();
     let GroupForecast { group, desired, status, reason, launches, stuck, .. } = group;
     let mut waits = stuck;
     waits.extend(plan.refused.get(&group).cloned());

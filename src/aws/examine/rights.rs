@@ -14,7 +14,7 @@ use super::{Examiner, pages};
 use crate::aws::error::failed;
 use crate::doctor::facts::{Facts, Found, Principal, Right};
 use crate::doctor::questions::{Place, Question, needed, questions, uses};
-use crate::doctor::rights::{Answer, by_simulation, by_trying};
+use crate::doctor::rights::{Answer, by_simulation, by_trying, role_of_session};
 use crate::effect::permissions::Permission;
 use crate::effect::{Failure, FailureKind, VersionRule};
 use crate::engine::survey::Findings;
@@ -62,7 +62,7 @@ impl Examiner {
 
     /// The role of a session, which IAM can be asked about; its path is not in the session's ARN.
     async fn identity_of(&self, caller: &str, place: &Place) -> Result<String, String> {
-        if let Some(name) = caller.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next()) {
+        if let Some(name) = role_of_session(caller) {
             let role = self.iam.get_role().role_name(name).send().await;
             let arn = role.ok().and_then(|output| output.role).map(|role| role.arn);
             return Ok(arn.unwrap_or_else(|| role_arn(name, place)));
@@ -163,14 +163,11 @@ impl Examiner {
     }
 }
 
+/// Of a role's name, or of its ARN, or of a session of it.
 fn role_arn(role: &str, place: &Place) -> String {
-    let session = role.split_once(":assumed-role/").and_then(|(_, rest)| rest.split('/').next());
-    if let Some(name) = session {
-        format!("arn:{}:iam::{}:role/{name}", place.partition, place.account)
-    } else if role.starts_with("arn:") {
-        role.to_owned()
-    } else {
-        format!("arn:{}:iam::{}:role/{role}", place.partition, place.account)
+    match role_of_session(role) {
+        None if role.starts_with("arn:") => role.to_owned(),
+        name => format!("arn:{}:iam::{}:role/{}", place.partition, place.account, name.unwrap_or(role)),
     }
 }
 
@@ -232,17 +229,15 @@ fn verdict<T>(action: &'static str, said: Found<T>) -> Option<(&'static str, Res
 }
 
 fn some_member(survey: &Findings) -> Option<InstanceId> {
-    let views = survey.clusters.values().filter_map(|found| found.view.as_ref());
-    let groups = views.flat_map(|view| view.groups.values()).filter(|group| group.is_ours_to_touch());
-    groups.flat_map(|group| &group.facts.members).map(|member| member.id.clone()).next()
+    survey.groups().flat_map(|group| &group.facts.members).map(|member| member.id.clone()).next()
 }
 
 /// A template of a group, and its default version, which AWS does not delete.
 fn some_template(survey: &Findings) -> Option<(TemplateId, u64, String)> {
-    let views = survey.clusters.values().filter_map(|found| found.view.as_ref());
-    let defaults = views.flat_map(|view| &view.templates).filter_map(|((id, rule), version)| match (rule, version) {
-        (VersionRule::Default, Ok(version)) => Some((id.clone(), version.number, version.image.clone()?)),
-        (VersionRule::Default | VersionRule::Latest | VersionRule::Number(_), _) => None,
-    });
+    let defaults =
+        survey.views().flat_map(|view| &view.templates).filter_map(|((id, rule), version)| match (rule, version) {
+            (VersionRule::Default, Ok(version)) => Some((id.clone(), version.number, version.image.clone()?)),
+            (VersionRule::Default | VersionRule::Latest | VersionRule::Number(_), _) => None,
+        });
     defaults.min()
 }

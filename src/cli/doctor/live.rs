@@ -49,7 +49,7 @@ pub struct DoctorArgs {
 pub fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
     let settings = args.tell.apply(args.rotation.into_settings()?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = crate::cli::runtime()?;
     let examined = aws::examine(settings, &args.queue.queue_url, args.role.as_deref(), progress);
     let diagnosis = diagnose(&runtime.block_on(examined)?);
     print(&diagnosis, args.json).context("write to stdout")?;

@@ -89,7 +89,7 @@ pub fn plan(args: PlanArgs) -> anyhow::Result<ExitCode> {
         replacement_windows: args.assume_replacement_windows,
         drain: args.assume_drain,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = crate::cli::runtime()?;
     let survey = Survey::new(settings.clone(), depth, 0);
     let findings = runtime.block_on(async {
         let aws = Aws::connect("").await?;

@@ -59,7 +59,7 @@ pub struct StatusArgs {
 pub fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
     let settings = args.rotation.into_settings()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = crate::cli::runtime()?;
     let every = Duration::try_from(args.every).context("--every")?;
     let ended = runtime.block_on(async {
         let aws = Aws::connect("").await?;
@@ -88,7 +88,7 @@ async fn once(aws: &Aws, settings: &Settings, json: bool) -> anyhow::Result<u8> 
 /// Told only what has changed. Ends with the signal that ends the process, or when nobody listens any more.
 async fn again_and_again(aws: &Aws, settings: &Settings, every: Duration, json: bool) -> anyhow::Result<u8> {
     let mut ticks = tokio::time::interval(every);
-    let mut told = Vec::new();
+    let mut changes = Changes::default();
     loop {
         ticks.tick().await;
         let report = look(aws, settings).await;
@@ -96,11 +96,25 @@ async fn again_and_again(aws: &Aws, settings: &Settings, every: Duration, json: 
             print(&format!("{}\n", serde_json::to_string(&report)?))?;
             continue;
         }
-        let now: Vec<String> = summary(&report);
-        for line in now.iter().filter(|line| !told.contains(*line)) {
-            print(&format!("{:.0} {line}\n", report.at))?;
+        for line in changes.since(&report) {
+            print(&(line + "\n"))?;
         }
-        told = now;
+    }
+}
+
+/// What was told last, so that only what has changed is told again.
+#[derive(Default)]
+struct Changes {
+    told: Vec<String>,
+}
+
+impl Changes {
+    fn since(&mut self, report: &Report) -> Vec<String> {
+        let now = summary(report);
+        let new = now.iter().filter(|line| !self.told.contains(*line));
+        let lines = new.map(|line| format!("{:.0} {line}", report.at)).collect();
+        self.told = now;
+        lines
     }
 }
 
@@ -120,14 +134,12 @@ pub async fn follow<T>(
     mut until: impl FnMut(&ClusterStatus) -> Option<T>,
 ) -> T {
     let mut ticks = tokio::time::interval(every);
-    let mut told = String::new();
+    let mut changes = Changes::default();
     loop {
         ticks.tick().await;
         let report = look(aws, settings).await;
-        let line = summary(&report).join("; ");
-        if line != told {
-            tell(&format!("{:.0} {line}", report.at));
-            told = line;
+        for line in changes.since(&report) {
+            tell(&line);
         }
         if let Some(end) = report.clusters.first().and_then(&mut until) {
             return end;
