@@ -1,15 +1,16 @@
 //! What answers do to a pass: facts into the view, acts into facts, failures into patience, blame or a hold.
 
 use jiff::Timestamp;
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
 use super::pass::Pass;
+use super::say::say;
 use super::wire::Purpose;
 use super::{Context, acts, news};
 use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
-use crate::id::{AmiId, ClusterName, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
+use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, Look, Seen};
@@ -59,7 +60,6 @@ impl Pass {
     }
 
     fn done(&mut self, act: &Act, reply: Reply, request: &Request, state: &mut ClusterState, context: &Context<'_>) {
-        let cluster = state.arn.name();
         let Some(view) = state.view.as_mut() else { return };
         match (act, reply) {
             (Act::Drain { hosts } | Act::Activate { hosts }, Reply::ContainerInstances { instances, failures }) => {
@@ -67,7 +67,13 @@ impl Pass {
                 absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
-                    warn!(%cluster, host = ?id, why = failure.reason, "its status is not changed");
+                    say!(
+                        warn,
+                        &*view,
+                        host = id.as_ref().map(display),
+                        why = failure.reason,
+                        "its status is not changed"
+                    );
                     // It is not what we took it for: look again before anything else is done to it.
                     let Some(id) = id else { continue };
                     view.looked.remove(&Look::Host(id.clone()));
@@ -81,20 +87,20 @@ impl Pass {
                         host.activated = host.status() == Some(ContainerInstanceStatus::Active);
                     }
                 }
-                debug!(%cluster, hosts = hosts.len(), operation = request.operation(), "asked for");
+                say!(debug, &*view, hosts = hosts.len(), operation = request.operation(), "asked for");
             }
             (Act::MakeVersion { template, image, .. }, Reply::TemplateVersion(version)) => {
-                info!(%cluster, %template, version = version.number, %image, "template version made");
+                say!(info, &*view, %template, version = version.number, %image, "template version made");
                 acts::version_made(view, act, version);
             }
             (act, _) => {
-                tell(&cluster, act);
-                tell_forced(&cluster, act, view);
+                tell(view, act);
+                tell_forced(view, act);
                 if let Act::PutParameter { parameter, image, .. } = act {
-                    info!(%cluster, %parameter, %image, "parameter written");
+                    say!(info, &*view, %parameter, %image, "parameter written");
                 }
                 if let Act::Prune { template, versions } = act {
-                    info!(%cluster, %template, ?versions, "old template versions of ours deleted");
+                    say!(info, &*view, %template, ?versions, "old template versions of ours deleted");
                 }
                 state.news.extend(news::of_act(act, view, &mut state.replaced, context.now));
                 acts::done(act, request, view, context.tags, context.now);
@@ -120,7 +126,7 @@ impl Pass {
             return;
         }
         if let Request::DescribeScalingActivities { group } = request {
-            debug!(cluster = %state.arn.name(), %group, %failure, "why its launches fail is not known");
+            say!(debug, &*state, %group, %failure, "why its launches fail is not known");
             if let Some(view) = self.target(state) {
                 absorb::activities(view, group, Vec::new(), context.now);
             }
@@ -140,13 +146,13 @@ impl Pass {
                 FailureKind::AccessDenied | FailureKind::NotFound | FailureKind::Refused,
                 Purpose::Act(Act::Prune { template, .. }),
             ) => {
-                warn!(cluster = %state.arn.name(), %template, %failure, "old template versions stay");
+                say!(warn, &*state, %template, %failure, "old template versions stay");
                 if let Some(view) = state.view.as_mut() {
                     view.unprunable.insert(template);
                 }
             }
             (FailureKind::AccessDenied, Purpose::Act(_)) => {
-                warn!(cluster = %state.arn.name(), %failure, "not allowed");
+                say!(warn, &*state, %failure, "not allowed");
                 self.denied.insert(not_allowed(&failure));
             }
             (FailureKind::AccessDenied, Purpose::Tags(_)) => {
@@ -165,17 +171,15 @@ impl Pass {
 
     /// Whether others are at work cannot be asked: said once, and not asked again for a while.
     fn not_told(&mut self, failure: &Failure, state: &mut ClusterState, now: Timestamp) {
-        let cluster = state.arn.name();
         let Some(view) = self.target(state) else { return };
         if view.others.cannot_tell(now) {
-            warn!(%cluster, %failure, "cannot tell whether an instance refresh is under way: taken for no");
+            say!(warn, &*view, %failure, "cannot tell whether an instance refresh is under way: taken for no");
         }
     }
 
     /// A batch is tried host by host; a host refused is looked at anew, and given up after some times.
     fn act_refused(&mut self, failure: Failure, act: &Act, state: &mut ClusterState, context: &mut Context<'_>) {
         let hosts = acts::hosts_of(act);
-        let cluster = state.arn.name();
         let Some(view) = state.view.as_mut() else { return };
         if hosts.len() > 1 {
             let calls: Vec<_> = acts::singly(act)
@@ -185,7 +189,7 @@ impl Pass {
             self.send_all(calls, state, context);
             return;
         }
-        warn!(%cluster, host = ?hosts.first(), %failure, "refused");
+        say!(warn, &*view, host = hosts.first().map(display), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {
             // Only acts on templates are about no host.
             let why = format!("{} was refused: {}", failure.operation, failure.message);
@@ -254,29 +258,30 @@ impl Pass {
 }
 
 /// What people will want to find in the log.
-fn tell(cluster: &ClusterName, act: &Act) {
+fn tell(view: &ClusterView, act: &Act) {
     if let Act::Reject { group, images, why } = act {
         let images = images.iter().map(AmiId::as_str).collect::<Vec<_>>().join(" ");
-        warn!(%cluster, %group, images, why, "image rejected: it is not tried again here");
+        say!(warn, view, %group, images, why, "image rejected: it is not tried again here");
     }
     if let Act::GiveBack { host, give_back } = act {
         let instead = give_back.instead.as_ref().map_or("nobody", InstanceId::as_str);
-        warn!(%cluster, %host, instead, desired = give_back.desired, "goes back to its group");
+        say!(warn, view, %host, instead, desired = give_back.desired, "goes back to its group");
     }
     if let Act::StopTasks { host, tasks, why } = act {
+        let group = view.group_of(host);
         for task in tasks {
-            warn!(%cluster, %host, %task, why, "task told to stop");
+            say!(warn, view, group = group.map(display), %host, %task, why, "task told to stop");
         }
     }
 }
 
 /// A host that goes although a task on it has not stopped goes by force.
-fn tell_forced(cluster: &ClusterName, act: &Act, view: &ClusterView) {
+fn tell_forced(view: &ClusterView, act: &Act) {
     let Act::Terminate { hosts } = act else { return };
     for (id, host) in hosts.iter().filter_map(|id| view.hosts.get_key_value(id)) {
         if host.status() == Some(ContainerInstanceStatus::Draining) {
             let left = host.watch.as_ref().map_or(0, |watch| watch.left().count());
-            warn!(%cluster, host = %id, tasks = left, "terminated by force: its tasks were told to stop and have not");
+            say!(warn, view, group = view.group_of(id).map(display), host = %id, tasks = left, "terminated by force: its tasks were told to stop and have not");
         }
     }
 }

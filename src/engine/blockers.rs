@@ -2,12 +2,13 @@
 //! calls about one host, one after the other; none of them can fail a pass.
 
 use jiff::Timestamp;
-use tracing::{debug, error};
+use tracing::error;
 
 use super::Context;
 use super::cluster::ClusterState;
 use super::looks::{SERVICES, TASKS};
 use super::pass::Pass;
+use super::say::say;
 use super::wire::Purpose;
 use crate::effect::{Failure, Reply, Request};
 use crate::id::{ClusterArn, InstanceId, ServiceArn, TaskArn};
@@ -69,7 +70,7 @@ impl Pass {
         state: &mut ClusterState,
         now: Timestamp,
     ) {
-        debug!(cluster = %state.arn.name(), host = %id, %failure, "not known what keeps its drain from ending");
+        say!(debug, &*state, host = %id, %failure, "not known what keeps its drain from ending");
         let Some(host) = self.target(state).and_then(|view| view.hosts.get_mut(id)) else { return };
         if matches!(request, Request::DescribeTasks { .. }) {
             host.blockers = Some(Blockers::unread(failure.to_string(), now));

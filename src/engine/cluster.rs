@@ -6,19 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tracing::{debug, info, warn};
+use tracing::field::display;
+use tracing::{info, warn};
 
 use super::commands::{Wanted, followed};
 use super::news;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
+use super::say::say;
 use super::wire::TagChange;
 use crate::effect::{News, Notice};
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
-use crate::plan::model::{ClusterView, Tenants};
+use crate::plan::model::{ClusterView, Host, Look, Tenants};
 use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};
 use crate::plan::{Plan, WaitsFor, is_in_flight};
 
@@ -64,8 +66,39 @@ pub struct ClusterState {
     told_closed: Option<RotationId>,
     /// Hosts of which that has been told: reads that lag behind show a host that has ended once more.
     pub replaced: BTreeSet<InstanceId>,
+    /// New hosts of which it has been told that they serve.
+    replaced_by: BTreeSet<InstanceId>,
     /// What is to be told of our own.
     pub news: Vec<Notice>,
+}
+
+/// Says in the log what became of hosts, with what their groups had then.
+struct Teller<'a> {
+    view: &'a ClusterView,
+    now: Timestamp,
+    /// By group, as it is asked for.
+    serving: BTreeMap<&'a GroupName, u32>,
+}
+
+impl<'a> Teller<'a> {
+    fn tell(&mut self, id: &InstanceId, phase: Phase) {
+        let (view, now) = (self.view, self.now);
+        let group = view.group_of(id);
+        let serving = group.map(|group| *self.serving.entry(group).or_insert_with(|| view.serving(group, now)));
+        let desired = group.and_then(|group| view.groups.get(group)).map(|group| group.facts.desired);
+        let host = view.hosts.get(id);
+        let watched = |host: &Host| host.watch.as_ref().map(|watch| watch.left().count());
+        let tasks = host.filter(|_| phase == Phase::Draining);
+        let tasks = tasks.map(|host| watched(host).unwrap_or(host.tasks_to_run() as usize));
+        let image = host.and_then(Host::image).map(display);
+        say!(info, view, group = group.map(display), host = %id, tasks, image, serving, desired, "{phase}");
+    }
+
+    /// Was it launched since then, and does it serve?
+    fn has_come(&self, id: &InstanceId, since: Timestamp) -> bool {
+        let host = self.view.hosts.get(id);
+        host.is_some_and(|host| host.launched().is_some_and(|at| at >= since) && host.serves(self.now))
+    }
 }
 
 impl ClusterState {
@@ -96,6 +129,7 @@ impl ClusterState {
             closed: None,
             told_closed: None,
             replaced: BTreeSet::new(),
+            replaced_by: BTreeSet::new(),
             news: Vec::new(),
         }
     }
@@ -150,24 +184,33 @@ impl ClusterState {
     }
 
     /// Says in the log which hosts have changed their phase.
-    pub fn note_phases(&mut self, plan: &Plan) {
+    pub fn note_phases(&mut self, plan: &Plan, now: Timestamp) {
+        let Some(view) = &self.view else { return };
         let in_flight = plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase));
-        let now: BTreeMap<InstanceId, Phase> = in_flight.map(|(id, phase)| (id.clone(), *phase)).collect();
-        for (host, phase) in &now {
+        let phases: BTreeMap<InstanceId, Phase> = in_flight.map(|(id, phase)| (id.clone(), *phase)).collect();
+        let mut teller = Teller { view, now, serving: BTreeMap::new() };
+        for (host, phase) in &phases {
             if self.phases.get(host) != Some(phase) {
-                info!(cluster = %self.name, %host, "{phase}");
+                teller.tell(host, *phase);
             }
         }
-        let opted_in = self.view.as_ref().is_some_and(|view| view.opted_in);
-        for host in self.phases.keys().filter(|host| !now.contains_key(*host)) {
-            if !opted_in {
-                warn!(cluster = %self.name, %host, "left as it is: the cluster has opted out");
-                continue;
+        for host in self.phases.keys().filter(|host| !phases.contains_key(*host)) {
+            if view.opted_in {
+                teller.tell(host, plan.phases.get(host).copied().unwrap_or(Phase::Gone));
+            } else {
+                say!(warn, view, %host, "left as it is: the cluster has opted out");
             }
-            let phase = plan.phases.get(host).copied().unwrap_or(Phase::Gone);
-            info!(cluster = %self.name, %host, "{phase}");
         }
-        self.phases = now;
+        if let Some(opened) = view.rotation.as_ref().and_then(|rotation| rotation.id.opened()) {
+            let current = plan.phases.iter().filter(|(_, phase)| **phase == Phase::Current).map(|(id, _)| id);
+            for host in current {
+                if !self.replaced_by.contains(host) && teller.has_come(host, opened) {
+                    teller.tell(host, Phase::Current);
+                    self.replaced_by.insert(host.clone());
+                }
+            }
+        }
+        self.phases = phases;
         self.counts.clear();
         for phase in plan.phases.values() {
             *self.counts.entry(*phase).or_default() += 1;
@@ -175,7 +218,7 @@ impl ClusterState {
         let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
         let aside: BTreeSet<InstanceId> = aside.collect();
         for host in aside.difference(&self.set_aside) {
-            warn!(cluster = %self.name, %host, "set aside by somebody else (DRAINING, and not by us): left as it is");
+            say!(warn, view, %host, "set aside by somebody else (DRAINING, and not by us): left as it is");
         }
         self.set_aside = aside;
     }
@@ -189,43 +232,64 @@ impl ClusterState {
             let line = wait.to_string();
             if wait.why.is_some() {
                 if self.explained.get(&wait.host) != Some(&line) {
-                    info!(cluster = %self.name, "{line}");
+                    say!(info, &*self, host = %wait.host, "{line}");
                 }
                 explained.insert(wait.host.clone(), line);
             } else {
-                debug!(cluster = %self.name, "{line}");
+                say!(debug, &*self, host = %wait.host, "{line}");
             }
         }
         self.explained = explained;
         for (group, why) in &plan.unresolved {
             if self.unresolved.get(group) != Some(why) {
-                warn!(cluster = %self.name, %group, why, "its release cannot be found: left as it is");
+                say!(warn, &*self, %group, why, "its release cannot be found: left as it is");
             }
         }
         self.unresolved.clone_from(&plan.unresolved);
         for (group, why) in &plan.refused {
             if self.refused.get(group) != Some(why) {
-                info!(cluster = %self.name, %group, why, "a newer image is not taken");
+                say!(info, &*self, %group, why, "a newer image is not taken");
             }
         }
         self.refused.clone_from(&plan.refused);
         for (group, why) in &plan.not_now {
             if self.not_now.get(group) != Some(why) {
-                info!(cluster = %self.name, %group, why, "nothing begins now");
+                say!(info, &*self, %group, why, "nothing begins now");
             }
         }
         self.not_now.clone_from(&plan.not_now);
+        self.note_blocked(plan, now);
+    }
+
+    fn note_blocked(&mut self, plan: &Plan, now: Timestamp) {
         let Some(view) = &mut self.view else { return };
-        for (name, group) in &mut view.groups {
-            match plan.blocked.get(name) {
-                None => group.blocked_since = None,
-                Some(_) if group.blocked_since.is_some() => {}
-                Some(why) => {
-                    info!(cluster = %self.name, group = %name, why, "nobody is admitted");
-                    group.blocked_since = Some(now);
-                }
+        view.groups.iter_mut().filter(|(name, _)| !plan.blocked.contains_key(*name)).for_each(|(_, group)| {
+            group.blocked_since = None;
+        });
+        for (name, why) in &plan.blocked {
+            if view.groups.get(name).is_none_or(|group| group.blocked_since.is_some()) {
+                continue;
+            }
+            say!(info, &*view, group = %name, why, "nobody is admitted");
+            if let Some(group) = view.groups.get_mut(name) {
+                group.blocked_since = Some(now);
             }
         }
+    }
+
+    /// How far it is, after a look at everything.
+    pub fn note_progress(&self) {
+        let Some(view) = self.view.as_ref().filter(|view| view.has_looked(&Look::ContainerInstances)) else { return };
+        let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
+        if !open {
+            return;
+        }
+        let count = |phase: Phase| self.counts.get(&phase).copied().unwrap_or(0);
+        let containers = || view.hosts.values().filter_map(|host| host.container.here());
+        let running: u32 = containers().map(|container| container.running_tasks).sum();
+        let pending: u32 = containers().map(|container| container.pending_tasks).sum();
+        let (current, outdated, in_flight) = (count(Phase::Current), count(Phase::Outdated), self.phases.len());
+        say!(info, view, current, outdated, in_flight, running, pending, "under way");
     }
 
     /// The hold to write, when the rotation is not held yet, or there is more to it than was written.
@@ -274,6 +338,7 @@ impl ClusterState {
         if rotation.state == RotationState::Open && view.rotation.as_ref().is_none_or(|before| before.id != rotation.id)
         {
             self.replaced.clear();
+            self.replaced_by.clear();
         }
         if rotation.state == RotationState::Closed {
             self.closed = rotation.id.opened();

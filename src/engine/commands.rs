@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tracing::{info, warn};
 
+use super::say::say;
 use crate::id::{GroupName, ParameterName};
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
@@ -147,16 +147,21 @@ fn rotate(
     groups: &BTreeSet<GroupName>,
     now: Timestamp,
 ) -> Option<Wanted> {
-    let cluster = view.arn.name();
     let unknown: Vec<&str> =
         groups.iter().filter(|name| !view.groups.contains_key(name)).map(GroupName::as_str).collect();
     if !unknown.is_empty() {
         let known: Vec<&str> = view.groups.keys().map(GroupName::as_str).collect();
-        warn!(%cluster, groups = unknown.join(" "), known = known.join(" "), "rotate refused: no such group in this cluster");
+        say!(
+            warn,
+            view,
+            groups = unknown.join(" "),
+            known = known.join(" "),
+            "rotate refused: no such group in this cluster"
+        );
         return wanted;
     }
     if view.groups.is_empty() {
-        warn!(%cluster, "rotate refused: no Auto Scaling group stands behind a capacity provider of this cluster");
+        say!(warn, view, "rotate refused: no Auto Scaling group stands behind a capacity provider of this cluster");
         return wanted;
     }
     let Some(mut wanted) = wanted.filter(|wanted| wanted.rotation.state != RotationState::Closed) else {
@@ -164,7 +169,11 @@ fn rotate(
     };
     if force.is_some() && !groups.is_empty() && wanted.scope != *groups {
         // What is forced is written on the cluster: it would be forced for all groups that are being rotated.
-        warn!(%cluster, "forced rotation of some groups refused while another rotation is under way: ask when it has closed");
+        say!(
+            warn,
+            view,
+            "forced rotation of some groups refused while another rotation is under way: ask when it has closed"
+        );
         return Some(wanted);
     }
     wanted.rotate_before = wanted.rotate_before.max(force);
@@ -176,7 +185,7 @@ fn rotate(
             wanted.resumed = Some(now);
             wanted.hold = None;
         }
-        RotationState::Paused => warn!(%cluster, "the rotation is paused: it goes on with `resume`"),
+        RotationState::Paused => say!(warn, view, "the rotation is paused: it goes on with `resume`"),
         RotationState::Open | RotationState::Closed => {}
     }
     Some(wanted)
@@ -197,7 +206,7 @@ fn parameter(view: &ClusterView, wanted: Option<Wanted>, name: &ParameterName, n
         }
         Some(mut wanted) if wanted.rotation.state != RotationState::Closed => {
             wanted.scope = widened(&wanted.scope, &scope);
-            info!(cluster = %view.arn.name(), parameter = %name, state = wanted.rotation.state.word(),
+            say!(info, view, parameter = %name, state = wanted.rotation.state.word(),
                 "a new release waits until the rotation goes on");
             Some(wanted)
         }
@@ -253,7 +262,7 @@ fn change(
         }
         same @ (Some(_) | None) => {
             let state = state.map_or("not there", RotationState::word);
-            info!(cluster = %view.arn.name(), action, "nothing to do: the rotation is {state}");
+            say!(info, view, action, "nothing to do: the rotation is {state}");
             same
         }
     }

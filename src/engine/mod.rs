@@ -26,6 +26,7 @@ mod patience;
 mod releases;
 mod relevance;
 mod route;
+mod say;
 pub mod survey;
 pub mod vitals;
 mod wire;
@@ -47,6 +48,7 @@ use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
 use releases::ReleaseCheck;
+use say::say;
 use vitals::Pulse;
 use wire::{Call, Owner, Wire, is_worth_another_try};
 
@@ -362,11 +364,11 @@ impl Engine {
         let Some(state) = self.clusters.get_mut(arn) else { return };
         if let Some(failure) = pass.failed.take() {
             let delay = state.patience.failed(&mut self.rng, now);
-            let (cluster, tries) = (&state.name, state.patience.failures());
+            let tries = state.patience.failures();
             if tries < 5 {
-                info!(%cluster, %failure, again_in = ?delay, "a look or an act failed: tried again");
+                say!(info, &*state, %failure, again_in = ?delay, "a look or an act failed: tried again");
             } else {
-                warn!(%cluster, %failure, again_in = ?delay, tries, "a look or an act keeps failing: tried again");
+                say!(warn, &*state, %failure, again_in = ?delay, tries, "a look or an act keeps failing: tried again");
             }
             pass.errand.whole = true;
             // What was asked first comes first.
@@ -479,7 +481,7 @@ impl Engine {
             .cloned()
             .collect();
         for state in gone.iter().filter_map(|arn| self.clusters.remove(arn)).collect::<Vec<_>>() {
-            info!(cluster = %state.name, "no longer looked after");
+            say!(info, &state, "no longer looked after");
             self.owners.values_mut().for_each(|clusters| {
                 clusters.remove(&state.name);
             });

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::{error, warn};
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
 use super::commands::{Ask, settle};
+use super::say::say;
 use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
 use crate::effect::{Failure, Request};
@@ -101,7 +101,7 @@ impl Pass {
         while self.outstanding == 0 && !self.ended {
             self.steps += 1;
             if self.steps > MOST_STEPS {
-                error!(cluster = %state.arn.name(), "a pass did not come to an end: this is a defect of ecs-rotator");
+                say!(error, &*state, "a pass did not come to an end: this is a defect of ecs-rotator");
                 self.ended = true;
             }
             let blind = if self.survey.is_some() { None } else { self.blind.take() };
@@ -231,7 +231,7 @@ impl Pass {
             return;
         }
         if !view.opted_in {
-            warn!(cluster = %state.arn.name(), "nothing done: the cluster has not opted in");
+            say!(warn, &*state, "nothing done: the cluster has not opted in");
             return;
         }
         if let Some(wanted) = settle(view, &self.errand.asks, context.now) {
@@ -246,14 +246,14 @@ impl Pass {
                 let request = Request::TagResource { cluster: state.arn.clone(), tags };
                 self.send(Purpose::Tags(Box::new(change)), request, state, context);
             }
-            Err(why) => warn!(cluster = %state.arn.name(), "rotate refused: {why}"),
+            Err(why) => say!(warn, state, "rotate refused: {why}"),
         }
     }
 
     fn plan(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
         let Some(view) = &state.view else { return };
         let mut plan = plan(view, &context.settings.policy, context.now);
-        state.note_phases(&plan);
+        state.note_phases(&plan, context.now);
         let Some(view) = &state.view else { return };
         // What has been asked in this pass and is lacking all the same will not come by asking again.
         plan.looks.retain(|look| !view.is_fresh(look, context.now));
@@ -292,13 +292,14 @@ impl Pass {
     /// Nothing left to do: close, or wait.
     fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
         state.note_waits(&plan, context.now);
+        state.note_progress();
         if plan.complete && self.acted && !plan.unresolved.is_empty() {
             // What "does not exist" may be what we have just made, and cannot be read yet.
             state.look_again = Some(context.now + READS_LAG);
             self.ended = true;
         } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
             for (group, why) in plan.unresolved {
-                warn!(cluster = %state.arn.name(), %group, why, "closed without this group: its release cannot be found");
+                say!(warn, &*state, %group, why, "closed without this group: its release cannot be found");
             }
             self.write(TagChange { wanted, held_for: BTreeSet::new(), because: String::new() }, state, context);
         } else {

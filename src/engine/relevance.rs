@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use tracing::info;
 
+use super::say::say;
 use crate::effect::ContainerInstanceStatus;
 use crate::event::EventKind;
 use crate::id::{ContainerInstanceArn, InstanceId, TaskArn};
@@ -37,7 +37,7 @@ pub fn weigh(view: &mut ClusterView, event: &EventKind) -> Relevance {
             };
             // To be read anew where somebody waits for it: what the event says is not built on.
             known.activities.get_or_insert_default().read = None;
-            info!(cluster = %view.arn.name(), %group, said = message, "a launch failed");
+            say!(info, &*view, %group, said = message, "a launch failed");
             Relevance::Look(BTreeSet::from([Look::Group(group.clone())]))
         }
         EventKind::Instance { id, state } => {

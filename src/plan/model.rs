@@ -369,6 +369,23 @@ impl ClusterView {
             .map(|(id, _)| id)
     }
 
+    /// The group that this host left as one of ours, or of which it is a member.
+    pub fn group_of(&self, id: &InstanceId) -> Option<&GroupName> {
+        let left = self.hosts.get(id).and_then(|host| host.ours.as_ref()).map(|ours| &ours.group);
+        left.or_else(|| self.membership(id).map(|(group, _)| group))
+    }
+
+    /// How much of a group's capacity serves: its members, and those we have detached that are still ACTIVE.
+    pub fn serving(&self, group: &GroupName, now: Timestamp) -> u32 {
+        let Some(view) = self.groups.get(group) else { return 0 };
+        let members: BTreeSet<&InstanceId> = view.facts.members.iter().map(|member| &member.id).collect();
+        let left = |(id, host): &(&InstanceId, &Host)| {
+            host.ours.as_ref().is_some_and(|ours| ours.group == *group) && !members.contains(id) && host.serves(now)
+        };
+        let still = u32::try_from(self.hosts.iter().filter(left).count()).unwrap_or(u32::MAX);
+        view.strength(&self.hosts, now).ready.saturating_add(view.capacity_of(still))
+    }
+
     /// The group of which this instance is a member now.
     pub fn membership(&self, id: &InstanceId) -> Option<(&GroupName, &Member)> {
         self.groups.iter().find_map(|(name, group)| {
