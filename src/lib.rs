@@ -24,6 +24,7 @@
 )]
 //!   with physics and faults of its own, in which the promises are checked after every effect. The engine
 //!   cannot tell which of the two it talks to.
+//! - [`journal`] is the log as data, and [`record`] a rotation put together from it, with its picture.
 //! - [`doctor`] judges what was found in an account: is everything in place for a worker?
 //! - [`config`] and [`cli`] are the shell: flags and environment to settings, commands, exit codes.
 
@@ -36,7 +37,9 @@ pub mod effect;
 pub mod engine;
 pub mod event;
 pub mod id;
+pub mod journal;
 pub mod plan;
+pub mod record;
 pub mod sim;
 #[cfg(feature = "aws")]
 pub mod web;

@@ -13,6 +13,7 @@ mod manual;
 mod one_shot;
 pub mod plan;
 mod policy;
+mod report;
 #[cfg(feature = "aws")]
 mod run;
 pub mod status;
@@ -51,6 +52,9 @@ Examples:
 
   How far it is, and what it waits for
     ecs-rotator status --cluster prod --watch
+
+  A picture of its last rotation, from the log of the worker
+    ecs-rotator report --cluster prod --output rotation.html worker.log
 
   Is everything in place: queue, rules, clusters, permissions?
     ecs-rotator doctor --cluster prod
@@ -93,6 +97,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     #[cfg(feature = "aws")]
     Health(health::HealthArgs),
+    Report(report::ReportArgs),
     Policy(policy::PolicyArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -141,6 +146,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::doctor(args),
         #[cfg(feature = "aws")]
         Command::Health(args) => health::health(&args),
+        Command::Report(args) => report::report(&args),
         Command::Policy(args) => policy::policy(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

@@ -43,6 +43,28 @@ pub enum Phase {
     Foreign,
 }
 
+impl Phase {
+    /// In the order of the rows.
+    pub const ALL: [Self; 11] = [
+        Self::Gone,
+        Self::Retired,
+        Self::SetAside,
+        Self::Returning,
+        Self::Drained,
+        Self::Draining,
+        Self::Replacing,
+        Self::Leaving,
+        Self::Outdated,
+        Self::Current,
+        Self::Foreign,
+    ];
+
+    /// The phase that is written so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.to_string() == word)
+    }
+}
+
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

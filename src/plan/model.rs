@@ -383,7 +383,7 @@ impl ClusterView {
             host.ours.as_ref().is_some_and(|ours| ours.group == *group) && !members.contains(id) && host.serves(now)
         };
         let still = u32::try_from(self.hosts.iter().filter(left).count()).unwrap_or(u32::MAX);
-        view.strength(&self.hosts, now).ready.saturating_add(view.capacity_of(still))
+        view.strength(&self.hosts, now).registered.saturating_add(view.capacity_of(still))
     }
 
     /// The group of which this instance is a member now.

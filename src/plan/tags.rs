@@ -51,7 +51,8 @@ pub struct Rotation {
 }
 
 /// `prod/20260114T030000Z`: the cluster and the time of the opening.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
 pub struct RotationId(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -134,6 +135,13 @@ impl RotationId {
 
     fn is_of(&self, cluster: &ClusterName) -> bool {
         self.0.strip_prefix(cluster.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// As it was written: in a tag, in a line of the log.
+impl From<&str> for RotationId {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 

@@ -14,22 +14,28 @@ mod story;
 mod summary;
 
 use std::io::{self, ErrorKind, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
 use anyhow::Context as _;
 use clap::{Args, Parser};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
-use super::plan;
+use super::{plan, report};
 use crate::engine::Settings;
 use crate::engine::survey::Depth;
+use crate::journal::Journal;
 use crate::plan::forecast::Assumptions;
 use crate::plan::policy::{Budget, Policy};
+use crate::record::Record;
 use crate::sim::clock::SimulatedTime;
 use crate::sim::world::World;
-use crate::sim::{CLUSTER, Outcome, Report, survey};
+use crate::sim::{CLUSTER, Outcome, Report, logs, survey};
 use figures::Figures;
 use fleet::Fleet;
 use scene::Scene;
@@ -49,6 +55,9 @@ Examples:
 
   What `plan` would say of it before
     ecs-rotator demo --hosts 12 --plan
+
+  A picture of a rotation with troubles, as `report` draws it from a worker's log
+    ecs-rotator demo --faults heavy --report rotation.html
 
   The figures of a run, for a script
     ecs-rotator demo --json | jq .requests_per_host
@@ -101,6 +110,10 @@ pub struct DemoArgs {
     #[arg(long)]
     json: bool,
 
+    /// Draw the rotation, as `report` does from a log, into this file (HTML)
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    report: Option<PathBuf>,
+
     /// What `cargo demo -- --hosts 5` passes on begins with a `--` of its own.
     #[arg(last = true, hide = true)]
     passed_on: Vec<std::ffi::OsString>,
@@ -145,13 +158,18 @@ pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
         let (groups, hosts) = (args.group_count(), args.hosts);
         bad_usage(&format!("--groups {groups} is more than --hosts {hosts}: every group has a host at least"));
     }
-    show_logs_if_asked();
+    let journal = args.report.as_ref().map(|_| Journal::whole(logs::now));
+    begin_logs(journal.clone());
     let scene = Scene::new(&args);
     let done = match (args.plan, args.json) {
         (true, json) => foretell(&scene, json),
         (false, true) => print_figures(&scene),
         (false, false) => tell(&scene),
     };
+    if let (Some(journal), Some(path)) = (journal, &args.report) {
+        let record = Record::of(&journal.lines(), &CLUSTER.into(), None)?;
+        report::write(&record, path)?;
+    }
     match done {
         Ok(code) => Ok(ExitCode::from(code)),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::from(super::exit::OK)),
@@ -179,18 +197,19 @@ fn bad_usage(message: &str) -> ! {
 }
 
 /// A demonstration is to be read, so the log is off unless `RUST_LOG` says otherwise.
-fn show_logs_if_asked() {
-    let Some(filter) = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()) else { return };
-    match EnvFilter::try_new(&filter) {
-        Ok(filter) => tracing_subscriber::fmt()
+fn begin_logs(journal: Option<Journal>) {
+    let printed = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).map(|filter| {
+        let filter =
+            EnvFilter::try_new(&filter).unwrap_or_else(|error| bad_usage(&format!("RUST_LOG=`{filter}`: {error}")));
+        tracing_subscriber::fmt::layer()
             .with_timer(SimulatedTime)
             .with_target(false)
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .with_env_filter(filter)
             .with_writer(io::stderr)
-            .init(),
-        Err(error) => bad_usage(&format!("RUST_LOG=`{filter}`: {error}")),
-    }
+            .with_filter(filter)
+    });
+    let kept = journal.map(|journal| journal.with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(printed).with(kept).init();
 }
 
 /// What `plan` says just after the release, before any worker has seen it.

@@ -1,0 +1,427 @@
+//! One rotation as it went, put together from what workers said of it, and its picture.
+//!
+//! Several workers may have said the same, a new one says again where each host is, and a line can be lost: a host's steps
+//! are taken in the order of its life, each once. Who replaced whom is not known, and not needed (a group is whole again by
+//! whatever makes it so): hosts that came are put beside hosts that left in the order of their coming.
+
+mod chart;
+mod picture;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
+use crate::journal::LogLine;
+use crate::plan::host::Phase;
+use crate::plan::tags::{RotationId, RotationState};
+
+pub use picture::html;
+
+/// Times are UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Record {
+    pub cluster: ClusterName,
+    pub id: RotationId,
+    pub because: Option<String>,
+    pub forced: bool,
+    pub opened: Timestamp,
+    /// Its end, or the last that was heard of it.
+    pub until: Timestamp,
+    pub state: RotationState,
+    pub groups: BTreeMap<GroupName, GroupRecord>,
+    pub stops: Vec<Stop>,
+    /// Tasks that ran in the cluster, by each look at everything.
+    pub running: Vec<(Timestamp, u32)>,
+    /// Tasks on hosts that drain, as their drains began.
+    pub draining: Vec<(Timestamp, u32)>,
+    /// Hosts in flight.
+    pub in_flight: Vec<(Timestamp, u32)>,
+    /// Whatever else was said, in its order.
+    pub notes: Vec<LogLine>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GroupRecord {
+    pub rows: Vec<Row>,
+    /// How much of its capacity served, and how much was desired, whenever something became of a host of it.
+    pub capacity: Vec<(Timestamp, u32, u32)>,
+}
+
+/// A host that left, and one that came; or one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub old: Option<Leaver>,
+    pub new: Option<Comer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leaver {
+    pub id: InstanceId,
+    pub image: Option<AmiId>,
+    /// When each phase began.
+    pub steps: Vec<(Timestamp, Phase)>,
+    /// The tasks on it when its drain began.
+    pub tasks: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comer {
+    pub id: InstanceId,
+    pub image: Option<AmiId>,
+    pub at: Timestamp,
+}
+
+/// A time in which nobody was taken: it was held, or a person had paused it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    pub from: Timestamp,
+    /// None: it is still so.
+    pub to: Option<Timestamp>,
+    pub state: RotationState,
+    pub reason: Option<String>,
+}
+
+/// Why there is no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRecord {
+    #[error(
+        "nothing in it is a line of a worker's JSON log, or an event of its own: run the worker with --log-format json"
+    )]
+    NothingRead,
+    #[error("it says nothing of a rotation of cluster {cluster}; it speaks of {spoken_of}")]
+    OtherClusters { cluster: ClusterName, spoken_of: String },
+    #[error("it says nothing of rotation {rotation}; it speaks of {spoken_of}")]
+    OtherRotations { rotation: String, spoken_of: String },
+}
+
+impl Record {
+    /// The rotation with this id, or the last of the cluster. Lines in any order.
+    ///
+    /// # Errors
+    /// When the lines do not speak of it.
+    pub fn of(lines: &[LogLine], cluster: &ClusterName, rotation: Option<&str>) -> Result<Self, NoRecord> {
+        if lines.is_empty() {
+            return Err(NoRecord::NothingRead);
+        }
+        let of_cluster = || lines.iter().filter(|line| line.get("cluster") == Some(cluster.as_str()));
+        let ids: BTreeSet<&str> = of_cluster().filter_map(|line| line.get("rotation")).collect();
+        // An id ends with the time of its opening.
+        let id = match rotation {
+            None => ids.last().copied().ok_or_else(|| NoRecord::OtherClusters {
+                cluster: cluster.clone(),
+                spoken_of: list(
+                    lines.iter().filter(|line| line.get("rotation").is_some()).filter_map(|l| l.get("cluster")),
+                ),
+            })?,
+            Some(wanted) => ids.get(wanted).copied().ok_or_else(|| NoRecord::OtherRotations {
+                rotation: wanted.to_owned(),
+                spoken_of: list(ids.iter().copied()),
+            })?,
+        };
+        let mut own: Vec<&LogLine> = of_cluster().filter(|line| line.get("rotation") == Some(id)).collect();
+        own.sort_by_key(|line| line.at);
+        Ok(Reader::new(cluster, id, &own).read(&own))
+    }
+
+    /// Hosts that are gone.
+    #[must_use]
+    pub fn replaced(&self) -> usize {
+        self.leavers().filter(|host| host.phase() == Some(Phase::Gone)).count()
+    }
+
+    pub fn leavers(&self) -> impl Iterator<Item = &Leaver> {
+        self.groups.values().flat_map(|group| &group.rows).filter_map(|row| row.old.as_ref())
+    }
+}
+
+impl Leaver {
+    /// Where it was heard of last.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.steps.last().map(|(_, phase)| *phase)
+    }
+
+    /// When this phase began.
+    #[must_use]
+    pub fn began(&self, phase: Phase) -> Option<Timestamp> {
+        self.steps.iter().find(|(_, step)| *step == phase).map(|(at, _)| *at)
+    }
+
+    /// A host goes forward, or back to its group; from there it may leave once more.
+    fn goes_on(&self, phase: Phase) -> bool {
+        match self.phase() {
+            None | Some(Phase::Current | Phase::Outdated | Phase::Returning) => self.phase() != Some(phase),
+            // The order of the phases is that in which they are recognised: the last of a life first.
+            Some(last) => phase < last || matches!(phase, Phase::Current | Phase::Outdated | Phase::Returning),
+        }
+    }
+}
+
+fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<&str> = words.collect::<BTreeSet<_>>().into_iter().collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+struct Reader {
+    record: Record,
+    leavers: BTreeMap<InstanceId, (GroupName, Leaver)>,
+    comers: BTreeMap<InstanceId, (GroupName, Comer)>,
+    said: BTreeSet<String>,
+}
+
+impl Reader {
+    fn new(cluster: &ClusterName, id: &str, lines: &[&LogLine]) -> Self {
+        let id = RotationId::from(id);
+        let times = || lines.iter().map(|line| line.at);
+        let first = times().min().unwrap_or_default();
+        let record = Record {
+            cluster: cluster.clone(),
+            because: None,
+            forced: false,
+            opened: id.opened().unwrap_or(first).min(first),
+            id,
+            until: times().max().unwrap_or_default(),
+            state: RotationState::Open,
+            groups: BTreeMap::new(),
+            stops: Vec::new(),
+            running: Vec::new(),
+            draining: Vec::new(),
+            in_flight: Vec::new(),
+            notes: Vec::new(),
+        };
+        Self { record, leavers: BTreeMap::new(), comers: BTreeMap::new(), said: BTreeSet::new() }
+    }
+
+    fn read(mut self, lines: &[&LogLine]) -> Record {
+        for line in lines {
+            self.line(line);
+        }
+        self.put_side_by_side();
+        self.count();
+        self.record
+    }
+
+    fn line(&mut self, line: &LogLine) {
+        self.capacity(line);
+        let host = line.get("host").map(InstanceId::from);
+        if let (Some(host), Some(phase)) = (host, Phase::from_word(&line.message)) {
+            return self.host(host, phase, line);
+        }
+        match line.message.as_str() {
+            "rotation open" => self.state(RotationState::Open, line),
+            "rotation paused" => self.state(RotationState::Paused, line),
+            "rotation held" => self.state(RotationState::Held, line),
+            "rotation closed" => self.state(RotationState::Closed, line),
+            "under way" => {
+                let tasks = line.number("running").map(|running| (line.at, running));
+                return self.record.running.extend(tasks);
+            }
+            _ => {}
+        }
+        // What two workers say at about the same time is said once.
+        let minute = line.at.as_second() / 60;
+        if ["INFO", "WARN", "ERROR"].contains(&line.level) && self.said.insert(format!("{minute} {line}")) {
+            self.record.notes.push(line.clone());
+        }
+    }
+
+    fn capacity(&mut self, line: &LogLine) {
+        let (Some(group), Some(serving), Some(desired)) =
+            (line.get("group"), line.number("serving"), line.number("desired"))
+        else {
+            return;
+        };
+        self.record.groups.entry(group.into()).or_default().capacity.push((line.at, serving, desired));
+    }
+
+    fn host(&mut self, id: InstanceId, phase: Phase, line: &LogLine) {
+        let group = line.get("group").unwrap_or("(no group)").into();
+        let image = line.get("image").map(AmiId::from);
+        if phase == Phase::Current && !self.leavers.contains_key(&id) {
+            self.comers.entry(id.clone()).or_insert((group, Comer { id, image, at: line.at }));
+            return;
+        }
+        let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: 0 };
+        let (_, host) = self.leavers.entry(id).or_insert((group, new));
+        if host.goes_on(phase) {
+            host.steps.push((line.at, phase));
+            if phase == Phase::Draining {
+                host.tasks = line.number("tasks").unwrap_or(0);
+            }
+        }
+    }
+
+    fn state(&mut self, state: RotationState, line: &LogLine) {
+        let record = &mut self.record;
+        let same = record.state == state;
+        record.state = state;
+        let reason = line.get("reason").map(ToOwned::to_owned);
+        if state == RotationState::Open && record.because.is_none() {
+            record.because = line.get("because").map(ToOwned::to_owned);
+            record.forced = line.get("force") == Some("true");
+        }
+        match record.stops.last_mut().filter(|stop| stop.to.is_none()) {
+            // It is held for something more, or another worker has said so.
+            Some(stop) if same => stop.reason = reason.clone().or(stop.reason.take()),
+            Some(stop) => stop.to = Some(line.at),
+            None => {}
+        }
+        if !same && matches!(state, RotationState::Held | RotationState::Paused) {
+            record.stops.push(Stop { from: line.at, to: None, state, reason });
+        }
+        if state == RotationState::Closed {
+            record.until = line.at;
+        }
+    }
+
+    fn put_side_by_side(&mut self) {
+        let mut comers: BTreeMap<GroupName, Vec<Comer>> = BTreeMap::new();
+        for (group, comer) in std::mem::take(&mut self.comers).into_values() {
+            comers.entry(group).or_default().push(comer);
+        }
+        let mut leavers: Vec<(GroupName, Leaver)> = std::mem::take(&mut self.leavers).into_values().collect();
+        leavers.sort_by_key(|(_, host)| host.steps.first().map(|(at, _)| *at));
+        for (group, host) in leavers {
+            let stays = matches!(host.phase(), Some(Phase::Current | Phase::Outdated | Phase::Returning));
+            let rows = &mut self.record.groups.entry(group.clone()).or_default().rows;
+            let came = comers.entry(group).or_default();
+            came.sort_by_key(|comer| comer.at);
+            let new = (!stays && !came.is_empty()).then(|| came.remove(0));
+            rows.push(Row { old: Some(host), new });
+        }
+        for (group, mut left_over) in comers {
+            left_over.sort_by_key(|comer| comer.at);
+            let rows = left_over.into_iter().map(|comer| Row { old: None, new: Some(comer) });
+            self.record.groups.entry(group).or_default().rows.extend(rows);
+        }
+    }
+
+    /// How many were in flight, and how many tasks had to move, whenever that changed.
+    fn count(&mut self) {
+        let mut in_flight: Vec<(Timestamp, i64)> = Vec::new();
+        let mut draining: Vec<(Timestamp, i64)> = Vec::new();
+        for host in self.record.leavers() {
+            let stays = |phase: Phase| crate::plan::is_in_flight(phase);
+            let mut was = (false, false);
+            for (at, phase) in &host.steps {
+                let is = (stays(*phase), *phase == Phase::Draining);
+                in_flight.push((*at, i64::from(is.0) - i64::from(was.0)));
+                draining.push((*at, i64::from(host.tasks) * (i64::from(is.1) - i64::from(was.1))));
+                was = is;
+            }
+        }
+        self.record.in_flight = summed(in_flight);
+        self.record.draining = summed(draining);
+    }
+}
+
+/// From changes to values, each at the time since when it holds.
+fn summed(mut changes: Vec<(Timestamp, i64)>) -> Vec<(Timestamp, u32)> {
+    changes.sort_by_key(|(at, change)| (*at, -*change));
+    let mut sum = 0;
+    let mut values: Vec<(Timestamp, u32)> = Vec::new();
+    for (at, change) in changes.into_iter().filter(|(_, change)| *change != 0) {
+        sum += change;
+        values.push((at, u32::try_from(sum).unwrap_or(0)));
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "prod/19700101T000000Z";
+
+    fn line(second: i64, message: &str, fields: &[(&str, &str)]) -> LogLine {
+        let always = [("cluster", "prod"), ("rotation", ID)];
+        let fields = always.iter().chain(fields).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let at = Timestamp::from_second(second).unwrap();
+        LogLine { at, level: "INFO", message: message.to_owned(), fields: fields.collect() }
+    }
+
+    fn host(second: i64, id: &str, phase: &str) -> LogLine {
+        line(second, phase, &[("host", id), ("group", "web"), ("tasks", "7"), ("serving", "3"), ("desired", "3")])
+    }
+
+    fn record(lines: &[LogLine]) -> Record {
+        Record::of(lines, &"prod".into(), None).unwrap()
+    }
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_host_lives_once_however_often_and_in_whatever_order_it_is_told() {
+        let told = [
+            host(9, "i-1", "draining"),
+            host(1, "i-1", "leaving"),
+            host(2, "i-1", "replacing"),
+            // Another worker, whose look was older.
+            host(10, "i-1", "replacing"),
+            host(11, "i-1", "draining"),
+            host(8, "i-2", "current"),
+            host(12, "i-2", "current"),
+            host(20, "i-1", "gone"),
+        ];
+        let record = record(&told);
+        let [row] = record.groups[&"web".into()].rows.as_slice() else { panic!("{record:#?}") };
+        let old = row.old.as_ref().unwrap();
+        let steps = [(1, Phase::Leaving), (2, Phase::Replacing), (9, Phase::Draining), (20, Phase::Gone)];
+        assert_eq!(old.steps, steps.map(|(at, phase)| (time(at), phase)));
+        assert_eq!(row.new.as_ref().map(|new| (new.id.as_str(), new.at)), Some(("i-2", time(8))));
+        assert_eq!(record.in_flight, [(time(1), 1), (time(20), 0)]);
+        assert_eq!(record.draining, [(time(9), 7), (time(20), 0)]);
+        assert_eq!(record.replaced(), 1);
+    }
+
+    #[test]
+    fn a_host_that_goes_back_has_nobody_beside_it_and_is_not_in_flight_any_more() {
+        let told = [
+            host(1, "i-1", "leaving"),
+            host(2, "i-1", "replacing"),
+            host(3, "i-1", "returning"),
+            host(4, "i-1", "outdated"),
+            host(5, "i-9", "current"),
+        ];
+        let record = record(&told);
+        let rows = &record.groups[&"web".into()].rows;
+        assert_eq!((rows.len(), rows[0].new.is_none(), rows[1].old.is_none()), (2, true, true), "{rows:#?}");
+        assert_eq!(record.in_flight.last(), Some(&(time(4), 0)));
+        assert_eq!(record.replaced(), 0);
+    }
+
+    #[test]
+    fn a_hold_lasts_from_when_it_is_said_to_when_it_goes_on() {
+        let told = [
+            line(0, "rotation open", &[("because", "check-releases"), ("force", "false")]),
+            line(5, "rotation held", &[("reason", "first")]),
+            line(6, "rotation held", &[("reason", "first; second")]),
+            line(9, "rotation open", &[("because", "resume")]),
+            line(12, "rotation paused", &[]),
+        ];
+        let record = record(&told);
+        let stop =
+            |from, to, state, reason: Option<&str>| Stop { from, to, state, reason: reason.map(ToOwned::to_owned) };
+        let expected = [
+            stop(time(5), Some(time(9)), RotationState::Held, Some("first; second")),
+            stop(time(12), None, RotationState::Paused, None),
+        ];
+        assert_eq!(record.stops, expected);
+        assert_eq!((record.because.as_deref(), record.state), (Some("check-releases"), RotationState::Paused));
+        assert_eq!(record.notes.len(), 5);
+    }
+
+    #[test]
+    fn what_it_does_not_speak_of_is_said_with_what_it_speaks_of() {
+        let lines = [host(1, "i-1", "leaving")];
+        let error = |cluster: &str, rotation| Record::of(&lines, &cluster.into(), rotation).unwrap_err().to_string();
+        assert!(error("test", None).ends_with("of cluster test; it speaks of prod"), "{}", error("test", None));
+        let said = error("prod", Some("prod/2"));
+        assert!(said.ends_with(&format!("of rotation prod/2; it speaks of {ID}")), "{said}");
+        assert_eq!(Record::of(&[], &"prod".into(), None), Err(NoRecord::NothingRead));
+    }
+}

@@ -1,0 +1,377 @@
+//! A record as one HTML page that needs nothing but itself: no script, no font, no picture from elsewhere. So it can be filed
+//! with a change request, and read in ten years.
+
+use jiff::{SignedDuration, Timestamp};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+
+use super::chart::Axis;
+use super::{GroupRecord, Leaver, Record, Row, Stop};
+use crate::id::GroupName;
+use crate::journal::LogLine;
+use crate::plan::hold::in_words;
+use crate::plan::host::Phase;
+use crate::plan::tags::RotationState;
+
+/// The colours of the phases, which the page of the worker has as well.
+const COLOURS: &str = include_str!("colours.css");
+const STYLE: &str = include_str!("picture.css");
+
+/// Nothing may be loaded, and nothing run.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The phases that a host can be seen in on the picture.
+const SHOWN: [Phase; 8] = [
+    Phase::Outdated,
+    Phase::Leaving,
+    Phase::Replacing,
+    Phase::Draining,
+    Phase::Drained,
+    Phase::Retired,
+    Phase::Returning,
+    Phase::Current,
+];
+
+/// The whole page.
+#[must_use]
+pub fn html(record: &Record) -> String {
+    let axis = Axis::new(record.opened, record.until);
+    let title = format!("Rotation {}", record.id);
+    let page = markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (title) " · ecs-rotator" }
+                style { (PreEscaped(COLOURS)) (PreEscaped(STYLE)) }
+            }
+            body {
+                header { h1 { (title) } (state(record)) }
+                main {
+                    (facts(record))
+                    @for stop in &record.stops { (halt(stop, record.until)) }
+                    (timeline(record, axis))
+                    (hosts(record))
+                    (notes(record))
+                }
+                footer { "Times are UTC. Drawn by ecs-rotator " (env!("CARGO_PKG_VERSION")) " from what its workers said." }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn state(record: &Record) -> Markup {
+    let word = record.state.word();
+    let after = in_words(whole_seconds(record.until.duration_since(record.opened)));
+    let said = match record.state {
+        RotationState::Closed => format!("closed after {after}"),
+        RotationState::Open | RotationState::Held | RotationState::Paused => format!("{word}, {after} after it opened"),
+    };
+    markup! { p .state .(word) { (said) } }
+}
+
+fn facts(record: &Record) -> Markup {
+    let leavers = record.leavers().count();
+    let most = record.in_flight.iter().map(|(_, hosts)| *hosts).max().unwrap_or(0);
+    let below: Vec<&GroupName> =
+        record.groups.iter().filter(|(_, group)| group.below().is_some()).map(|(name, _)| name).collect();
+    markup! {
+        dl .facts {
+            dt { "Cluster" } dd { (record.cluster) }
+            dt { "Opened" } dd {
+                (at(record.opened, "%F %H:%M:%S"))
+                @if let Some(because) = &record.because { " by " (because) }
+                @if record.forced { ", forced: hosts on the release were replaced too" }
+            }
+            @if record.state == RotationState::Closed {
+                dt { "Closed" } dd { (at(record.until, "%F %H:%M:%S")) }
+            } @else {
+                dt { "Last heard of" } dd { (at(record.until, "%F %H:%M:%S")) }
+            }
+            dt { "Hosts" } dd { (record.replaced()) " of " (leavers) " that were taken are gone; at most " (most) " in flight at a time" }
+            dt { "Capacity" } dd {
+                @if below.is_empty() { "never seen below what was desired" }
+                @else { "seen below what was desired in " @for name in &below { (name) " " } }
+            }
+        }
+    }
+}
+
+fn halt(stop: &Stop, until: Timestamp) -> Markup {
+    let lasted = in_words(whole_seconds(stop.to.unwrap_or(until).duration_since(stop.from)));
+    markup! {
+        div .stop .(stop.state.word()) {
+            strong { (stop.state.word()) }
+            " at " (at(stop.from, "%F %H:%M:%S"))
+            @if stop.to.is_some() { ", for " (lasted) } @else { ", and not let go on since" }
+            @if let Some(reason) = &stop.reason { p { (reason) } }
+        }
+    }
+}
+
+fn timeline(record: &Record, axis: Axis) -> Markup {
+    markup! {
+        section aria-labelledby="timeline" {
+            h2 #timeline { "Timeline" }
+            (legend(record))
+            div .chart {
+                (backdrop(record, axis))
+                (scale(axis))
+                @for (name, group) in &record.groups {
+                    h3 { (name) (images(group)) }
+                    @for row in &group.rows { (row_of(row, axis)) }
+                }
+                h3 { "Capacity and tasks" }
+                @for (name, group) in &record.groups { (capacity(name, group, axis)) }
+                (curves(record, axis))
+                (scale(axis))
+            }
+        }
+    }
+}
+
+fn legend(record: &Record) -> Markup {
+    let seen = |phase: Phase| record.leavers().any(|host| host.began(phase).is_some());
+    let named = |phase: Phase| match phase {
+        Phase::Outdated => "before it left".to_owned(),
+        Phase::Current => "the host that came".to_owned(),
+        Phase::Gone
+        | Phase::Retired
+        | Phase::SetAside
+        | Phase::Returning
+        | Phase::Drained
+        | Phase::Draining
+        | Phase::Replacing
+        | Phase::Leaving
+        | Phase::Foreign => phase.to_string(),
+    };
+    markup! {
+        ul .legend {
+            @for phase in SHOWN.into_iter().filter(|phase| matches!(phase, Phase::Outdated | Phase::Current) || seen(*phase)) {
+                li { span .key .(class(phase)) {} (named(phase)) }
+            }
+            @if !record.stops.is_empty() { li { span .key .stopped {} "held or paused" } }
+        }
+    }
+}
+
+/// The marks of the time, and the stops, behind everything.
+fn backdrop(record: &Record, axis: Axis) -> Markup {
+    markup! {
+        svg .backdrop aria-hidden="true" {
+            @for stop in &record.stops {
+                @let (from, to) = (axis.x(stop.from), axis.x(stop.to.unwrap_or(axis.to)));
+                rect .stopped x=(percent(from)) width=(percent(to - from)) y="0" height="100%" {}
+            }
+            @for (x, _) in axis.marks() { line x1=(percent(x)) x2=(percent(x)) y1="0" y2="100%" {} }
+        }
+    }
+}
+
+fn scale(axis: Axis) -> Markup {
+    markup! {
+        div .line .scale aria-hidden="true" {
+            span .who { "UTC" }
+            svg height="16" {
+                @for (x, text) in axis.marks() {
+                    text x=(percent(x)) y="12" text-anchor=(if x > 96.0 { "end" } else if x < 4.0 { "start" } else { "middle" }) { (text) }
+                }
+            }
+        }
+    }
+}
+
+fn row_of(row: &Row, axis: Axis) -> Markup {
+    let who = row.old.as_ref().map(|old| &old.id).or(row.new.as_ref().map(|new| &new.id));
+    markup! {
+        div .line {
+            code .who { @if let Some(id) = who { (id) } }
+            svg height="18" role="img" aria-label=(in_a_sentence(row)) {
+                @if let Some(old) = &row.old { (bars(old, axis)) }
+                @if let Some(new) = &row.new {
+                    rect .current x=(percent(axis.x(new.at))) width=(percent(100.0 - axis.x(new.at))) y="12" height="4" {
+                        title { (new.id) " serves since " (clock(new.at)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One bar for each phase, from its beginning to that of the next.
+fn bars(host: &Leaver, axis: Axis) -> Markup {
+    let left = host.steps.first().map_or(axis.to, |(at, _)| *at);
+    let ends = host.steps.iter().skip(1).map(|(at, _)| *at).chain([axis.to]);
+    markup! {
+        rect .outdated x="0" width=(percent(axis.x(left))) y="5" height="3" {}
+        @for ((from, phase), to) in host.steps.iter().zip(ends).filter(|((_, phase), _)| SHOWN.contains(phase)) {
+            rect .(class(*phase)) x=(percent(axis.x(*from))) width=(percent(axis.x(to) - axis.x(*from))) y="2" height="9" {
+                title { (host.id) " " (word(*phase)) " " (clock(*from)) "–" (clock(to)) }
+            }
+        }
+    }
+}
+
+fn in_a_sentence(row: &Row) -> String {
+    let left = row.old.as_ref().map(|old| {
+        let steps = old.steps.iter().map(|(at, phase)| format!("{phase} {}", clock(*at)));
+        format!("{}: {}", old.id, steps.collect::<Vec<_>>().join(", "))
+    });
+    let came = row.new.as_ref().map(|new| format!("{} serves since {}", new.id, clock(new.at)));
+    left.into_iter().chain(came).collect::<Vec<_>>().join("; ")
+}
+
+fn capacity(name: &GroupName, group: &GroupRecord, axis: Axis) -> Markup {
+    let serving: Vec<_> = group.capacity.iter().map(|(at, serving, _)| (*at, *serving)).collect();
+    let desired: Vec<_> = group.capacity.iter().map(|(at, _, desired)| (*at, *desired)).collect();
+    let most = serving.iter().chain(&desired).map(|(_, value)| *value).max().unwrap_or(0);
+    let least = serving.iter().map(|(_, value)| *value).min().unwrap_or(0);
+    let said = format!("{name}: between {least} and {most} served");
+    markup! {
+        @if !group.capacity.is_empty() {
+            div .line .curve {
+                span .who { (name) br; small { "serving " (least) "–" (most) ", " span .dashed { "desired" } } }
+                svg height="44" viewBox="0 -4 100 108" preserveAspectRatio="none" role="img" aria-label=(said) {
+                    path .serving d=(axis.area(&serving, most)) {}
+                    path .desired d=(axis.steps(&desired, most)) {}
+                }
+            }
+        }
+    }
+}
+
+/// Hosts in flight, and tasks.
+fn curves(record: &Record, axis: Axis) -> Markup {
+    let most = |values: &[(Timestamp, u32)]| values.iter().map(|(_, value)| *value).max().unwrap_or(0);
+    let curve = |name: &str, said: String, area: String, line: String| {
+        markup! {
+            div .line .curve {
+                span .who { (name) br; small { (said) } }
+                svg height="44" viewBox="0 -4 100 108" preserveAspectRatio="none" role="img" aria-label=(format!("{name}: {said}")) {
+                    path .going d=(area) {}
+                    path .steady d=(line) {}
+                }
+            }
+        }
+    };
+    let (in_flight, draining, running) = (most(&record.in_flight), most(&record.draining), most(&record.running));
+    markup! {
+        @if in_flight > 0 {
+            (curve("hosts in flight", format!("at most {in_flight}"), axis.area(&record.in_flight, in_flight), String::new()))
+        }
+        @if draining > 0 {
+            (curve("tasks on draining hosts", format!("at most {draining}"), axis.area(&record.draining, draining), String::new()))
+        }
+        @if running > 0 {
+            @let least = record.running.iter().map(|(_, value)| *value).min().unwrap_or(0);
+            (curve("tasks that ran", format!("{least}–{running}, by each look at everything"), String::new(), axis.line(&record.running, running)))
+        }
+    }
+}
+
+/// The same in words: for whoever cannot see it, and for whoever looks for one host.
+fn hosts(record: &Record) -> Markup {
+    let time = |at: Option<Timestamp>| at.map(clock).unwrap_or_default();
+    markup! {
+        section aria-labelledby="hosts" {
+            h2 #hosts { "Hosts" }
+            div .wide tabindex="0" role="region" aria-label="Every host with its times" {
+                table {
+                    thead { tr {
+                        th scope="col" { "Group" } th scope="col" { "Host" } th scope="col" { "Image" } th scope="col" { "Left" }
+                        th scope="col" { "Drained from" } th scope="col" { "Tasks" } th scope="col" { "Gone" }
+                        th scope="col" { "Came" } th scope="col" { "Its image" } th scope="col" { "Serves since" }
+                    } }
+                    tbody {
+                        @for (name, group) in &record.groups {
+                            @for row in &group.rows { tr {
+                                td { (name) }
+                                @if let Some(old) = &row.old {
+                                    td { code { (old.id) } }
+                                    td { code { @if let Some(image) = &old.image { (image) } } }
+                                    td { (time(old.steps.first().map(|(at, _)| *at))) }
+                                    td { (time(old.began(Phase::Draining))) }
+                                    td .number { (old.tasks) }
+                                    td { @if let Some(gone) = old.began(Phase::Gone) { (clock(gone)) } @else { (old.phase().map(word).unwrap_or_default()) } }
+                                } @else { td colspan="6" { "–" } }
+                                @if let Some(new) = &row.new {
+                                    td { code { (new.id) } } td { code { @if let Some(image) = &new.image { (image) } } } td { (clock(new.at)) }
+                                } @else { td colspan="3" { "–" } }
+                            } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn notes(record: &Record) -> Markup {
+    markup! {
+        section aria-labelledby="said" {
+            h2 #said { "What was said" }
+            ol .notes {
+                @for note in &record.notes {
+                    li .(note.level.to_lowercase()) {
+                        (at(note.at, "%F %H:%M:%S")) " "
+                        @if note.level != "INFO" { strong { (note.level) } " " }
+                        (note.message) (details(note))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn details(note: &LogLine) -> Markup {
+    markup! {
+        @for (name, value) in note.fields.iter().filter(|(name, _)| !["cluster", "rotation"].contains(&name.as_str())) {
+            " " span .field { (name) "=" } (value)
+        }
+    }
+}
+
+fn images(group: &GroupRecord) -> Markup {
+    let old = group.rows.iter().filter_map(|row| row.old.as_ref()?.image.as_ref());
+    let new = group.rows.iter().filter_map(|row| row.new.as_ref()?.image.as_ref());
+    let words = |images: &mut dyn Iterator<Item = &crate::id::AmiId>| {
+        let images: std::collections::BTreeSet<&str> = images.map(crate::id::AmiId::as_str).collect();
+        images.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let (old, new) = (words(&mut old.into_iter()), words(&mut new.into_iter()));
+    markup! { @if !old.is_empty() && !new.is_empty() { " " small { (old) " → " (new) } } }
+}
+
+impl GroupRecord {
+    /// When less of its capacity served than was desired, first.
+    fn below(&self) -> Option<Timestamp> {
+        self.capacity.iter().find(|(_, serving, desired)| serving < desired).map(|(at, ..)| *at)
+    }
+}
+
+fn word(phase: Phase) -> String {
+    phase.to_string()
+}
+
+/// The class of its colour.
+fn class(phase: Phase) -> String {
+    phase.to_string().replace(' ', "-")
+}
+
+fn percent(x: f64) -> String {
+    format!("{x:.2}%")
+}
+
+fn at(time: Timestamp, format: &str) -> Markup {
+    markup! { time datetime=(format!("{time:.0}")) { (time.strftime(format).to_string()) } }
+}
+
+fn clock(time: Timestamp) -> String {
+    time.strftime("%H:%M:%S").to_string()
+}
+
+fn whole_seconds(duration: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(duration.as_secs())
+}
