@@ -5,7 +5,7 @@
 //! anything is done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use jiff::SignedDuration;
@@ -223,12 +223,13 @@ pub struct TellArgs {
     #[arg(long, env = "ECS_ROTATOR_EVENT_BUS", value_name = "BUS", default_value = "", hide_default_value = true)]
     event_bus: String,
 
-    /// Where to answer `/healthz` and `/metrics`, as `127.0.0.1:8080` [default: nowhere]
+    /// Where to answer: `/` (a page for people), `/healthz`, `/metrics`; as `127.0.0.1:8080` or `8080`, which are for this
+    /// machine alone [default: nowhere]
     #[arg(long, env = HTTP_VARIABLE, value_name = "ADDRESS", default_value = "", hide_default_value = true, value_parser = address)]
     http: AddressOrNothing,
 }
 
-/// An address and a port, or an empty text.
+/// An address and a port (a port alone: of this machine), or an empty text.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressOrNothing(pub Option<SocketAddr>);
 
@@ -239,9 +240,11 @@ pub fn address(text: &str) -> Result<AddressOrNothing, BadSetting> {
     if text.is_empty() {
         return Ok(AddressOrNothing(None));
     }
-    text.parse()
+    let port =
+        text.strip_prefix(':').unwrap_or(text).parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse())
         .map(|address| AddressOrNothing(Some(address)))
-        .map_err(|_| bad("an address and a port, as `127.0.0.1:8080`", text))
+        .map_err(|_| bad("an address and a port, as `127.0.0.1:8080`, or a port of this machine", text))
 }
 
 impl TellArgs {

@@ -41,5 +41,5 @@ pub mod journal;
 pub mod plan;
 pub mod record;
 pub mod sim;
-#[cfg(feature = "aws")]
+#[cfg(feature = "web")]
 pub mod web;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -12,36 +11,33 @@ use tracing::Instrument as _;
 use super::Aws;
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::engine::Engine;
-use crate::web::Published;
+use crate::web::Window;
 
 /// Fargate kills 30 seconds after the signal where nobody has asked for more (the stack asks for its most, 120): what is not handed back to the queue by then comes
 /// back by itself when its visibility ends.
 const GRACE: Duration = Duration::from_secs(20);
 
-const PUBLISHED_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// How long after a turn that was too early to be published the loop goes round for that.
+const PUBLISHED_LATER: Duration = Duration::from_secs(1);
 
 type Answer = (RequestId, Result<Reply, Failure>);
 
 /// Runs until `shutdown` is ready, and then until the engine has ended or 20 seconds are over. Gives the engine back, for its
 /// counters.
-pub async fn run(
-    mut engine: Engine,
-    aws: Aws,
-    publish: &watch::Sender<Published>,
-    shutdown: impl Future<Output = ()>,
-) -> Engine {
+pub async fn run(mut engine: Engine, aws: Aws, mut window: Window, shutdown: impl Future<Output = ()>) -> Engine {
     let aws = Arc::new(aws);
     let mut calls = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
         perform_all(&mut engine, &aws, &mut calls);
-        let owed = publish_vitals(&engine, publish);
+        let owed = window.publish(&engine, now());
         tokio::select! {
             () = &mut shutdown => break,
             // Only goes round.
-            () = tokio::time::sleep_until(Instant::now() + PUBLISHED_EVERY.unsigned_abs()), if owed => {}
+            () = tokio::time::sleep_until(Instant::now() + PUBLISHED_LATER), if owed => {}
             Some(answer) = calls.join_next() => hand_back(&mut engine, answer),
             () = due(&engine) => on_time(&mut engine),
+            asked = window.asked() => asked.answer(engine.known(now())),
         }
     }
     engine.begin_shutdown(now());
@@ -53,16 +49,6 @@ pub async fn run(
         );
     }
     engine
-}
-
-/// At most once a second: a storm of messages is not to be counted a hundred times over. True: it is to be done a little later.
-fn publish_vitals(engine: &Engine, publish: &watch::Sender<Published>) -> bool {
-    let at = now();
-    let is_early = at.duration_since(publish.borrow().at) < PUBLISHED_EVERY;
-    if !is_early {
-        publish.send_replace(Published { at, vitals: Arc::new(engine.vitals()) });
-    }
-    is_early
 }
 
 async fn end(engine: &mut Engine, aws: &Arc<Aws>, calls: &mut JoinSet<Answer>) {

@@ -2,10 +2,18 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+use crate::aws;
+use crate::journal::Journal;
 
 /// The SDK's own INFO is about its caches; it is one variable away (`ECS_ROTATOR_LOG=info`).
 const DEFAULT_FILTER: &str = "warn,ecs_rotator=info";
+
+/// So many lines are shown on the page.
+const LAST_LINES: usize = 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -21,18 +29,21 @@ pub struct BadFilter {
     why: String,
 }
 
+/// For a worker. Its page shows the last lines, whatever is printed.
+///
 /// # Errors
 /// When the filter in the environment cannot be read.
-pub fn init(format: LogFormat) -> Result<(), BadFilter> {
-    let filter = filter_or(DEFAULT_FILTER)?;
-    match format {
-        LogFormat::Text => as_text(filter),
-        LogFormat::Json => {
-            let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
-        }
-    }
-    Ok(())
+pub fn init(format: LogFormat) -> Result<Journal, BadFilter> {
+    let printed = filter_or(DEFAULT_FILTER)?;
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+    };
+    let journal = Journal::last(LAST_LINES, aws::now);
+    let kept = journal.clone().with_filter(EnvFilter::new(DEFAULT_FILTER));
+    tracing_subscriber::registry().with(layer.with_filter(printed)).with(kept).init();
+    Ok(journal)
 }
 
 /// For one rotation in a terminal: `debug`, `info`, `warn` are our own levels, and anything else a filter.

@@ -19,7 +19,7 @@ use crate::id::ClusterName;
 use crate::plan::is_in_flight;
 use crate::plan::status::ClusterStatus;
 use crate::plan::tags::RotationState;
-use crate::web::Published;
+use crate::web::{Published, Window};
 
 /// In the place of events: what has happened meanwhile is found so often.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(20);
@@ -98,17 +98,16 @@ async fn here(
 ) -> anyhow::Result<ExitCode> {
     let queue = Arc::new(LocalQueue::new(message));
     let aws = Aws::connect_in(region, "").await?.with_local_queue(Arc::clone(&queue));
-    let started = Published { at: aws::now(), vitals: Arc::default() };
-    let (publish, published) = watch::channel(started);
+    let (window, source) = Window::new(aws::now());
     let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);
     let mut end = None;
     let over = async {
         tokio::select! {
-            reached = reached(published, &queue, cluster) => end = Some(reached),
+            reached = reached(source.published, &queue, cluster) => end = Some(reached),
             () = &mut interrupted => {}
         }
     };
-    aws::run(Engine::new(settings.clone(), super::run::seed(), aws::now()), aws.clone(), &publish, over).await;
+    aws::run(Engine::new(settings.clone(), super::run::seed(), aws::now()), aws.clone(), window, over).await;
     match end {
         Some(End::Closed) => {
             println!("closed: every host of cluster {cluster} runs its release");

@@ -5,19 +5,18 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 use super::log::{self, LogFormat};
 use crate::aws::{self, Aws};
 use crate::config::{PaceArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::engine::{Engine, Settings};
 use crate::id::{BusName, ClusterName, GroupName};
-use crate::web::{self, Published};
+use crate::journal::Journal;
+use crate::web::{self, Window};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,33 +56,32 @@ pub struct RunArgs {
 }
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    log::init(args.log_format)?;
+    let journal = log::init(args.log_format)?;
     for event in args.rotation.ignored_events() {
         tracing::warn!(event, "freezes nothing");
     }
     let http = args.tell.http();
     let settings = args.tell.apply(args.pace.apply(args.rotation.into_settings()?));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let ended = runtime.block_on(work(&args.queue.queue_url, settings, http));
+    let ended = runtime.block_on(work(&args.queue.queue_url, settings, http, journal));
     // A call that is still under way is of no more use; its thread is not waited for.
     runtime.shutdown_background();
     ended.map(|()| ExitCode::from(super::exit::OK))
 }
 
-async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>) -> anyhow::Result<()> {
+async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, journal: Journal) -> anyhow::Result<()> {
     let mut shutdown = pin!(signalled().context("listen for signals")?);
     let aws = Aws::connect(queue_url).await?;
     announce(&settings, queue_url, aws.region());
-    let started = Published { at: aws::now(), vitals: Arc::default() };
-    let (publish, published) = watch::channel(started);
+    let (window, source) = Window::new(aws::now());
     if let Some(address) = http {
-        web::serve(address, published, aws::now).await?;
+        web::serve(address, source, journal, aws::now).await?;
     }
     tokio::select! {
         usable = aws.preflight() => usable?,
         () = &mut shutdown => return Ok(()),
     }
-    let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, &publish, shutdown).await;
+    let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, window, shutdown).await;
     farewell(&engine);
     Ok(())
 }

@@ -21,6 +21,8 @@ use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, Instan
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
 use crate::plan::model::{ClusterView, Host, Look, Tenants};
+use crate::plan::policy::Policy;
+use crate::plan::status::{ClusterStatus, status};
 use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};
 use crate::plan::{Plan, WaitsFor, is_in_flight};
 
@@ -60,6 +62,8 @@ pub struct ClusterState {
     /// How many hosts were in which phase at the last look, and for what they waited.
     pub counts: BTreeMap<Phase, u32>,
     pub waits: BTreeMap<WaitsFor, u32>,
+    /// As it was when it came to rest.
+    pub at_rest: Option<Box<ClusterStatus>>,
     /// When the rotation opened that this worker has just closed.
     pub closed: Option<Timestamp>,
     /// The last rotation of which it has been told that it closed.
@@ -126,6 +130,7 @@ impl ClusterState {
             explained: BTreeMap::new(),
             counts: BTreeMap::new(),
             waits: BTreeMap::new(),
+            at_rest: None,
             closed: None,
             told_closed: None,
             replaced: BTreeSet::new(),
@@ -171,12 +176,13 @@ impl ClusterState {
     }
 
     /// Nothing under way: forgets what only a rotation needs.
-    pub fn rest(&mut self) {
+    pub fn rest(&mut self, policy: &Policy, now: Timestamp) {
         let Some(view) = &mut self.view else { return };
         view.looked.clear();
         view.tenants = Tenants::default();
         let closed = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
         if closed && self.phases.is_empty() {
+            self.at_rest = Some(Box::new(status(view, policy, now)));
             self.view = None;
             self.versions.clear();
             self.look_again = None;

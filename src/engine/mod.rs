@@ -391,7 +391,7 @@ impl Engine {
         }
         let sharing = note_owners(&mut self.owners, state);
         let missed_events = std::mem::take(&mut state.missed_events);
-        state.rest();
+        state.rest(&self.settings.policy, now);
         // What came while everything was looked at for the first time may be newer than what was read.
         state.errand.whole |= missed_events && state.view.is_some();
         for receipt in pass.errand.receipts {

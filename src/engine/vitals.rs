@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::Engine;
 use super::cluster::ClusterState;
@@ -10,6 +11,7 @@ use crate::effect::{Failure, FailureKind, Reply};
 use crate::id::ClusterName;
 use crate::plan::WaitsFor;
 use crate::plan::host::Phase;
+use crate::plan::status::{ClusterStatus, status};
 use crate::plan::tags::RotationState;
 
 /// At one moment.
@@ -46,6 +48,16 @@ pub struct ClusterVitals {
     pub rotation: Option<&'static str>,
     pub hosts: BTreeMap<Phase, u32>,
     pub waits: BTreeMap<WaitsFor, u32>,
+}
+
+/// One cluster, as a worker knows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Known {
+    pub cluster: ClusterName,
+    /// When everything in it was looked at last.
+    pub looked_at: Option<Timestamp>,
+    /// None: it has not been looked at yet.
+    pub status: Option<ClusterStatus>,
 }
 
 /// What the engine counts for it.
@@ -111,6 +123,21 @@ impl Engine {
             closed: closed.clone(),
             clusters: self.clusters.values().map(|state| (state.name.clone(), state.vitals())).collect(),
         }
+    }
+}
+
+impl Engine {
+    /// Every cluster with its hosts. A cluster at rest as it was when it came to rest.
+    pub fn known(&self, now: Timestamp) -> Vec<Known> {
+        let of_cluster = |state: &ClusterState| Known {
+            cluster: state.name.clone(),
+            looked_at: state.looked_at,
+            status: match &state.view {
+                Some(view) => Some(status(view, &self.settings.policy, now)),
+                None => state.at_rest.as_deref().cloned(),
+            },
+        };
+        self.clusters.values().map(of_cluster).collect()
     }
 }
 

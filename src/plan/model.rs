@@ -375,15 +375,18 @@ impl ClusterView {
         left.or_else(|| self.membership(id).map(|(group, _)| group))
     }
 
-    /// How much of a group's capacity serves: its members, and those we have detached that are still ACTIVE.
+    /// How much of a group's capacity serves: its members, and those we have detached, that are ACTIVE and connected.
     pub fn serving(&self, group: &GroupName, now: Timestamp) -> u32 {
         let Some(view) = self.groups.get(group) else { return 0 };
-        let members: BTreeSet<&InstanceId> = view.facts.members.iter().map(|member| &member.id).collect();
+        let serves = |id: &InstanceId| self.hosts.get(id).is_some_and(|host| host.serves(now));
+        let members = &view.facts.members;
+        let weight: u32 = members.iter().filter(|member| serves(&member.id)).map(Member::weight).sum();
+        let ids: BTreeSet<&InstanceId> = members.iter().map(|member| &member.id).collect();
         let left = |(id, host): &(&InstanceId, &Host)| {
-            host.ours.as_ref().is_some_and(|ours| ours.group == *group) && !members.contains(id) && host.serves(now)
+            host.ours.as_ref().is_some_and(|ours| ours.group == *group) && !ids.contains(id) && host.serves(now)
         };
-        let still = u32::try_from(self.hosts.iter().filter(left).count()).unwrap_or(u32::MAX);
-        view.strength(&self.hosts, now).registered.saturating_add(view.capacity_of(still))
+        let left = u32::try_from(self.hosts.iter().filter(left).count()).unwrap_or(u32::MAX);
+        weight.saturating_add(view.capacity_of(left))
     }
 
     /// The group of which this instance is a member now.

@@ -11,7 +11,7 @@ use super::hold::reason;
 use super::host::{Memberships, Phase, memberships};
 use super::model::{ClusterView, Host};
 use super::policy::Policy;
-use super::tags::RotationState;
+use super::tags::{RotationState, is_abort, readable};
 use super::{Plan, Wait, is_in_flight, plan};
 use crate::id::{ClusterName, GroupName, InstanceId};
 
@@ -25,6 +25,8 @@ pub struct ClusterStatus {
     pub rotation: Option<RotationStatus>,
     /// Why it is held, and what to do; or why it will be, as it looks now.
     pub hold: Option<String>,
+    /// What a person can do about it, where nothing goes on by itself.
+    pub to_do: Vec<ToDo>,
     /// Members of the groups that the rotation is about, and those of them that need not go (any more).
     pub hosts: usize,
     pub current: usize,
@@ -32,6 +34,13 @@ pub struct ClusterStatus {
     pub left_seconds: Option<i64>,
     pub groups: Vec<GroupStatus>,
     pub in_flight: Vec<HostStatus>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ToDo {
+    /// When it is the thing to do, or what for.
+    pub when: &'static str,
+    pub command: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -100,13 +109,39 @@ pub fn status(view: &ClusterView, policy: &Policy, now: Timestamp) -> ClusterSta
             because: view.because.clone(),
             forced: view.rotate_before.is_some(),
         }),
-        hold: view.hold.clone().or_else(|| reason(&plan.problems).filter(|_| open)),
+        hold: hold(view, reason(&plan.problems), open),
+        to_do: to_do(view),
         hosts,
         current: hosts.saturating_sub(outdated + leaving),
         left_seconds: open.then(|| left(view, &forecast, &plan, now)),
         in_flight: in_flight(view, &memberships, &plan),
         groups: forecast.groups.into_iter().map(|group| of_group(view, &plan, group)).collect(),
     }
+}
+
+/// The tag has room for less than there may be to say: where it is the beginning of what can be said now, that is said.
+fn hold(view: &ClusterView, reason: Option<String>, open: bool) -> Option<String> {
+    match (&view.hold, reason) {
+        (Some(tag), Some(reason)) if *tag == readable(&reason) => Some(reason),
+        (Some(tag), _) => Some(tag.clone()),
+        (None, reason) => reason.filter(|_| open),
+    }
+}
+
+fn to_do(view: &ClusterView) -> Vec<ToDo> {
+    let Some(rotation) = &view.rotation else { return Vec::new() };
+    let ways: &[(&str, &str)] = match rotation.state {
+        RotationState::Held if is_abort(view.hold.as_deref()) => &[("to begin it again", "rotate")],
+        RotationState::Held => {
+            &[("when that is mended", "resume"), ("to give back the hosts that do not drain yet", "abort")]
+        }
+        RotationState::Paused => &[("to let it go on", "resume")],
+        RotationState::Open | RotationState::Closed => &[],
+    };
+    let cluster = view.arn.name();
+    let way =
+        |(when, verb): &(&'static str, &str)| ToDo { when, command: format!("ecs-rotator {verb} --cluster {cluster}") };
+    ways.iter().map(way).collect()
 }
 
 /// What is due by the forecast, and a drain for whoever is on its way.

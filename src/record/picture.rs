@@ -34,7 +34,7 @@ const SHOWN: [Phase; 8] = [
 /// The whole page.
 #[must_use]
 pub fn html(record: &Record) -> String {
-    let axis = Axis::new(record.opened, record.until);
+    let axis = Axis::new(record.opened, shown_until(record));
     let title = format!("Rotation {}", record.id);
     let page = markup! {
         (DOCTYPE)
@@ -60,6 +60,13 @@ pub fn html(record: &Record) -> String {
         }
     };
     page.into_string()
+}
+
+/// Where it still stands, a little of that is to be seen.
+fn shown_until(record: &Record) -> Timestamp {
+    let stands = record.stops.iter().any(|stop| stop.to.is_none());
+    let little = record.until.duration_since(record.opened) / 20;
+    if stands { record.until.saturating_add(little).unwrap_or(record.until) } else { record.until }
 }
 
 fn state(record: &Record) -> Markup {
@@ -176,7 +183,7 @@ fn scale(axis: Axis) -> Markup {
             span .who { "UTC" }
             svg height="16" {
                 @for (x, text) in axis.marks() {
-                    text x=(percent(x)) y="12" text-anchor=(if x > 96.0 { "end" } else if x < 4.0 { "start" } else { "middle" }) { (text) }
+                    text x=(percent(x)) y="12" text-anchor="middle" { (text) }
                 }
             }
         }

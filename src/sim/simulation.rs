@@ -107,6 +107,11 @@ impl Simulation {
         &self.world
     }
 
+    /// A worker that is alive.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.workers.iter().find_map(|worker| worker.engine.as_ref())
+    }
+
     /// For a test that does something to the world while it runs.
     pub fn world_mut(&mut self) -> &mut World {
         &mut self.world

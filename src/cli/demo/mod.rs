@@ -9,6 +9,8 @@ mod figures;
 mod fleet;
 mod from_afar;
 mod ink;
+#[cfg(feature = "web")]
+mod page;
 mod scene;
 mod story;
 mod summary;
@@ -27,6 +29,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::{plan, report};
+#[cfg(feature = "web")]
+use crate::config::AddressOrNothing;
 use crate::engine::Settings;
 use crate::engine::survey::Depth;
 use crate::journal::Journal;
@@ -55,6 +59,9 @@ Examples:
 
   What `plan` would say of it before
     ecs-rotator demo --hosts 12 --plan
+
+  The page of the worker, live, a minute in every second
+    ecs-rotator demo --hosts 40 --groups 3 --http 127.0.0.1:8080
 
   A picture of a rotation with troubles, as `report` draws it from a worker's log
     ecs-rotator demo --faults heavy --report rotation.html
@@ -110,6 +117,16 @@ pub struct DemoArgs {
     #[arg(long)]
     json: bool,
 
+    /// Show the page of the worker here, while it happens, instead of the story: `127.0.0.1:8080`, or a port of this machine
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ADDRESS", value_parser = crate::config::address, conflicts_with_all = ["plan", "json", "report"])]
+    http: Option<AddressOrNothing>,
+
+    /// With --http: simulated seconds per second
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "http", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    speed: u32,
+
     /// Draw the rotation, as `report` does from a log, into this file (HTML)
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     report: Option<PathBuf>,
@@ -157,6 +174,10 @@ pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if args.group_count() > args.hosts {
         let (groups, hosts) = (args.group_count(), args.hosts);
         bad_usage(&format!("--groups {groups} is more than --hosts {hosts}: every group has a host at least"));
+    }
+    #[cfg(feature = "web")]
+    if let Some(AddressOrNothing(Some(address))) = args.http {
+        return page::show_page(&args, address);
     }
     let journal = args.report.as_ref().map(|_| Journal::whole(logs::now));
     begin_logs(journal.clone());

@@ -9,7 +9,7 @@ use crate::cli::plan::text::trimmed;
 use crate::plan::forecast::{LaunchForecast, Status};
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
-use crate::plan::status::{ClusterStatus, GroupStatus, HostStatus, RotationStatus};
+use crate::plan::status::{ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
 use crate::plan::tags::RotationState;
 
 /// As many as a table has that is printed.
@@ -99,6 +99,9 @@ impl Page {
             let held = status.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
             let (word, tone) = if held { ("HELD", Tone::Trouble) } else { ("soon held", Tone::Waiting) };
             self.row(tone, &[10], &[word, hold]);
+        }
+        for (n, ToDo { when, command }) in status.to_do.iter().enumerate() {
+            self.row(Tone::Waiting, &[10], &[if n == 0 { "next" } else { "" }, &format!("{when}: {command}")]);
         }
         self.groups(&status.groups);
         self.hosts(&status.in_flight);

@@ -48,17 +48,16 @@ impl World {
         }
     }
 
-    /// What each group launches now.
+    /// What each group launches now that has opted in.
     pub(in crate::sim) fn images_by_group(&self) -> BTreeMap<GroupName, BTreeSet<AmiId>> {
-        let groups = self.account.groups.iter();
+        let groups = self.account.groups.iter().filter(|(name, _)| self.group_opted_in(name));
         groups.map(|(name, group)| (name.clone(), self.account.images_to_launch(group))).collect()
     }
 
     /// A rotation replaces it: its group launches something else by now, or it is too old for a `force`.
     pub(in crate::sim) fn is_old(&self, host: &Host, images: &BTreeMap<GroupName, BTreeSet<AmiId>>) -> bool {
         let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
-        let outdated = images.get(&host.origin).is_some_and(|images| !images.contains(&host.image));
-        self.group_opted_in(&host.origin) && (outdated || forced)
+        images.get(&host.origin).is_some_and(|images| forced || !images.contains(&host.image))
     }
 }
 

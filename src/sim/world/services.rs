@@ -5,7 +5,7 @@
 //! task with 100/150 or 50/100, never get anywhere. Tasks that do not run yet are stopped at once. Daemon tasks stop last.
 //! Standalone tasks are none of a scheduler's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::{Account, HostNo, Owner, TaskNo};
@@ -46,7 +46,8 @@ struct Tally {
 /// Where tasks can go: what is free, and how many tasks of each service are there.
 struct Place {
     no: HostNo,
-    zone: Zone,
+    /// Its number among the zones.
+    zone: usize,
     free: Resources,
     tasks: u32,
     /// Is to be replaced itself.
@@ -106,8 +107,9 @@ impl World {
         } else if lacks == 0 && tally.leaving.is_empty() && tally.staying == tally.staying_running {
             self.say(index, STEADY);
         }
+        let mut zones = by_zone(index, places);
         for _ in 0..lacks.min(room) {
-            let Some(place) = choose(self.scenario.placement, index, service_needs, places) else {
+            let Some(place) = choose(self.scenario.placement, index, service_needs, &mut zones, places) else {
                 self.say(index, NOWHERE);
                 break;
             };
@@ -150,12 +152,14 @@ impl World {
 
     fn places(&self, cluster: &ClusterArn) -> Vec<Place> {
         let images = self.images_by_group();
+        let hosts = || self.account.hosts.values();
+        let zones: Vec<&Zone> = hosts().map(|host| &host.zone).collect::<BTreeSet<_>>().into_iter().collect();
         let takes = self.account.hosts.iter().filter(|(_, host)| host.cluster == *cluster && host.is_placeable());
         takes
             .map(|(no, host)| {
                 let mut place = Place {
                     no: *no,
-                    zone: host.zone.clone(),
+                    zone: zones.binary_search(&&host.zone).unwrap_or_default(),
                     free: self.account.free_on(*no, host),
                     tasks: 0,
                     old: self.is_old(host, &images),
@@ -190,8 +194,9 @@ impl World {
                 continue;
             }
             let needs = service.needs;
+            let mut zones = by_zone(index, &places);
             for _ in 0..service.desired {
-                let Some(place) = choose(self.scenario.placement, index, needs, &mut places) else { break };
+                let Some(place) = choose(self.scenario.placement, index, needs, &mut zones, &mut places) else { break };
                 let no = place.no;
                 self.add_task(Owner::Service(index), no, TaskStatus::Running);
             }
@@ -220,22 +225,34 @@ fn tally(account: &Account, cluster: &ClusterArn) -> BTreeMap<usize, Tally> {
     tallies
 }
 
-/// The host with room that comes first by the strategy, on which the task is counted from now on.
-fn choose(placement: Placement, index: usize, needs: Resources, places: &mut [Place]) -> Option<&Place> {
-    let mut zones: BTreeMap<Zone, u32> = BTreeMap::new();
-    for place in places.iter() {
-        *zones.entry(place.zone.clone()).or_default() += place.of_service.get(&index).copied().unwrap_or(0);
+/// How many tasks of a service are in each zone.
+fn by_zone(index: usize, places: &[Place]) -> Vec<u32> {
+    let mut zones = vec![0; places.iter().map(|place| place.zone + 1).max().unwrap_or(0)];
+    for place in places {
+        zones[place.zone] += place.of_service.get(&index).copied().unwrap_or(0);
     }
+    zones
+}
+
+/// The host with room that comes first by the strategy, on which the task is counted from now on.
+fn choose<'a>(
+    placement: Placement,
+    index: usize,
+    needs: Resources,
+    zones: &mut [u32],
+    places: &'a mut [Place],
+) -> Option<&'a Place> {
     let rank = |place: &Place| {
         let here = place.of_service.get(&index).copied().unwrap_or(0);
         match placement {
-            Placement::Spread => (zones.get(&place.zone).copied().unwrap_or(0), here, place.tasks, place.no),
+            Placement::Spread => (zones[place.zone], here, place.tasks, place.no),
             Placement::Binpack => (place.free.cpu, 0, 0, place.no),
         }
     };
     let best = places.iter_mut().filter(|place| needs.fit_in(place.free)).min_by_key(|place| rank(place))?;
     best.free = best.free.without(needs);
     best.tasks += 1;
+    zones[best.zone] += 1;
     *best.of_service.entry(index).or_default() += 1;
     Some(best)
 }

@@ -1,0 +1,416 @@
+//! The page of the worker in a real browser, over simulated rotations that run behind it.
+//!
+//! Needs Chromium (Debian: `chromium`). Where there is none the tests say so and pass, except in CI. What they see is left in
+//! `target/screenshots`.
+
+#![cfg(feature = "web")]
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ecs_rotator::journal::Journal;
+use ecs_rotator::plan::policy::{Budget, Policy};
+use ecs_rotator::record::{Record, html};
+use ecs_rotator::sim::{CLUSTER, GroupShape, START, Scenario, ServiceShape, Simulation, logs};
+use ecs_rotator::web::simulated::{Show, show};
+use headless_chrome::protocol::cdp::types::Method;
+use headless_chrome::protocol::cdp::{Emulation, Page};
+use headless_chrome::{Browser, LaunchOptions, Tab};
+use jiff::SignedDuration;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{Layer as _, registry};
+
+/// What a screen reader is given. As data: the library knows fewer properties than the browser.
+#[derive(Debug, serde::Serialize)]
+struct GetFullAXTree {}
+
+impl Method for GetFullAXTree {
+    const NAME: &'static str = "Accessibility.getFullAXTree";
+    type ReturnObject = Value;
+}
+
+/// As long as a browser on a machine at work may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What somebody may call a thing of theirs.
+const SCRIPT: &str = "<img src=x onerror=window.owned=1><script>window.owned=1</script>";
+
+/// A page over a simulation, until it is dropped.
+struct Served {
+    at: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// `prepare` may bring the simulation to where it gets interesting; then it goes on so many times as fast.
+    fn new(scenario: Scenario, speed: u32, prepare: impl FnOnce(&mut Simulation) + Send + 'static) -> Self {
+        let (told, hears) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let journal = Journal::last(60, logs::now);
+            let subscriber = registry().with(journal.clone().with_filter(LevelFilter::INFO));
+            tracing::subscriber::with_default(subscriber, || {
+                let mut simulation = Simulation::new(scenario);
+                prepare(&mut simulation);
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let address = SocketAddr::from(([127, 0, 0, 1], 0));
+                let stopped = async {
+                    let _ended = stopped.await;
+                };
+                let showing = show(Show { simulation, speed, address, journal }, stopped, |at| told.send(at).unwrap());
+                runtime.block_on(showing).unwrap();
+            });
+        });
+        Self { at: hears.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/", self.at)
+    }
+
+    /// The head and the body of an answer.
+    fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.at).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.at).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// None, and said, where there is no Chromium; in CI there has to be one.
+fn browser() -> Option<Browser> {
+    let found = headless_chrome::browser::default_executable();
+    let path = match found {
+        Ok(path) => path,
+        Err(why) if std::env::var_os("CI").is_some() => panic!("CI needs Chromium: {why}"),
+        Err(why) => {
+            eprintln!("skipped: there is no Chromium here ({why}); install Debian's `chromium`");
+            return None;
+        }
+    };
+    // Chromium's own sandbox does not work for root, as which containers run.
+    let is_root = fs::metadata("/proc/self").is_ok_and(|of| std::os::unix::fs::MetadataExt::uid(&of) == 0);
+    let options = LaunchOptions::default_builder()
+        .path(Some(path))
+        .sandbox(!is_root)
+        .window_size(Some((1200, 1000)))
+        .idle_browser_timeout(Duration::from_secs(300))
+        .build()
+        .unwrap();
+    Some(Browser::new(options).unwrap())
+}
+
+/// Before anything of the page: what its policy had to stop.
+const LISTEN: &str = "window.stopped = []; \
+    addEventListener('securitypolicyviolation', (event) => window.stopped.push(event.violatedDirective + ' ' + event.blockedURI)); \
+    addEventListener('error', (event) => window.stopped.push(String(event.message)));";
+
+struct Seen {
+    tab: Arc<Tab>,
+}
+
+impl Seen {
+    fn open(browser: &Browser, url: &str) -> Self {
+        let seen = Self::blank(browser);
+        seen.tab.navigate_to(url).unwrap();
+        seen
+    }
+
+    fn blank(browser: &Browser) -> Self {
+        let tab = browser.new_tab().unwrap();
+        tab.set_default_timeout(PATIENCE);
+        tab.call_method(Page::AddScriptToEvaluateOnNewDocument {
+            source: LISTEN.to_owned(),
+            world_name: None,
+            include_command_line_api: None,
+            run_immediately: None,
+        })
+        .unwrap();
+        Self { tab }
+    }
+
+    fn ask(&self, script: &str) -> Value {
+        self.tab.evaluate(script, false).unwrap().value.unwrap_or_default()
+    }
+
+    fn text(&self, script: &str) -> String {
+        self.ask(script).as_str().unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, script: &str) -> u64 {
+        self.ask(script).as_u64().unwrap_or_default()
+    }
+
+    /// Waits until the script says true.
+    #[track_caller]
+    fn until(&self, what: &str, script: &str) {
+        let begun = Instant::now();
+        while self.ask(script) != Value::Bool(true) {
+            assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; the page says\n{}", self.all());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    fn all(&self) -> String {
+        self.text("document.body.innerText")
+    }
+
+    fn size(&self, width: u32, height: u32) {
+        self.tab
+            .call_method(Emulation::SetDeviceMetricsOverride {
+                width,
+                height,
+                device_scale_factor: 1.0,
+                mobile: width < 600,
+                scale: None,
+                screen_width: None,
+                screen_height: None,
+                position_x: None,
+                position_y: None,
+                dont_set_visible_size: None,
+                screen_orientation: None,
+                viewport: None,
+                display_feature: None,
+                device_posture: None,
+            })
+            .unwrap();
+    }
+
+    fn scheme(&self, value: &str) {
+        let feature = Emulation::MediaFeature { name: "prefers-color-scheme".to_owned(), value: value.to_owned() };
+        self.tab.call_method(Emulation::SetEmulatedMedia { media: None, features: Some(vec![feature]) }).unwrap();
+    }
+
+    /// Leaves a picture, of a page that fits in the width and that nothing had to be stopped on.
+    #[track_caller]
+    fn picture(&self, name: &str) {
+        let wide = self.number("document.documentElement.scrollWidth");
+        let window = self.number("document.documentElement.clientWidth");
+        assert!(wide <= window, "{name}: {wide} pixels wide in a window of {window}");
+        assert_eq!(self.text("window.stopped.join()"), "", "{name}");
+        let png = self.tab.capture_screenshot(Page::CaptureScreenshotFormatOption::Png, None, None, true).unwrap();
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), png).unwrap();
+    }
+}
+
+/// 40 hosts in 3 groups, a fifth of each at a time.
+fn forty() -> Scenario {
+    let groups = [("web-asg", 14), ("api-asg", 13), ("batch-asg", 13)];
+    let mut scenario = Scenario::new(1).groups(groups.map(|(name, hosts)| GroupShape::new(name, hosts)).to_vec());
+    scenario.settings.policy = Policy { max_in_flight: Budget::Percent(20), ..Policy::default() };
+    scenario.release_after = SignedDuration::from_mins(2);
+    scenario
+}
+
+/// A drain that cannot end, because of a service without room whose name is a script, in a group whose name is one.
+fn stuck() -> Scenario {
+    let mut scenario = Scenario::new(1).groups(vec![GroupShape::new(SCRIPT, 6)]);
+    scenario = scenario.services(vec![ServiceShape::new(SCRIPT, 24, 100, 100)]);
+    scenario.release_after = SignedDuration::from_mins(2);
+    scenario
+}
+
+/// Lets the simulation run for so long before anybody looks.
+fn after(minutes: i64) -> impl FnOnce(&mut Simulation) + Send {
+    move |simulation| {
+        simulation.run_until(|_| false, START + SignedDuration::from_mins(minutes));
+    }
+}
+
+const COUNT: &str = "Number(document.querySelector('.progress span').textContent.split(' ')[0])";
+const PILL: &str = "(document.querySelector('.pill')?.textContent ?? '')";
+
+#[test]
+fn the_page_follows_a_rotation_to_its_end_without_being_loaded_again() {
+    let Some(browser) = browser() else { return };
+    let served = Served::new(forty(), 240, |_| {});
+    let page = Seen::open(&browser, &served.url());
+    page.until(
+        "it is live",
+        "document.querySelector('#link')?.textContent === 'live' && !!document.querySelector('.pill')",
+    );
+    page.ask("window.here = 1");
+    page.until("there has been no rotation, or it has just begun", &format!("/no rotation yet|open for/.test({PILL})"));
+    page.until("the rotation opens", &format!("{PILL}.startsWith('open for')"));
+    page.until("somebody drains", "!!document.querySelector('.cell.draining')");
+    page.until(
+        "some are done, and others on their way",
+        &format!(
+            "{COUNT} >= 12 && !!document.querySelector('.cell.draining') && !!document.querySelector('.cell.replacing')"
+        ),
+    );
+    let done = page.number(COUNT);
+    page.picture("rotation");
+    page.scheme("dark");
+    page.size(390, 844);
+    page.picture("phone");
+    page.size(1200, 1000);
+    page.until("more are done", &format!("{COUNT} > {done}"));
+    page.until("a host is replaced", "/ current /.test(document.querySelector('#journal').innerText)");
+    page.until("it closes", &format!("{PILL}.startsWith('closed ')"));
+    page.until("everybody is current", "document.querySelectorAll('.cells .cell').length === 40 && document.querySelectorAll('.cells .cell.current').length === 40");
+    assert_eq!(page.number("window.here"), 1, "the page was loaded again");
+    page.scheme("light");
+    page.picture("idle");
+}
+
+#[test]
+fn a_hold_stands_on_top_with_its_reason_and_a_script_in_a_name_is_text() {
+    let Some(browser) = browser() else { return };
+    let served = Served::new(stuck(), 60, after(12));
+    let page = Seen::open(&browser, &served.url());
+    page.until("it is said who keeps a host", "!!document.querySelector('.alert.stall')");
+    drop(page);
+    drop(served);
+    let served = Served::new(stuck(), 1, after(90));
+    let page = Seen::open(&browser, &served.url());
+    page.until("it is held", "!!document.querySelector('.alert.held')");
+    let alert = page.text("document.querySelector('#alerts').innerText");
+    for said in ["demo is held", "not stopped after 1h of draining", SCRIPT, "ecs-rotator resume --cluster demo"] {
+        assert!(alert.contains(said), "`{said}` is not in\n{alert}");
+    }
+    assert!(page.text("document.title").starts_with("(1 held)"), "{}", page.text("document.title"));
+    assert_eq!(page.text("document.querySelector('.group .name').textContent"), SCRIPT);
+    assert_eq!(page.number("document.querySelectorAll('img, script').length"), 1, "only the page's own script");
+    assert_eq!(page.ask("window.owned ?? null"), Value::Null);
+    let top = "document.querySelector('.alert').getBoundingClientRect().top < document.querySelector('.cluster').getBoundingClientRect().top";
+    assert_eq!(page.ask(top), true);
+    page.picture("held");
+}
+
+#[test]
+fn whoever_has_no_mouse_or_does_not_see_can_use_it() {
+    let Some(browser) = browser() else { return };
+    let served = Served::new(forty(), 1, after(14));
+    let page = Seen::open(&browser, &served.url());
+    page.until("it is live", "document.querySelectorAll('.cells .cell').length >= 40");
+    let tree = page.tab.call_method(GetFullAXTree {}).unwrap();
+    let word = |node: &Value, what: &str| node[what]["value"].as_str().unwrap_or_default().to_owned();
+    let shown = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] != true);
+    let nodes: Vec<(String, String)> = shown.map(|node| (word(node, "role"), word(node, "name"))).collect();
+    let named = |role: &str, name: &str| nodes.iter().filter(|node| node.0 == role && node.1.contains(name)).count();
+    for (role, name) in [
+        ("banner", ""),
+        ("main", ""),
+        ("status", ""),
+        ("region", "Cluster demo"),
+        ("progressbar", "Progress of demo"),
+        ("listbox", "Hosts of web-asg in demo"),
+        ("listbox", "Hosts of api-asg in demo"),
+        ("list", "What the letters of hosts mean"),
+        ("heading", "Lately"),
+    ] {
+        assert_eq!(named(role, name), 1, "{role} `{name}` in {nodes:#?}");
+    }
+    // Every host by its name and its phase, and not by the colour of a letter.
+    let options: Vec<_> = nodes.iter().filter(|(role, _)| role == "option").collect();
+    assert!(options.len() >= 40, "{options:?}");
+    let spoken = |name: &str| {
+        name.starts_with("i-")
+            && ["current", "outdated", "draining", "replacing"].iter().any(|phase| name.contains(phase))
+    };
+    assert!(options.iter().all(|(_, name)| spoken(name)), "{options:?}");
+    assert!(nodes.iter().all(|(role, name)| role != "image" || !name.is_empty()), "{nodes:?}");
+    // One stop for each group; arrows go from host to host, and it is said where one is.
+    page.tab.press_key("Tab").unwrap();
+    page.until("the first group has the focus", "document.activeElement.matches('.cells')");
+    let detail = "document.activeElement.nextElementSibling.textContent";
+    let first = page.text(detail);
+    assert!(first.starts_with("i-"), "{first}");
+    page.tab.press_key("ArrowRight").unwrap();
+    page.until("the next host is told", &format!("{detail} !== {first:?} && {detail}.startsWith('i-')"));
+    page.tab.press_key("End").unwrap();
+    let last = "document.activeElement.lastElementChild";
+    page.until("the last host is told", &format!("{last}.getAttribute('aria-selected') === 'true' && document.activeElement.getAttribute('aria-activedescendant') === {last}.id"));
+    page.tab.press_key("Tab").unwrap();
+    page.until("the next group has the focus", "document.activeElement.matches('.cells') && document.activeElement.getAttribute('aria-label') !== document.querySelector('.cells').getAttribute('aria-label')");
+}
+
+#[test]
+fn two_hundred_hosts_are_less_than_a_megabyte_and_five_thousand_answer_within_a_second() {
+    let size = |hosts: u32, minutes: i64| {
+        let mut scenario =
+            Scenario::new(1).groups(vec![GroupShape::new("web-asg", hosts / 2), GroupShape::new("api-asg", hosts / 2)]);
+        // Who lives there does not matter here, and would take its time.
+        (scenario.daemon, scenario.release_after) = (false, SignedDuration::from_mins(2));
+        let served = Served::new(scenario.tasks_per_host(1), 1, after(minutes));
+        let begun = Instant::now();
+        let (head, page) = served.get("/");
+        let (_, status) = served.get("/status.json");
+        let took = begun.elapsed();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let status: Value = serde_json::from_str(&status).unwrap();
+        let groups = status["clusters"][0]["status"]["groups"].as_array().unwrap().clone();
+        let told: usize = groups
+            .iter()
+            .flat_map(|group| group["hosts"].as_object().unwrap().values())
+            .map(|ids| ids.as_array().unwrap().len())
+            .sum();
+        assert!(told >= hosts as usize, "{told} of {hosts} hosts are told");
+        assert!(!status["clusters"][0]["status"]["in_flight"].as_array().unwrap().is_empty());
+        (page.len() + status.to_string().len(), took, served)
+    };
+    let (bytes, _, _) = size(200, 12);
+    assert!(bytes < 1_000_000, "{bytes} bytes");
+    let (_, took, served) = size(5_000, 3);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let Some(browser) = browser() else { return };
+    let page = Seen::open(&browser, &served.url());
+    page.until("every host has its cell", "document.querySelectorAll('.cells.many .cell').length >= 5000");
+    page.size(1200, 1000);
+    page.picture("five-thousand");
+}
+
+#[test]
+fn a_report_is_readable_and_runs_nothing() {
+    let Some(browser) = browser() else { return };
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, scenario, minutes) in [("report", forty(), 60), ("report-held", stuck(), 100)] {
+        let ((), lines) = logs::lines_during(LevelFilter::INFO, || {
+            after(minutes)(&mut Simulation::new(scenario));
+        });
+        let record = Record::of(&lines, &CLUSTER.into(), None).unwrap();
+        let file = folder.join(format!("{name}.html"));
+        fs::write(&file, html(&record)).unwrap();
+        let page = Seen::open(&browser, &format!("file://{}", file.display()));
+        page.until("it is there", "document.readyState === 'complete' && !!document.querySelector('#timeline')");
+        page.size(1200, 1000);
+        page.picture(name);
+        assert_eq!(page.number("document.querySelectorAll('img, script').length"), 0);
+        assert_eq!(page.ask("window.owned ?? null"), Value::Null);
+        let rows = page.number("document.querySelectorAll('tbody tr').length");
+        assert_eq!(rows as usize, record.groups.values().map(|group| group.rows.len()).sum::<usize>());
+        assert_eq!(
+            page.number("document.querySelectorAll('.backdrop rect.stopped').length") as usize,
+            record.stops.len()
+        );
+        page.size(390, 844);
+        page.picture(&format!("{name}-phone"));
+    }
+}
