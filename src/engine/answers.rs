@@ -6,7 +6,7 @@ use tracing::error;
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
 use super::pass::Pass;
-use super::say::say;
+use super::say::{say, say_host};
 use super::wire::Purpose;
 use super::{Context, acts, news};
 use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
@@ -67,13 +67,7 @@ impl Pass {
                 absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
-                    say!(
-                        warn,
-                        &*view,
-                        host = id.as_ref().map(display),
-                        why = failure.reason,
-                        "its status is not changed"
-                    );
+                    say_host!(warn, &*view, id.as_ref(), why = failure.reason, "its status is not changed");
                     // It is not what we took it for: look again before anything else is done to it.
                     let Some(id) = id else { continue };
                     view.looked.remove(&Look::Host(id.clone()));
@@ -189,7 +183,7 @@ impl Pass {
             self.send_all(calls, state, context);
             return;
         }
-        say!(warn, &*view, host = hosts.first().map(display), %failure, "refused");
+        say_host!(warn, &*view, hosts.first(), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {
             // Only acts on templates are about no host.
             let why = format!("{} was refused: {}", failure.operation, failure.message);
@@ -265,12 +259,11 @@ fn tell(view: &ClusterView, act: &Act) {
     }
     if let Act::GiveBack { host, give_back } = act {
         let instead = give_back.instead.as_ref().map_or("nobody", InstanceId::as_str);
-        say!(warn, view, %host, instead, desired = give_back.desired, "goes back to its group");
+        say_host!(warn, view, Some(host), instead, desired = give_back.desired, "goes back to its group");
     }
     if let Act::StopTasks { host, tasks, why } = act {
-        let group = view.group_of(host);
         for task in tasks {
-            say!(warn, view, group = group.map(display), %host, %task, why, "task told to stop");
+            say_host!(warn, view, Some(host), %task, why, "task told to stop");
         }
     }
 }
@@ -281,7 +274,13 @@ fn tell_forced(view: &ClusterView, act: &Act) {
     for (id, host) in hosts.iter().filter_map(|id| view.hosts.get_key_value(id)) {
         if host.status() == Some(ContainerInstanceStatus::Draining) {
             let left = host.watch.as_ref().map_or(0, |watch| watch.left().count());
-            say!(warn, view, group = view.group_of(id).map(display), host = %id, tasks = left, "terminated by force: its tasks were told to stop and have not");
+            say_host!(
+                warn,
+                view,
+                Some(id),
+                tasks = left,
+                "terminated by force: its tasks were told to stop and have not"
+            );
         }
     }
 }

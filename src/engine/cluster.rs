@@ -14,7 +14,7 @@ use super::news;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
-use super::say::say;
+use super::say::{say, say_host};
 use super::wire::TagChange;
 use crate::effect::{News, Notice};
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
@@ -48,8 +48,8 @@ pub struct ClusterState {
     pub providers: Vec<CapacityProviderName>,
     /// The newest version of each container instance that an event spoke of.
     versions: BTreeMap<String, u64>,
-    /// The phases of hosts in flight at the last look, for the log.
-    phases: BTreeMap<InstanceId, Phase>,
+    /// The phases of hosts in flight at the last look, and whose hosts they were, for the log.
+    phases: BTreeMap<InstanceId, (Phase, Option<GroupName>)>,
     /// Hosts that somebody else drained.
     set_aside: BTreeSet<InstanceId>,
     /// What the present hold is about, as far as this worker knows.
@@ -81,14 +81,13 @@ struct Teller<'a> {
     view: &'a ClusterView,
     now: Timestamp,
     /// By group, as it is asked for.
-    serving: BTreeMap<&'a GroupName, u32>,
+    serving: BTreeMap<GroupName, u32>,
 }
 
-impl<'a> Teller<'a> {
-    fn tell(&mut self, id: &InstanceId, phase: Phase) {
+impl Teller<'_> {
+    fn tell(&mut self, id: &InstanceId, group: Option<&GroupName>, phase: Phase) {
         let (view, now) = (self.view, self.now);
-        let group = view.group_of(id);
-        let serving = group.map(|group| *self.serving.entry(group).or_insert_with(|| view.serving(group, now)));
+        let serving = group.map(|group| *self.serving.entry(group.clone()).or_insert_with(|| view.serving(group, now)));
         let desired = group.and_then(|group| view.groups.get(group)).map(|group| group.facts.desired);
         let host = view.hosts.get(id);
         let watched = |host: &Host| host.watch.as_ref().map(|watch| watch.left().count());
@@ -193,25 +192,26 @@ impl ClusterState {
     pub fn note_phases(&mut self, plan: &Plan, now: Timestamp) {
         let Some(view) = &self.view else { return };
         let in_flight = plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase));
-        let phases: BTreeMap<InstanceId, Phase> = in_flight.map(|(id, phase)| (id.clone(), *phase)).collect();
+        let phases: BTreeMap<_, _> =
+            in_flight.map(|(id, phase)| (id.clone(), (*phase, view.group_of(id).cloned()))).collect();
         let mut teller = Teller { view, now, serving: BTreeMap::new() };
-        for (host, phase) in &phases {
-            if self.phases.get(host) != Some(phase) {
-                teller.tell(host, *phase);
+        for (host, (phase, group)) in &phases {
+            if self.phases.get(host).is_none_or(|(before, _)| before != phase) {
+                teller.tell(host, group.as_ref(), *phase);
             }
         }
-        for host in self.phases.keys().filter(|host| !phases.contains_key(*host)) {
+        for (host, (_, group)) in self.phases.iter().filter(|(host, _)| !phases.contains_key(*host)) {
             if view.opted_in {
-                teller.tell(host, plan.phases.get(host).copied().unwrap_or(Phase::Gone));
+                teller.tell(host, group.as_ref(), plan.phases.get(host).copied().unwrap_or(Phase::Gone));
             } else {
-                say!(warn, view, %host, "left as it is: the cluster has opted out");
+                say!(warn, view, group = group.as_ref().map(display), %host, "left as it is: the cluster has opted out");
             }
         }
         if let Some(opened) = view.rotation.as_ref().and_then(|rotation| rotation.id.opened()) {
             let current = plan.phases.iter().filter(|(_, phase)| **phase == Phase::Current).map(|(id, _)| id);
             for host in current {
                 if !self.replaced_by.contains(host) && teller.has_come(host, opened) {
-                    teller.tell(host, Phase::Current);
+                    teller.tell(host, view.group_of(host), Phase::Current);
                     self.replaced_by.insert(host.clone());
                 }
             }
@@ -224,7 +224,7 @@ impl ClusterState {
         let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
         let aside: BTreeSet<InstanceId> = aside.collect();
         for host in aside.difference(&self.set_aside) {
-            say!(warn, view, %host, "set aside by somebody else (DRAINING, and not by us): left as it is");
+            say_host!(warn, view, Some(host), "set aside by somebody else (DRAINING, and not by us): left as it is");
         }
         self.set_aside = aside;
     }
@@ -236,13 +236,14 @@ impl ClusterState {
         for wait in &plan.waits {
             *self.waits.entry(wait.waits_for).or_default() += 1;
             let line = wait.to_string();
+            let group = self.view.as_ref().and_then(|view| view.group_of(&wait.host)).map(display);
             if wait.why.is_some() {
                 if self.explained.get(&wait.host) != Some(&line) {
-                    say!(info, &*self, host = %wait.host, "{line}");
+                    say!(info, &*self, group, host = %wait.host, "{line}");
                 }
                 explained.insert(wait.host.clone(), line);
             } else {
-                say!(debug, &*self, host = %wait.host, "{line}");
+                say!(debug, &*self, group, host = %wait.host, "{line}");
             }
         }
         self.explained = explained;

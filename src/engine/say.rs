@@ -45,4 +45,13 @@ macro_rules! say {
         );
     }};
 }
-pub(crate) use say;
+
+/// The same about one host, where it is about one, with the group that it is of. `say_host!(warn, view, Some(host), why, "…")`
+macro_rules! say_host {
+    ($level:ident, $view:expr, $host:expr, $($rest:tt)+) => {{
+        let (view, host): (&$crate::plan::model::ClusterView, Option<&$crate::id::InstanceId>) = ($view, $host);
+        let group = host.and_then(|host| view.group_of(host)).map(tracing::field::display);
+        $crate::engine::say::say!($level, view, group, host = host.map(tracing::field::display), $($rest)+);
+    }};
+}
+pub(crate) use {say, say_host};

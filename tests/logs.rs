@@ -1,0 +1,115 @@
+//! The log: one line for each thing that is decided, found again by the id of its rotation; and nothing in it that is not the
+//! log's business.
+
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use ecs_rotator::journal::LogLine;
+use ecs_rotator::plan::host::Phase;
+use ecs_rotator::sim::{Act, CLUSTER, Faults, GroupShape, Happening, Scenario, Simulation, logs};
+use jiff::SignedDuration;
+use tracing_subscriber::filter::LevelFilter;
+
+mod common;
+use common::LONG;
+
+fn scenario(seed: u64) -> Scenario {
+    Scenario::new(seed).groups(vec![GroupShape::new("web-asg", 4), GroupShape::new("api-asg", 3)])
+}
+
+fn told(scenario: Scenario) -> (ecs_rotator::sim::Report, Vec<LogLine>) {
+    logs::lines_during(LevelFilter::INFO, || Simulation::new(scenario).run(LONG))
+}
+
+/// Said before the worker that says it can know of a rotation.
+const BEFORE_THE_FIRST_LOOK: [&str; 2] = ["looking after one cluster", "a look or an act failed: tried again"];
+
+#[test]
+fn whatever_is_said_of_a_rotation_is_found_by_its_id_and_every_host_is_said_with_its_group() {
+    for seed in 1..=8 {
+        let (report, lines) = told(scenario(seed).workers(2).faults(Faults::heavy()));
+        let opened = lines.iter().position(|line| line.message == "rotation open").unwrap();
+        let id = lines[opened].get("rotation").unwrap();
+        let closed = lines.iter().rposition(|line| line.message == "rotation closed").unwrap_or(lines.len());
+        for line in &lines[opened..closed] {
+            let before = BEFORE_THE_FIRST_LOOK.contains(&line.message.as_str());
+            if line.get("cluster") == Some(CLUSTER) && !before {
+                assert!(line.get("rotation").is_some(), "seed {seed}: of no rotation: {} {line}", line.at);
+            }
+            if line.get("host").is_some() {
+                assert!(line.get("group").is_some_and(|group| group.ends_with("-asg")), "seed {seed}: {line}");
+            }
+        }
+        let followed: Vec<&LogLine> = lines.iter().filter(|line| line.get("rotation") == Some(id)).collect();
+        for moment in &report.timeline {
+            let (Happening::Detached { host, .. } | Happening::Draining { host, by: ecs_rotator::sim::By::Worker, .. }) =
+                &moment.what
+            else {
+                continue;
+            };
+            let words = if matches!(moment.what, Happening::Detached { .. }) {
+                // By another worker's word, or by a step further on where this one was not seen.
+                vec!["leaving", "replacing", "draining", "gone", "returning"]
+            } else {
+                vec!["draining", "drained", "retired", "gone", "returning"]
+            };
+            let said =
+                |line: &&&LogLine| line.get("host") == Some(host.as_str()) && words.contains(&line.message.as_str());
+            assert!(followed.iter().any(|line| said(&line)), "seed {seed}: {:?} is not told", moment.what);
+        }
+    }
+}
+
+#[test]
+fn without_troubles_each_step_of_a_host_is_one_line_in_the_order_of_its_life() {
+    let (report, lines) = told(scenario(1));
+    let id = lines.iter().find(|line| line.message == "rotation open").unwrap().get("rotation").unwrap();
+    let hosts: Vec<_> = report
+        .timeline
+        .iter()
+        .filter_map(
+            |moment| if let Happening::Detached { host, .. } = &moment.what { Some(host.as_str()) } else { None },
+        )
+        .collect();
+    assert_eq!(hosts.len(), 7);
+    for host in hosts {
+        let of_host = lines.iter().filter(|line| line.get("host") == Some(host) && line.get("rotation") == Some(id));
+        let steps: Vec<&str> = of_host
+            .filter(|line| Phase::from_word(&line.message).is_some())
+            .map(|line| line.message.as_str())
+            .collect();
+        assert_eq!(steps, ["leaving", "replacing", "draining", "drained", "retired", "gone"], "{host}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.level != "INFO").map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn what_somebody_has_sent_is_not_in_the_log_above_debug() {
+    const SECRET: &str = "hunter2";
+    let bodies = [
+        format!("{SECRET} is no JSON"),
+        format!(r#"{{"action":"rotate","cluster":"demo","force":"{SECRET}"}}"#),
+        format!(r#"{{"action":"rotate","cluster":["{SECRET}"]}}"#),
+        format!(r#"{{"action":"pause","cluster":"demo","reason":"{SECRET}"}}"#),
+        format!(r#"{{"source":"aws.ecs","detail-type":"ECS Task State Change","account":"{SECRET}","region":7}}"#),
+        format!(r#"{{"password":"{SECRET}"}}"#),
+    ];
+    let sent = bodies.len();
+    let mut with_messages = scenario(1);
+    for (n, body) in bodies.into_iter().enumerate() {
+        with_messages = with_messages.act(SignedDuration::from_secs(60 * n as i64), Act::Send(body));
+    }
+    let (report, lines) = told(with_messages);
+    assert!(report.events_malformed >= sent as u64, "{} of {sent}", report.events_malformed);
+    let malformed: Vec<&LogLine> = lines.iter().filter(|line| line.message.starts_with("malformed")).collect();
+    assert_eq!(malformed.len(), sent, "{malformed:#?}");
+    for line in &lines {
+        assert!(!line.to_string().contains(SECRET), "{line}");
+    }
+    // What it was that was wrong is there.
+    let reasons: Vec<&str> = malformed.iter().filter_map(|line| line.get("reason")).collect();
+    for expected in
+        ["invalid type: string, expected a boolean", "unknown field `reason`", "not JSON", "neither a command"]
+    {
+        assert!(reasons.iter().any(|reason| reason.contains(expected)), "`{expected}` in {reasons:#?}");
+    }
+}
