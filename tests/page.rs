@@ -211,6 +211,9 @@ impl Seen {
         let window = self.number("document.documentElement.clientWidth");
         assert!(wide <= window, "{name}: {wide} pixels wide in a window of {window}");
         assert_eq!(self.text("window.stopped.join()"), "", "{name}");
+        // The whole of it, if it is not too long.
+        let high = self.number("document.documentElement.scrollHeight").min(1_600);
+        self.size(u32::try_from(window).unwrap(), u32::try_from(high).unwrap());
         let png = self.tab.capture_screenshot(Page::CaptureScreenshotFormatOption::Png, None, None, true).unwrap();
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&folder).unwrap();

@@ -15,6 +15,7 @@ resource "aws_cloudformation_stack" "worker" {
     Subnets                = join(",", var.subnets)
     SecurityGroups         = join(",", var.security_groups)
     AssignPublicIp         = var.assign_public_ip
+    HttpAddress            = var.http_address
     Architecture           = var.architecture
     Workers                = tostring(var.workers)
     ReleaseCheck           = var.release_check

@@ -56,9 +56,15 @@ variable "subnets" {
 }
 
 variable "security_groups" {
-  description = "Security groups of the worker; it needs outbound HTTPS and nothing inbound. Empty: the default one of the VPC."
+  description = "Security groups of the worker; it needs outbound HTTPS, and nothing inbound but what HttpAddress is opened for. Empty: the default one of the VPC."
   type        = list(string)
   default     = []
+}
+
+variable "http_address" {
+  description = "Where the worker answers its health check and shows its page, which only reads and knows no users. 0.0.0.0:8080 opens it to whomever the security groups let in."
+  type        = string
+  default     = "127.0.0.1:8080"
 }
 
 variable "assign_public_ip" {

@@ -16,7 +16,7 @@ use crate::record::{Record, html};
 const EXAMPLES: &str = "\
 Examples:
   The last rotation of `prod`, from the log group of the worker
-    aws logs tail /ecs/ecs-rotator --since 1d | ecs-rotator report --cluster prod --output prod.html
+    aws logs tail /ecs-rotator/worker --since 1d | ecs-rotator report --cluster prod --output prod.html
 
   One rotation, by its id (`status` and every line of the log have it)
     ecs-rotator report --cluster prod --rotation prod/20260114T030001Z --output prod.html worker.log

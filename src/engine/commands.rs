@@ -36,8 +36,8 @@ pub enum Ask {
 impl std::fmt::Display for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Ask::Rotate { sent, force: false, .. } => write!(f, "a message of {sent}"),
-            Ask::Rotate { sent, force: true, .. } => write!(f, "a forced rotation of {sent}"),
+            Ask::Rotate { sent, force: false, .. } => write!(f, "a message of {sent:.0}"),
+            Ask::Rotate { sent, force: true, .. } => write!(f, "a forced rotation of {sent:.0}"),
             Ask::Parameter(name) => write!(f, "{name} has changed"),
             Ask::CheckReleases => f.write_str("a release check"),
             Ask::Pause => f.write_str("pause"),

@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::account::{CLUSTER, HOSTS_PER_GROUP};
 use crate::calls::{STATUS_KEY, WORKER_KEY};
 use crate::forecast::{Said, assert_only_looks};
-use crate::scene::{QUEUE_RULES, ROTATED_WITHIN, Scene};
+use crate::scene::{QUEUE_RULES, ROTATED_WITHIN, SOON, Scene};
+use crate::terminal::Terminal;
 use crate::worker::{Worker, ecs_rotator};
 
 fn rotate(scene: &Scene, key: &str, flags: &[&str]) -> Command {
@@ -79,5 +80,26 @@ async fn assert_told(scene: &Scene) {
     for part in ["cluster prod: rotation prod/", " open for ", "opened by a message of ", "GROUP", "in flight"] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
+    watch(scene).await;
     assert_only_looks(STATUS_KEY, &scene.dir.path);
+}
+
+/// The same in a terminal, which is left as it was.
+async fn watch(scene: &Scene) {
+    let mut command = ecs_rotator(&scene.emulators, &scene.dir.path, STATUS_KEY);
+    command.args(["status", "--cluster", CLUSTER, "--watch", "--every", "2s"]);
+    let Some(terminal) = Terminal::open(&command, &scene.dir.path, (80, 24)) else { return };
+    let whole = async || {
+        let seen = terminal.seen();
+        let parts = ["cluster prod: rotation prod/", "GROUP", "in flight", "q quit · r look now"];
+        parts.iter().all(|part| seen.contains(part)).then_some(seen)
+    };
+    let seen = scene.wait("status in the terminal", SOON, &[], whole).await;
+    assert!(seen.lines().count() <= 24 && seen.lines().all(|line| line.chars().count() <= 80), "{seen}");
+    terminal.keep("status-watch");
+    terminal.press("q");
+    let code = scene.wait("end of status", SOON, &[], async || terminal.code()).await;
+    assert_eq!(code, "0");
+    let after = terminal.seen();
+    assert!(!after.contains("q quit"), "the terminal is given back: {after}");
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::account::{ACCOUNT, CLUSTER, GROUPS, HOSTS_PER_GROUP, REGION, config};
 use crate::scene::{QUEUE_RULES, SOON, Scene};
+use crate::worker::Worker;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_is_told_on_the_bus_and_by_metrics_and_the_worker_is_healthy() {
@@ -16,11 +17,14 @@ async fn a_rotation_is_told_on_the_bus_and_by_metrics_and_the_worker_is_healthy(
     let account = scene.account.clone();
     let news = subscribe(&scene).await;
     let address = free_address();
-    let flags = ["--visibility-timeout", "30s", "--event-bus", "default", "--http", &address];
+    let flags = ["--visibility-timeout", "30s", "--event-bus", "default", "--http", &address, "--log-format", "json"];
     assert!(!is_healthy(&address).0, "nobody answers yet");
     let worker = scene.worker("worker", &flags);
     let healthy = async || is_healthy(&address).0.then_some(());
     scene.wait("healthy worker", SOON, &[&worker], healthy).await;
+    let known = async || (shown(&address)["looked_at"] != Value::Null).then_some(());
+    scene.wait("cluster on the page", SOON, &[&worker], known).await;
+    assert_page(&address);
     account.release().await;
     scene.closed(&[&worker]).await;
 
@@ -51,6 +55,9 @@ async fn a_rotation_is_told_on_the_bus_and_by_metrics_and_the_worker_is_healthy(
     };
     scene.wait(&format!("{lines:#?} in the metrics"), SOON, &[&worker], published).await;
     assert!(is_healthy(&address).1.contains(r#""status":"ok""#));
+    let status = &shown(&address)["status"];
+    assert_eq!((&status["rotation"]["state"], &status["current"]), (&Value::from("closed"), &Value::from(hosts)));
+    assert_drawn(&scene, &worker, hosts);
     scene.assert_rotated(&[&worker]).await;
 }
 
@@ -86,4 +93,43 @@ fn get(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers to the end");
     answer
+}
+
+/// The cluster, as the page is told of it.
+fn shown(address: &str) -> Value {
+    let answer = get(address, "/status.json");
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let told: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in\n{answer}"));
+    told["clusters"].as_array().and_then(|clusters| clusters.first()).cloned().unwrap_or_default()
+}
+
+fn assert_page(address: &str) {
+    let page = get(address, "/");
+    for part in
+        ["HTTP/1.1 200", "content-security-policy: default-src 'none'; script-src 'sha256-", "<title>ecs-rotator"]
+    {
+        assert!(page.contains(part), "no `{part}` in\n{page}");
+    }
+}
+
+/// What the worker said of the rotation is enough for its picture.
+fn assert_drawn(scene: &Scene, worker: &Worker, hosts: usize) {
+    let report = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ecs-rotator"));
+        command.args(["report", "--cluster", CLUSTER]).args(flags).arg(worker.log_file());
+        let output = command.output().expect("report can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("report writes text")
+    };
+    let record: Value = serde_json::from_str(&report(&["--json"])).expect("the record is JSON");
+    let groups = record["groups"].as_object().expect("groups by name");
+    let rows: Vec<&Value> = groups.values().flat_map(|group| group["rows"].as_array().expect("a list")).collect();
+    let whole = |row: &&&Value| {
+        row["old"]["steps"].as_array().is_some_and(|steps| steps.len() >= 4) && row["new"]["id"].is_string()
+    };
+    assert_eq!((rows.len(), rows.iter().filter(whole).count()), (hosts, hosts), "{record:#}");
+    let file = scene.dir.path.join("rotation.html");
+    report(&["--output", file.to_str().expect("a path is text")]);
+    let page = std::fs::read_to_string(file).expect("the picture is written");
+    assert!(page.contains(&format!("{hosts} of {hosts} that were taken are gone")), "{page}");
 }

@@ -47,6 +47,10 @@ impl Worker {
         until(within, async || self.child.try_wait().expect("the worker can be waited for")).await
     }
 
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
