@@ -79,9 +79,13 @@ impl Served {
 
     /// The head and the body of an answer.
     fn get(&self, path: &str) -> (String, String) {
+        self.ask("GET", path, &self.at.to_string())
+    }
+
+    fn ask(&self, method: &str, path: &str, host: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.at).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.at).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -387,6 +391,30 @@ fn two_hundred_hosts_are_less_than_a_megabyte_and_five_thousand_answer_within_a_
     page.until("every host has its cell", "document.querySelectorAll('.cells.many .cell').length >= 5000");
     page.size(1200, 1000);
     page.picture("five-thousand");
+}
+
+#[test]
+fn it_answers_to_its_own_name_and_to_those_who_only_read() {
+    let served = Served::new(stuck(), 1, after(4));
+    let own = served.at.to_string();
+    let named = format!("localhost:{}", served.at.port());
+    for (method, path, host, status) in [
+        ("GET", "/", own.as_str(), "200"),
+        ("GET", "/status.json", &named, "200"),
+        ("GET", "/healthz", &own, "200"),
+        ("GET", "/metrics", &own, "200"),
+        ("GET", "/status.json", "rebound.example", "421"),
+        ("GET", "/", "rebound.example:80", "421"),
+        ("GET", "/nothing", &own, "404"),
+        ("POST", "/", &own, "405"),
+        ("DELETE", "/status.json", &own, "405"),
+    ] {
+        let (head, _) = served.ask(method, path, host);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path} of {host}: {head}");
+        for header in ["x-content-type-options: nosniff", "x-frame-options: DENY", "cache-control: no-store"] {
+            assert!(head.contains(header), "{method} {path}: no {header} in\n{head}");
+        }
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::news;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
-use super::say::{say, say_host};
+use super::say::{Teller, say, say_host};
 use super::wire::TagChange;
 use crate::effect::{News, Notice};
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
@@ -74,34 +74,6 @@ pub struct ClusterState {
     replaced_by: BTreeSet<InstanceId>,
     /// What is to be told of our own.
     pub news: Vec<Notice>,
-}
-
-/// Says in the log what became of hosts, with what their groups had then.
-struct Teller<'a> {
-    view: &'a ClusterView,
-    now: Timestamp,
-    /// By group, as it is asked for.
-    serving: BTreeMap<GroupName, u32>,
-}
-
-impl Teller<'_> {
-    fn tell(&mut self, id: &InstanceId, group: Option<&GroupName>, phase: Phase) {
-        let (view, now) = (self.view, self.now);
-        let serving = group.map(|group| *self.serving.entry(group.clone()).or_insert_with(|| view.serving(group, now)));
-        let desired = group.and_then(|group| view.groups.get(group)).map(|group| group.facts.desired);
-        let host = view.hosts.get(id);
-        let watched = |host: &Host| host.watch.as_ref().map(|watch| watch.left().count());
-        let tasks = host.filter(|_| phase == Phase::Draining);
-        let tasks = tasks.map(|host| watched(host).unwrap_or(host.tasks_to_run() as usize));
-        let image = host.and_then(Host::image).map(display);
-        say!(info, view, group = group.map(display), host = %id, tasks, image, serving, desired, "{phase}");
-    }
-
-    /// Was it launched since then, and does it serve?
-    fn has_come(&self, id: &InstanceId, since: Timestamp) -> bool {
-        let host = self.view.hosts.get(id);
-        host.is_some_and(|host| host.launched().is_some_and(|at| at >= since) && host.serves(self.now))
-    }
 }
 
 impl ClusterState {
@@ -194,7 +166,7 @@ impl ClusterState {
         let in_flight = plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase));
         let phases: BTreeMap<_, _> =
             in_flight.map(|(id, phase)| (id.clone(), (*phase, view.group_of(id).cloned()))).collect();
-        let mut teller = Teller { view, now, serving: BTreeMap::new() };
+        let mut teller = Teller::new(view, now);
         for (host, (phase, group)) in &phases {
             if self.phases.get(host).is_none_or(|(before, _)| before != phase) {
                 teller.tell(host, group.as_ref(), *phase);

@@ -2,9 +2,15 @@
 //! one: so a rotation can be followed by its id, whichever worker wrote the line. `group` and `host` are there where it is
 //! about one. The picture of a rotation is drawn from these lines ([`record`](crate::record)).
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tracing::field::display;
+
 use super::cluster::ClusterState;
-use crate::id::ClusterName;
-use crate::plan::model::ClusterView;
+use crate::id::{ClusterName, GroupName, InstanceId};
+use crate::plan::host::Phase;
+use crate::plan::model::{ClusterView, Host};
 use crate::plan::tags::RotationId;
 
 /// What a line can be about.
@@ -55,3 +61,35 @@ macro_rules! say_host {
     }};
 }
 pub(crate) use {say, say_host};
+
+/// Says in the log what became of hosts, with what their groups had then.
+pub struct Teller<'a> {
+    view: &'a ClusterView,
+    now: Timestamp,
+    /// By group, as it is asked for.
+    serving: BTreeMap<GroupName, u32>,
+}
+
+impl<'a> Teller<'a> {
+    pub fn new(view: &'a ClusterView, now: Timestamp) -> Self {
+        Self { view, now, serving: BTreeMap::new() }
+    }
+
+    pub fn tell(&mut self, id: &InstanceId, group: Option<&GroupName>, phase: Phase) {
+        let (view, now) = (self.view, self.now);
+        let serving = group.map(|group| *self.serving.entry(group.clone()).or_insert_with(|| view.serving(group, now)));
+        let desired = group.and_then(|group| view.groups.get(group)).map(|group| group.facts.desired);
+        let host = view.hosts.get(id);
+        let watched = |host: &Host| host.watch.as_ref().map(|watch| watch.left().count());
+        let tasks = host.filter(|_| phase == Phase::Draining);
+        let tasks = tasks.map(|host| watched(host).unwrap_or(host.tasks_to_run() as usize));
+        let image = host.and_then(Host::image).map(display);
+        say!(info, view, group = group.map(display), host = %id, tasks, image, serving, desired, "{phase}");
+    }
+
+    /// Was it launched since then, and does it serve?
+    pub fn has_come(&self, id: &InstanceId, since: Timestamp) -> bool {
+        let host = self.view.hosts.get(id);
+        host.is_some_and(|host| host.launched().is_some_and(|at| at >= since) && host.serves(self.now))
+    }
+}

@@ -80,8 +80,8 @@ fn router(is_private: bool, shared: Shared) -> Router {
         .route("/events", get(feed::events))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
-        .layer(map_response(harden))
         .layer(from_fn_with_state(is_private, only_by_name))
+        .layer(map_response(harden))
         .with_state(shared)
 }
 
