@@ -179,7 +179,7 @@ fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let said = match text.split_once(", expected") {
         Some((found, expected)) if found.starts_with("invalid ") => {
-            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            let kind = found.split('"').next().unwrap_or_default().trim_end();
             format!("{kind}, expected{expected}")
         }
         Some(_) | None => text,
@@ -381,7 +381,7 @@ mod tests {
             (r#"{"action":"rotate"}"#, "cluster"),
             (r#"{"action":"rotate","cluster":""}"#, "cluster's name"),
             (r#"{"action":"pause","cluster":"arn:aws:ecs:eu-west-1:1:cluster/"}"#, "cluster's name"),
-            (r#"{"action":"rotate","cluster":"prod","force":"yes"}"#, "yes"),
+            (r#"{"action":"rotate","cluster":"prod","force":"yes"}"#, "string, expected a boolean"),
             (r#"{"action":7}"#, "7"),
         ] {
             let reason = reason_of(body);

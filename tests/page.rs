@@ -5,6 +5,7 @@
 
 #![cfg(feature = "web")]
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![expect(clippy::disallowed_methods, reason = "a browser is waited for, and its answers are timed")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};

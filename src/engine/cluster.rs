@@ -20,7 +20,7 @@ use crate::effect::{News, Notice};
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
-use crate::plan::model::{ClusterView, Host, Look, Tenants};
+use crate::plan::model::{ClusterView, Look, Tenants};
 use crate::plan::policy::Policy;
 use crate::plan::status::{ClusterStatus, status};
 use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};

@@ -181,8 +181,11 @@ pub enum DrainStep {
     Wait(Option<Timestamp>),
 }
 
-/// Looks only when something says that the drain may be over: its tasks are said to have stopped, or the last read
-/// counted none.
+/// Events tell when tasks stop. One that is lost is made good for by the next look at everything, or after this long.
+const EVENTS_LOST_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// Looks only when something says that the drain may be over: its tasks are said to have stopped; or a look at everything (or
+/// nothing for a long time) counted none that shall run: those that are known not to have stopped are on their way out.
 pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) -> DrainStep {
     let (look_host, look_tasks) = (Look::Host(id.clone()), Look::Tasks(id.clone()));
     let Some(watch) = &host.watch else {
@@ -190,9 +193,11 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
         let lagging = view.has_looked(&look_tasks);
         return if lagging { DrainStep::Wait(Some(now + READS_LAG)) } else { DrainStep::Look(first_looks(view, id)) };
     };
-    let may_be_over = watch.seems_over() || host.tasks_to_run() == 0;
+    let overdue = watch.last_look + EVENTS_LOST_FOR;
+    let looked_around = view.has_looked(&Look::ContainerInstances) || now >= overdue;
+    let may_be_over = watch.seems_over() || host.tasks_to_run() == 0 && looked_around;
     if !may_be_over {
-        return DrainStep::Wait(None);
+        return DrainStep::Wait(Some(overdue).filter(|_| host.tasks_to_run() == 0));
     }
     let soonest =
         (watch.since + READS_LAG).max(if watch.seems_over() { watch.since } else { watch.last_look + READS_LAG });

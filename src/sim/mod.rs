@@ -21,6 +21,7 @@
 //! ```
 
 mod agenda;
+pub mod baseline;
 mod chance;
 pub mod clock;
 pub mod faults;
