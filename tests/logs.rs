@@ -1,8 +1,6 @@
 //! The log: one line for each thing that is decided, found again by the id of its rotation; and nothing in it that is not the
 //! log's business.
 
-#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
-
 use ecs_rotator::journal::LogLine;
 use ecs_rotator::plan::host::Phase;
 use ecs_rotator::sim::{Act, CLUSTER, Faults, GroupShape, Happening, Scenario, Simulation, logs};

@@ -395,6 +395,50 @@ fn two_hundred_hosts_are_less_than_a_megabyte_and_five_thousand_answer_within_a_
 }
 
 #[test]
+fn who_says_nothing_is_cut_off_and_a_page_that_found_no_place_comes_back() {
+    let served = Served::new(stuck(), 1, after(4));
+    // As many as may look, and as many more as may connect: none of them says all that a request needs.
+    let lookers: Vec<TcpStream> = (0..32)
+        .map(|_| {
+            let mut looker = TcpStream::connect(served.at).unwrap();
+            write!(looker, "GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", served.at).unwrap();
+            // It has its place when it is answered.
+            looker.read_exact(&mut [0; 12]).unwrap();
+            looker
+        })
+        .collect();
+    let (head, body) = served.get("/events");
+    assert!(head.starts_with("HTTP/1.1 503") && body.contains("too many are looking"), "{head}\n{body}");
+    let seen = browser().map(|browser| {
+        let page = Seen::open(&browser, &served.url());
+        page.until("it says so", "document.querySelector('#link').textContent.includes('too many are looking')");
+        (browser, page)
+    });
+    drop(lookers);
+    if let Some((_, page)) = &seen {
+        page.until("it is live again by itself", "document.querySelector('#link').textContent === 'live'");
+    }
+    let mut silent: Vec<TcpStream> = (0..200).filter_map(|_| TcpStream::connect(served.at).ok()).collect();
+    for stream in &mut silent {
+        // Those for whom there is no room are closed already.
+        let _closed = write!(stream, "GET / HTT");
+    }
+    let begun = Instant::now();
+    let answered = || {
+        let mut stream = TcpStream::connect(served.at).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    };
+    while answered().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody is answered while 200 say nothing");
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
+}
+
+#[test]
 fn it_answers_to_its_own_name_and_to_those_who_only_read() {
     let served = Served::new(stuck(), 1, after(4));
     let own = served.at.to_string();

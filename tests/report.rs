@@ -94,7 +94,8 @@ fn workers_that_die_and_events_that_are_lost_leave_no_hole_in_it() {
         let ended = report.timeline.iter().filter(|moment| ended(&moment.what)).count();
         // Those that died while they were in flight are gone too.
         assert!(record.replaced() >= ended, "seed {seed}: {} of {ended} told", record.replaced());
-        let left: Vec<_> = record.leavers().filter(|host| host.phase() != Some(Phase::Gone)).collect();
+        let told = |host: &&ecs_rotator::record::Leaver| host.phase() != Some(Phase::Gone) && host.lost_sight.is_none();
+        let left: Vec<_> = record.leavers().filter(told).collect();
         let back =
             |host: &&&ecs_rotator::record::Leaver| matches!(host.phase(), Some(Phase::Current | Phase::Outdated));
         assert_eq!(left.iter().filter(|host| !back(host)).count(), 0, "seed {seed}: {left:#?}");
@@ -216,10 +217,13 @@ fn the_command_draws_from_a_log_among_other_lines() {
 #[test]
 fn a_log_that_does_not_speak_of_it_is_an_error_that_says_what_it_speaks_of() {
     let (text, _) = as_json(Scenario::new(1).hosts(1));
-    let cases: [(&[&str], &str, &str); 4] = [
+    const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/own.log");
+    std::fs::write(LOG, &text).unwrap();
+    let cases: [(&[&str], &str, &str); 5] = [
         (&["--cluster", "prod"], &text, "nothing of a rotation of cluster prod; it speaks of demo"),
         (&["--cluster", "demo", "--rotation", "demo/1"], &text, "nothing of rotation demo/1; it speaks of demo/2026"),
         (&["--cluster", "demo"], "INFO draining host=i-1", "run the worker with --log-format json"),
+        (&["--cluster", "demo", "--output", LOG, LOG], "", "is the log: give the picture another file"),
         (&["--cluster", "demo", "/no/such/file"], "", "open /no/such/file: No such file"),
     ];
     for (arguments, log, expected) in cases {
@@ -229,4 +233,5 @@ fn a_log_that_does_not_speak_of_it_is_an_error_that_says_what_it_speaks_of() {
         assert!(said.contains(expected) && said.lines().count() == 1, "{arguments:?}: {said}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
+    assert_eq!(std::fs::read_to_string(LOG).unwrap(), text, "the log is as it was");
 }

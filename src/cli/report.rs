@@ -60,6 +60,11 @@ pub struct ReportArgs {
 /// When a log cannot be read, does not speak of the rotation, or the picture cannot be written.
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let cluster = ClusterName::from(args.cluster.as_str());
+    if let Some(output) = &args.output
+        && args.logs.iter().any(|log| is_same(log, output))
+    {
+        bail!("{} is the log: give the picture another file", output.display());
+    }
     let mut lines = Vec::new();
     for path in &args.logs {
         read(path, &mut lines)?;
@@ -77,6 +82,10 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         None => put(None, &html(&record))?,
     }
     Ok(ExitCode::from(super::exit::OK))
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn read(path: &Path, lines: &mut Vec<LogLine>) -> anyhow::Result<()> {
@@ -110,9 +119,22 @@ pub fn write(record: &Record, path: &Path) -> anyhow::Result<()> {
     writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} replaced").context("write to stderr")
 }
 
+/// What was there stays until all of it is written. What is no file (a pipe, a terminal) is written to.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return fs::write(path, text);
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
+        // Nothing of it is of use to anybody.
+        let _gone = fs::remove_file(&beside);
+    })
+}
+
 fn put(path: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match path {
-        Some(path) => fs::write(path, text).with_context(|| format!("write {}", path.display())),
+        Some(path) => replace(path, text).with_context(|| format!("write {}", path.display())),
         None => match io::stdout().lock().write_all(text.as_bytes()) {
             // Whoever read it has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

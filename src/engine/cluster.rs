@@ -70,8 +70,8 @@ pub struct ClusterState {
     told_closed: Option<RotationId>,
     /// Hosts of which that has been told: reads that lag behind show a host that has ended once more.
     pub replaced: BTreeSet<InstanceId>,
-    /// New hosts of which it has been told that they serve.
-    replaced_by: BTreeSet<InstanceId>,
+    /// New hosts of which it has been told that they serve, and their groups.
+    replaced_by: BTreeMap<InstanceId, Option<GroupName>>,
     /// What is to be told of our own.
     pub news: Vec<Notice>,
 }
@@ -105,7 +105,7 @@ impl ClusterState {
             closed: None,
             told_closed: None,
             replaced: BTreeSet::new(),
-            replaced_by: BTreeSet::new(),
+            replaced_by: BTreeMap::new(),
             news: Vec::new(),
         }
     }
@@ -182,11 +182,17 @@ impl ClusterState {
         if let Some(opened) = view.rotation.as_ref().and_then(|rotation| rotation.id.opened()) {
             let current = plan.phases.iter().filter(|(_, phase)| **phase == Phase::Current).map(|(id, _)| id);
             for host in current {
-                if !self.replaced_by.contains(host) && teller.has_come(host, opened) {
-                    teller.tell(host, view.group_of(host), Phase::Current);
-                    self.replaced_by.insert(host.clone());
+                if !self.replaced_by.contains_key(host) && teller.has_come(host, opened) {
+                    let group = view.group_of(host);
+                    teller.tell(host, group, Phase::Current);
+                    self.replaced_by.insert(host.clone(), group.cloned());
                 }
             }
+        }
+        // Of those that came one may be lost again.
+        let lost = |id: &InstanceId| matches!(plan.phases.get(id), None | Some(Phase::Gone));
+        for (host, group) in self.replaced_by.extract_if(.., |host, _| lost(host)) {
+            teller.tell(&host, group.as_ref(), Phase::Gone);
         }
         self.phases = phases;
         self.counts.clear();

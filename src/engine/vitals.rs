@@ -50,9 +50,16 @@ pub struct ClusterVitals {
     pub waits: BTreeMap<WaitsFor, u32>,
 }
 
-/// One cluster, as a worker knows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The clusters, as a worker knows them.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
+    /// They have been counted since its start.
+    pub counted: bool,
+    pub clusters: Vec<KnownCluster>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KnownCluster {
     pub cluster: ClusterName,
     /// When everything in it was looked at last.
     pub looked_at: Option<Timestamp>,
@@ -128,8 +135,8 @@ impl Engine {
 
 impl Engine {
     /// Every cluster with its hosts. A cluster at rest as it was when it came to rest.
-    pub fn known(&self, now: Timestamp) -> Vec<Known> {
-        let of_cluster = |state: &ClusterState| Known {
+    pub fn known(&self, now: Timestamp) -> Known {
+        let of_cluster = |state: &ClusterState| KnownCluster {
             cluster: state.name.clone(),
             looked_at: state.looked_at,
             status: match &state.view {
@@ -137,7 +144,7 @@ impl Engine {
                 None => state.at_rest.as_deref().cloned(),
             },
         };
-        self.clusters.values().map(of_cluster).collect()
+        Known { counted: self.knows_clusters, clusters: self.clusters.values().map(of_cluster).collect() }
     }
 }
 

@@ -18,7 +18,14 @@ pub struct Axis {
 
 impl Axis {
     pub fn new(from: Timestamp, to: Timestamp) -> Self {
-        Self { from, to: to.max(from + SignedDuration::from_secs(1)) }
+        Self { from, to: to.max(from.saturating_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX)) }
+    }
+
+    /// A time of day, with the day where more than one is shown.
+    pub fn clock(&self, at: Timestamp) -> String {
+        let day = |at: Timestamp| at.strftime("%F").to_string();
+        let one = day(self.from) == day(self.to);
+        at.strftime(if one { "%H:%M:%S" } else { "%b %d %H:%M:%S" }).to_string()
     }
 
     /// From 0 at the left to 100 at the right.
@@ -33,10 +40,16 @@ impl Axis {
         let few = |step: &&i64| whole / (**step * 60) <= MOST_MARKS;
         let step = STEPS.iter().find(few).copied().unwrap_or(40_320) * 60;
         let first = (self.from.as_second() + step - 1).div_euclid(step) * step;
-        let format = if step >= 86_400 { "%b %d" } else { "%H:%M" };
+        let one = self.from.strftime("%F").to_string() == self.to.strftime("%F").to_string();
+        let format = |at: &Timestamp| match (step >= 86_400, one || at.as_second() % 86_400 != 0) {
+            (true, _) => "%b %d",
+            (false, true) => "%H:%M",
+            // Midnight, where the day changes.
+            (false, false) => "%b %d",
+        };
         let times = (0..).map(|n| first + n * step).take_while(|at| *at <= self.to.as_second());
         let times = times.filter_map(|at| Timestamp::from_second(at).ok());
-        times.map(|at| (self.x(at), at.strftime(format).to_string())).collect()
+        times.map(|at| (self.x(at), at.strftime(format(&at)).to_string())).collect()
     }
 
     /// A path in a box of 100 by 100 that holds each value until the next one, and the last to the right end. Values from 0

@@ -9,12 +9,13 @@ mod picture;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
 use crate::journal::LogLine;
 use crate::plan::host::Phase;
+use crate::plan::is_in_flight;
 use crate::plan::tags::{RotationId, RotationState};
 
 pub use picture::html;
@@ -36,6 +37,8 @@ pub struct Record {
     pub running: Vec<(Timestamp, u32)>,
     /// Tasks on hosts that drain, as their drains began.
     pub draining: Vec<(Timestamp, u32)>,
+    /// The first line that is known of it was written long after its opening: what came before is not known.
+    pub begins_late: bool,
     /// Hosts in flight.
     pub in_flight: Vec<(Timestamp, u32)>,
     /// Whatever else was said, in its order.
@@ -62,8 +65,10 @@ pub struct Leaver {
     pub image: Option<AmiId>,
     /// When each phase began.
     pub steps: Vec<(Timestamp, Phase)>,
-    /// The tasks on it when its drain began.
-    pub tasks: u32,
+    /// The tasks on it when its drain began, where that was said.
+    pub tasks: Option<u32>,
+    /// Its end was not said: the last that was.
+    pub lost_sight: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,6 +76,8 @@ pub struct Comer {
     pub id: InstanceId,
     pub image: Option<AmiId>,
     pub at: Timestamp,
+    /// When it was lost again.
+    pub gone: Option<Timestamp>,
 }
 
 /// A time in which nobody was taken: it was held, or a person had paused it.
@@ -82,6 +89,11 @@ pub struct Stop {
     pub state: RotationState,
     pub reason: Option<String>,
 }
+
+/// No rotation lasts so long, held or not.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
+/// The opening is said within this.
+const BEGINS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// Why there is no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,21 +118,31 @@ impl Record {
             return Err(NoRecord::NothingRead);
         }
         let of_cluster = || lines.iter().filter(|line| line.get("cluster") == Some(cluster.as_str()));
-        let ids: BTreeSet<&str> = of_cluster().filter_map(|line| line.get("rotation")).collect();
-        // An id ends with the time of its opening.
+        let named = of_cluster().filter_map(|line| line.get("rotation"));
+        let ids: BTreeMap<&str, Timestamp> =
+            named.filter_map(|id| Some((id, RotationId::from(id).opened()?))).collect();
+        let last = ids.iter().max_by_key(|(_, opened)| **opened).map(|(id, _)| *id);
         let id = match rotation {
-            None => ids.last().copied().ok_or_else(|| NoRecord::OtherClusters {
+            None => last.ok_or_else(|| NoRecord::OtherClusters {
                 cluster: cluster.clone(),
                 spoken_of: list(
                     lines.iter().filter(|line| line.get("rotation").is_some()).filter_map(|l| l.get("cluster")),
                 ),
             })?,
-            Some(wanted) => ids.get(wanted).copied().ok_or_else(|| NoRecord::OtherRotations {
-                rotation: wanted.to_owned(),
-                spoken_of: list(ids.iter().copied()),
-            })?,
+            Some(wanted) => {
+                let whole = format!("{cluster}/{wanted}");
+                let known = |id: &&&str| **id == wanted || **id == whole;
+                ids.keys().find(known).copied().ok_or_else(|| NoRecord::OtherRotations {
+                    rotation: wanted.to_owned(),
+                    spoken_of: list(ids.keys().copied()),
+                })?
+            }
         };
-        let mut own: Vec<&LogLine> = of_cluster().filter(|line| line.get("rotation") == Some(id)).collect();
+        // A time that cannot be of this rotation is a line that was damaged.
+        let opened = ids.get(id).copied().unwrap_or_default();
+        let may_be = |at: Timestamp| at.duration_since(opened).abs() < LONGEST;
+        let mut own: Vec<&LogLine> =
+            of_cluster().filter(|line| line.get("rotation") == Some(id) && may_be(line.at)).collect();
         own.sort_by_key(|line| line.at);
         Ok(Reader::new(cluster, id, &own).read(&own))
     }
@@ -180,6 +202,7 @@ impl Reader {
             cluster: cluster.clone(),
             because: None,
             forced: false,
+            begins_late: id.opened().is_some_and(|opened| first > opened + BEGINS_WITHIN),
             opened: id.opened().unwrap_or(first).min(first),
             id,
             until: times().max().unwrap_or_default(),
@@ -198,6 +221,7 @@ impl Reader {
         for line in lines {
             self.line(line);
         }
+        self.lose_sight();
         self.put_side_by_side();
         self.count();
         self.record
@@ -240,15 +264,22 @@ impl Reader {
         let group = line.get("group").unwrap_or("(no group)").into();
         let image = line.get("image").map(AmiId::from);
         if phase == Phase::Current && !self.leavers.contains_key(&id) {
-            self.comers.entry(id.clone()).or_insert((group, Comer { id, image, at: line.at }));
+            self.comers.entry(id.clone()).or_insert((group, Comer { id, image, at: line.at, gone: None }));
             return;
         }
-        let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: 0 };
+        if let Some((_, comer)) = self.comers.get_mut(&id).filter(|_| !self.leavers.contains_key(&id)) {
+            if phase == Phase::Gone {
+                comer.gone.get_or_insert(line.at);
+                return;
+            }
+            // Forced, or on another release by now: it leaves in its turn.
+        }
+        let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None };
         let (_, host) = self.leavers.entry(id).or_insert((group, new));
         if host.goes_on(phase) {
             host.steps.push((line.at, phase));
             if phase == Phase::Draining {
-                host.tasks = line.number("tasks").unwrap_or(0);
+                host.tasks = line.number("tasks");
             }
         }
     }
@@ -276,6 +307,18 @@ impl Reader {
         }
     }
 
+    /// A closed rotation has nobody in flight: a host whose end was not said (its worker died just then, a line was lost) has
+    /// come to it all the same, nobody knows when.
+    fn lose_sight(&mut self) {
+        if self.record.state != RotationState::Closed {
+            return;
+        }
+        for (_, host) in self.leavers.values_mut() {
+            let last = host.steps.last().filter(|(_, phase)| is_in_flight(*phase)).map(|(at, _)| *at);
+            host.lost_sight = last;
+        }
+    }
+
     fn put_side_by_side(&mut self) {
         let mut comers: BTreeMap<GroupName, Vec<Comer>> = BTreeMap::new();
         for (group, comer) in std::mem::take(&mut self.comers).into_values() {
@@ -288,7 +331,10 @@ impl Reader {
             let rows = &mut self.record.groups.entry(group.clone()).or_default().rows;
             let came = comers.entry(group).or_default();
             came.sort_by_key(|comer| comer.at);
-            let new = (!stays && !came.is_empty()).then(|| came.remove(0));
+            let left = host.steps.first().map(|(at, _)| *at);
+            // Who was there before cannot be the one that came.
+            let after = came.iter().position(|comer| left.is_none_or(|left| comer.at >= left));
+            let new = after.filter(|_| !stays).map(|at| came.remove(at));
             rows.push(Row { old: Some(host), new });
         }
         for (group, mut left_over) in comers {
@@ -303,12 +349,13 @@ impl Reader {
         let mut in_flight: Vec<(Timestamp, i64)> = Vec::new();
         let mut draining: Vec<(Timestamp, i64)> = Vec::new();
         for host in self.record.leavers() {
-            let stays = |phase: Phase| crate::plan::is_in_flight(phase);
             let mut was = (false, false);
-            for (at, phase) in &host.steps {
-                let is = (stays(*phase), *phase == Phase::Draining);
-                in_flight.push((*at, i64::from(is.0) - i64::from(was.0)));
-                draining.push((*at, i64::from(host.tasks) * (i64::from(is.1) - i64::from(was.1))));
+            let seen = host.steps.iter().map(|(at, phase)| (*at, (is_in_flight(*phase), *phase == Phase::Draining)));
+            let unseen = host.lost_sight.map(|at| (at, (false, false)));
+            for (at, is) in seen.chain(unseen) {
+                in_flight.push((at, i64::from(is.0) - i64::from(was.0)));
+                let tasks = i64::from(host.tasks.unwrap_or(0));
+                draining.push((at, tasks * (i64::from(is.1) - i64::from(was.1))));
                 was = is;
             }
         }
@@ -413,6 +460,52 @@ mod tests {
         assert_eq!(record.stops, expected);
         assert_eq!((record.because.as_deref(), record.state), (Some("check-releases"), RotationState::Paused));
         assert_eq!(record.notes.len(), 5);
+    }
+
+    #[test]
+    fn who_was_there_before_is_not_the_one_that_came_and_who_came_can_be_lost() {
+        let told = [
+            host(1, "i-8", "current"),
+            host(2, "i-1", "leaving"),
+            host(5, "i-9", "current"),
+            host(6, "i-1", "gone"),
+            host(7, "i-9", "gone"),
+        ];
+        let rows = &record(&told).groups[&"web".into()].rows;
+        let new = rows[0].new.as_ref().unwrap();
+        assert_eq!((new.id.as_str(), new.gone), ("i-9", Some(time(7))), "{rows:#?}");
+        assert_eq!(rows[1].new.as_ref().map(|new| (new.id.as_str(), new.gone)), Some(("i-8", None)), "{rows:#?}");
+    }
+
+    #[test]
+    fn an_end_that_was_not_said_is_said_to_be_unknown_and_does_not_last_for_ever() {
+        let told = [host(1, "i-1", "leaving"), host(2, "i-1", "retired"), line(9, "rotation closed", &[])];
+        let record = record(&told);
+        assert_eq!(record.leavers().map(|host| host.lost_sight).collect::<Vec<_>>(), [Some(time(2))]);
+        assert_eq!((record.in_flight.last(), record.replaced()), (Some(&(time(2), 0)), 0));
+        assert!(html(&record).contains("how 1 ended was not said"));
+    }
+
+    #[test]
+    fn damaged_lines_are_passed_over() {
+        let mut odd = [line(1, "leaving", &[]), line(2, "rotation open", &[]), host(3, "i-1", "leaving")];
+        odd[0].fields.insert("rotation".to_owned(), "null".to_owned());
+        odd[1].at = Timestamp::MAX;
+        let record = record(&odd);
+        assert_eq!((record.id.as_str(), record.opened, record.until), (ID, time(0), time(3)));
+        let alone = Record { opened: Timestamp::MAX, until: Timestamp::MAX, ..record };
+        assert!(html(&alone).ends_with("</html>"));
+    }
+
+    #[test]
+    fn what_no_line_says_is_not_claimed() {
+        let told = [line(9_000, "gone", &[("host", "i-1"), ("group", "web")])];
+        let page = html(&record(&told));
+        for said in
+            ["not known: no line says it", "how many were in flight was not said", "begins long after the opening"]
+        {
+            assert!(page.contains(said), "{said}");
+        }
     }
 
     #[test]

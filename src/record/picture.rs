@@ -49,10 +49,10 @@ pub fn html(record: &Record) -> String {
             body {
                 header { h1 { (title) } (state(record)) }
                 main {
-                    (facts(record))
+                    (facts(record, axis))
                     @for stop in &record.stops { (halt(stop, record.until)) }
                     (timeline(record, axis))
-                    (hosts(record))
+                    (hosts(record, axis))
                     (notes(record))
                 }
                 footer { "Times are UTC. Drawn by ecs-rotator " (env!("CARGO_PKG_VERSION")) " from what its workers said." }
@@ -79,11 +79,10 @@ fn state(record: &Record) -> Markup {
     markup! { p .state .(word) { (said) } }
 }
 
-fn facts(record: &Record) -> Markup {
+fn facts(record: &Record, axis: Axis) -> Markup {
     let leavers = record.leavers().count();
-    let most = record.in_flight.iter().map(|(_, hosts)| *hosts).max().unwrap_or(0);
-    let below: Vec<&GroupName> =
-        record.groups.iter().filter(|(_, group)| group.below().is_some()).map(|(name, _)| name).collect();
+    let most = record.in_flight.iter().map(|(_, hosts)| *hosts).max();
+    let unseen = record.leavers().filter(|host| host.lost_sight.is_some()).count();
     markup! {
         dl .facts {
             dt { "Cluster" } dd { (record.cluster) }
@@ -97,13 +96,36 @@ fn facts(record: &Record) -> Markup {
             } @else {
                 dt { "Last heard of" } dd { (at(record.until, "%F %H:%M:%S")) }
             }
-            dt { "Hosts" } dd { (record.replaced()) " of " (leavers) " that were taken are gone; at most " (most) " in flight at a time" }
-            dt { "Capacity" } dd {
-                @if below.is_empty() { "never seen below what was desired" }
-                @else { "seen below what was desired in " @for name in &below { (name) " " } }
+            dt { "Hosts" } dd {
+                (record.replaced()) " of " (leavers) " that were taken are gone"
+                @if unseen > 0 { "; how " (unseen) " ended was not said" }
+                @if let Some(most) = most { "; at most " (most) " in flight at a time, by what was said" } @else { "; how many were in flight was not said" }
             }
+            dt { "Capacity" } dd { (lack(record, axis)) }
+        }
+        @if record.begins_late {
+            p .stop .paused { "What is known begins long after the opening: what came before is not on this page." }
         }
     }
+}
+
+/// How far a group was below what was desired. Known at the moments at which a host of it changed, and not between.
+fn lack(record: &Record, axis: Axis) -> String {
+    if record.groups.values().all(|group| group.capacity.is_empty()) {
+        return "not known: no line says it".to_owned();
+    }
+    let said = |(name, group): (&GroupName, &GroupRecord)| {
+        let lacks = || group.capacity.iter().filter(|(_, serving, desired)| serving < desired);
+        let (_, serving, desired) = lacks().min_by_key(|(_, serving, _)| *serving)?;
+        let (first, last) = (lacks().next()?.0, lacks().last()?.0);
+        Some(format!(
+            "{name} had {serving} of {desired} at the least (seen from {} to {})",
+            axis.clock(first),
+            axis.clock(last)
+        ))
+    };
+    let lacking: Vec<String> = record.groups.iter().filter_map(said).collect();
+    if lacking.is_empty() { "never seen below what was desired".to_owned() } else { lacking.join("; ") }
 }
 
 fn halt(stop: &Stop, until: Timestamp) -> Markup {
@@ -123,6 +145,7 @@ fn timeline(record: &Record, axis: Axis) -> Markup {
         section aria-labelledby="timeline" {
             h2 #timeline { "Timeline" }
             (legend(record))
+            p .said { "Hosts that came stand beside hosts that left in the order of their coming: none of them took the place of a certain other." }
             div .chart {
                 (backdrop(record, axis))
                 (scale(axis))
@@ -195,11 +218,11 @@ fn row_of(row: &Row, axis: Axis) -> Markup {
     markup! {
         div .line {
             code .who { @if let Some(id) = who { (id) } }
-            svg height="18" role="img" aria-label=(in_a_sentence(row)) {
+            svg height="18" role="img" aria-label=(in_a_sentence(row, axis)) {
                 @if let Some(old) = &row.old { (bars(old, axis)) }
                 @if let Some(new) = &row.new {
-                    rect .current x=(percent(axis.x(new.at))) width=(percent(100.0 - axis.x(new.at))) y="12" height="4" {
-                        title { (new.id) " serves since " (clock(new.at)) }
+                    rect .current x=(percent(axis.x(new.at))) width=(percent(axis.x(new.gone.unwrap_or(axis.to)) - axis.x(new.at))) y="12" height="4" {
+                        title { (new.id) " served from " (axis.clock(new.at)) @if let Some(gone) = new.gone { " and was lost " (axis.clock(gone)) } }
                     }
                 }
             }
@@ -210,23 +233,27 @@ fn row_of(row: &Row, axis: Axis) -> Markup {
 /// One bar for each phase, from its beginning to that of the next.
 fn bars(host: &Leaver, axis: Axis) -> Markup {
     let left = host.steps.first().map_or(axis.to, |(at, _)| *at);
-    let ends = host.steps.iter().skip(1).map(|(at, _)| *at).chain([axis.to]);
+    let end = host.lost_sight.unwrap_or(axis.to);
+    let ends = host.steps.iter().skip(1).map(|(at, _)| *at).chain([end]);
     markup! {
         rect .outdated x="0" width=(percent(axis.x(left))) y="5" height="3" {}
         @for ((from, phase), to) in host.steps.iter().zip(ends).filter(|((_, phase), _)| SHOWN.contains(phase)) {
             rect .(class(*phase)) x=(percent(axis.x(*from))) width=(percent(axis.x(to) - axis.x(*from))) y="2" height="9" {
-                title { (host.id) " " (word(*phase)) " " (clock(*from)) "–" (clock(to)) }
+                title { (host.id) " " (word(*phase)) " " (axis.clock(*from)) "–" (axis.clock(to)) }
             }
+        }
+        @if let Some(last) = host.lost_sight {
+            circle .lost cx=(percent(axis.x(last))) cy="6.5" r="4" { title { (host.id) ": its end was not said" } }
         }
     }
 }
 
-fn in_a_sentence(row: &Row) -> String {
+fn in_a_sentence(row: &Row, axis: Axis) -> String {
     let left = row.old.as_ref().map(|old| {
-        let steps = old.steps.iter().map(|(at, phase)| format!("{phase} {}", clock(*at)));
+        let steps = old.steps.iter().map(|(at, phase)| format!("{phase} {}", axis.clock(*at)));
         format!("{}: {}", old.id, steps.collect::<Vec<_>>().join(", "))
     });
-    let came = row.new.as_ref().map(|new| format!("{} serves since {}", new.id, clock(new.at)));
+    let came = row.new.as_ref().map(|new| format!("{} serves since {}", new.id, axis.clock(new.at)));
     left.into_iter().chain(came).collect::<Vec<_>>().join("; ")
 }
 
@@ -279,8 +306,8 @@ fn curves(record: &Record, axis: Axis) -> Markup {
 }
 
 /// The same in words: for whoever cannot see it, and for whoever looks for one host.
-fn hosts(record: &Record) -> Markup {
-    let time = |at: Option<Timestamp>| at.map(clock).unwrap_or_default();
+fn hosts(record: &Record, axis: Axis) -> Markup {
+    let time = |at: Option<Timestamp>| at.map(|at| axis.clock(at)).unwrap_or_default();
     markup! {
         section aria-labelledby="hosts" {
             h2 #hosts { "Hosts" }
@@ -300,11 +327,11 @@ fn hosts(record: &Record) -> Markup {
                                     td { code { @if let Some(image) = &old.image { (image) } } }
                                     td { (time(old.steps.first().map(|(at, _)| *at))) }
                                     td { (time(old.began(Phase::Draining))) }
-                                    td .number { (old.tasks) }
-                                    td { @if let Some(gone) = old.began(Phase::Gone) { (clock(gone)) } @else { (old.phase().map(word).unwrap_or_default()) } }
+                                    td .number { @if let Some(tasks) = old.tasks { (tasks) } @else { "–" } }
+                                    td { @if let Some(gone) = old.began(Phase::Gone) { (axis.clock(gone)) } @else if old.lost_sight.is_some() { "not said" } @else { (old.phase().map(word).unwrap_or_default()) } }
                                 } @else { td colspan="6" { "–" } }
                                 @if let Some(new) = &row.new {
-                                    td { code { (new.id) } } td { code { @if let Some(image) = &new.image { (image) } } } td { (clock(new.at)) }
+                                    td { code { (new.id) } } td { code { @if let Some(image) = &new.image { (image) } } } td { (axis.clock(new.at)) @if let Some(gone) = new.gone { ", lost " (axis.clock(gone)) } }
                                 } @else { td colspan="3" { "–" } }
                             } }
                         }
@@ -351,13 +378,6 @@ fn images(group: &GroupRecord) -> Markup {
     markup! { @if !old.is_empty() && !new.is_empty() { " " small { (old) " → " (new) } } }
 }
 
-impl GroupRecord {
-    /// When less of its capacity served than was desired, first.
-    fn below(&self) -> Option<Timestamp> {
-        self.capacity.iter().find(|(_, serving, desired)| serving < desired).map(|(at, ..)| *at)
-    }
-}
-
 fn word(phase: Phase) -> String {
     phase.to_string()
 }
@@ -373,10 +393,6 @@ fn percent(x: f64) -> String {
 
 fn at(time: Timestamp, format: &str) -> Markup {
     markup! { time datetime=(format!("{time:.0}")) { (time.strftime(format).to_string()) } }
-}
-
-fn clock(time: Timestamp) -> String {
-    time.strftime("%H:%M:%S").to_string()
 }
 
 fn whole_seconds(duration: SignedDuration) -> SignedDuration {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Shared, Source};
-use crate::engine::vitals::Known;
+use crate::engine::vitals::{Known, KnownCluster};
 use crate::journal::{Journal, LogLine};
 
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -23,6 +23,10 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Who may look at a time.
 const MOST_LOOKERS: usize = 32;
+/// So often something is said, so that who looks can tell silence from a connection that is none.
+const BEAT: Duration = Duration::from_secs(15);
+/// Then who looks has to ask anew, which browsers do by themselves: one that only takes a place does not keep it.
+const LONGEST_LOOK: Duration = Duration::from_secs(3_600);
 
 pub struct Feed {
     source: Source,
@@ -38,7 +42,11 @@ type Told = Result<Arc<str>, &'static str>;
 #[derive(Serialize)]
 struct Body {
     version: &'static str,
-    clusters: Vec<Known>,
+    /// When messages (or none) were received last.
+    received: Option<Timestamp>,
+    /// The clusters have been counted.
+    counted: bool,
+    clusters: Vec<KnownCluster>,
     /// The last lines of the log, the newest last.
     journal: Vec<LogLine>,
 }
@@ -63,8 +71,11 @@ impl Feed {
 
     async fn ask(&self) -> Told {
         let known = timeout(ANSWERS_WITHIN, self.source.known()).await;
-        let clusters = known.map_err(|_| "the worker is busy, or stuck")?.ok_or("the worker has ended")?;
-        let body = Body { version: env!("CARGO_PKG_VERSION"), clusters, journal: self.journal.lines() };
+        let known = known.map_err(|_| "the worker is busy, or stuck")?.ok_or("the worker has ended")?;
+        let received = self.source.published.borrow().vitals.received;
+        let Known { counted, clusters } = known;
+        let body =
+            Body { version: env!("CARGO_PKG_VERSION"), received, counted, clusters, journal: self.journal.lines() };
         serde_json::to_string(&body).map(Arc::from).map_err(|_| "what the worker knows cannot be told")
     }
 
@@ -86,26 +97,29 @@ struct Looker {
     feed: Arc<Feed>,
     seen: Option<Told>,
     again: Instant,
+    began: Instant,
+    spoke: Instant,
     _place: OwnedSemaphorePermit,
 }
 
 impl Looker {
     /// Waits until there is something else to see.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
-        loop {
+        while self.began.elapsed() < LONGEST_LOOK {
             sleep_until(self.again).await;
             let told = self.feed.told().await;
             self.again = Instant::now() + GOOD_FOR;
-            if self.seen.as_ref() == Some(&told) {
-                continue;
-            }
             let event = match &told {
+                told if self.seen.as_ref() == Some(told) && self.spoke.elapsed() < BEAT => continue,
+                told if self.seen.as_ref() == Some(told) => Event::default().event("beat").data(""),
                 Ok(told) => Event::default().data(self.feed.dated(told)),
                 Err(why) => Event::default().event("trouble").data(why),
             };
             self.seen = Some(told);
+            self.spoke = Instant::now();
             return Some((Ok(event), self));
         }
+        None
     }
 }
 
@@ -114,7 +128,7 @@ pub async fn events(State(shared): State<Shared>) -> Response {
         let text = "too many are looking already: close one of the pages";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
-    let looker = Looker { feed: shared.feed, seen: None, again: Instant::now(), _place: place };
-    let stream = stream::unfold(looker, Looker::next);
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
+    let now = Instant::now();
+    let looker = Looker { feed: shared.feed, seen: None, again: now, began: now, spoke: now, _place: place };
+    Sse::new(stream::unfold(looker, Looker::next)).into_response()
 }

@@ -4,6 +4,7 @@
 //! Vitals are what the loop published last, at most once a second. What the page shows is asked of the loop when somebody
 //! looks at it, at most once a second for all who look: a worker that nobody looks at does nothing for its page.
 
+mod connections;
 mod feed;
 mod metrics;
 mod page;
@@ -65,11 +66,7 @@ pub async fn serve(
     let feed = Arc::new(Feed::new(source.clone(), journal, clock));
     let shared = Shared { source, clock, feed, page: Arc::new(Page::new()) };
     let router = router(address.ip().is_loopback(), shared);
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!(%error, "answers no more over HTTP");
-        }
-    });
+    tokio::spawn(connections::accept(listener, router));
     Ok(address)
 }
 

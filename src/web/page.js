@@ -83,16 +83,37 @@ function age(element) {
   say(element, `${before}${duration(now() - Date.parse(since))}${after}`);
 }
 
-const clock = (time) => new Date(time).toISOString().slice(11, 19);
+const day = (time) => new Date(time).toISOString().slice(0, 10);
+/** With its day, where that is another than now. */
+function clock(time) {
+  const text = new Date(time).toISOString().slice(11, 19);
+  return day(time) === day(now()) ? text : `${day(time)} ${text}`;
+}
+function until(time) {
+  const left = Date.parse(time) - now();
+  return `, until ${clock(time)}${left > 0 ? ` (in ${duration(left)})` : ""}`;
+}
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
-// What needs a look.
+// What needs a look, the worst first.
 
-function alerts(clusters) {
+const TONES = ["held", "soon", "paused", "stall"];
+const MOST_STALLS = 5;
+/** How old what is known may be: messages are received every few seconds, and rotations looked at every five minutes. */
+const RECEIVED_WITHIN = 120e3;
+const LOOKED_WITHIN = 20 * 60e3;
+
+function alerts({ clusters, received }) {
   const found = [];
-  for (const { cluster, status } of clusters) {
+  if (received && now() - Date.parse(received) > RECEIVED_WITHIN) {
+    found.push({ key: "received", tone: "held", title: "The worker receives no messages", since: received, text: "its queue does not answer; why is in the log below", next: [] });
+  }
+  for (const { cluster, status, looked_at } of clusters) {
     if (!status) continue;
     const state = status.rotation?.state;
+    if (state && state !== "closed" && now() - Date.parse(looked_at) > LOOKED_WITHIN) {
+      found.push({ key: `old ${cluster}`, tone: "soon", title: `What is shown of ${cluster} is old`, since: looked_at, text: "it could not be looked at; why is in the log below", next: [] });
+    }
     if (status.hold) {
       const held = state === "held";
       const title = held ? `${cluster} is held` : `${cluster} will be held`;
@@ -100,16 +121,19 @@ function alerts(clusters) {
     } else if (state === "paused") {
       found.push({ key: `pause ${cluster}`, tone: "paused", title: `${cluster} is paused`, since: status.rotation.since, text: "a person has paused it: no further host is taken", next: status.to_do });
     }
-    for (const host of status.in_flight) {
-      if (!host.why) continue;
-      const until = host.until ? ` (until ${clock(host.until)})` : "";
-      found.push({ key: `stall ${cluster} ${host.host}`, tone: "stall", title: `${host.host} of ${cluster} is kept waiting`, since: host.since, text: `${words(host.phase)}, waits for ${host.waits_for}${until}: ${host.why}`, next: [] });
+    const stalled = status.in_flight.filter((host) => host.why);
+    if (stalled.length > MOST_STALLS) {
+      found.push({ key: `stalls ${cluster}`, tone: "stall", title: `${stalled.length - MOST_STALLS} more hosts of ${cluster} are kept waiting`, since: null, text: "they are among those on their way below", next: [] });
+    }
+    for (const host of stalled.slice(0, MOST_STALLS)) {
+      const end = host.until ? until(host.until) : "";
+      found.push({ key: `stall ${cluster} ${host.host}`, tone: "stall", title: `${host.host} of ${cluster} is kept waiting`, since: host.since, text: `${words(host.phase)}, waits for ${host.waits_for}${end}: ${host.why}`, next: [] });
     }
     for (const group of status.groups) {
       if (group.status === "unresolved") found.push({ key: `group ${cluster} ${group.group}`, tone: "stall", title: `${group.group} of ${cluster} is left as it is`, since: null, text: group.reason ?? "", next: [] });
     }
   }
-  return found;
+  return found.sort((a, b) => TONES.indexOf(a.tone) - TONES.indexOf(b.tone));
 }
 
 function showAlerts(found) {
@@ -118,7 +142,12 @@ function showAlerts(found) {
     byId("alerts"),
     found,
     (alert) => alert.key,
-    () => make("article", "alert", make("h3"), make("span", "since"), make("p", "reason"), make("ul", "next")),
+    () => {
+      const age = make("span", "since");
+      // Read aloud when it appears, and not with every second.
+      age.setAttribute("aria-live", "off");
+      return make("article", "alert", make("h3"), age, make("p", "reason"), make("ul", "next"));
+    },
     (element, alert) => {
       const [title, age, reason, next] = element.children;
       name(element, "class", `alert ${alert.tone}`);
@@ -187,7 +216,6 @@ function createGroup(cluster, { group }) {
   cells.setAttribute("aria-label", `Hosts of ${group} in ${cluster}`);
   cells.id = `cells ${cluster} ${group}`.replaceAll(" ", "\u00a0");
   const detail = make("p", "detail");
-  detail.setAttribute("aria-live", "polite");
   cells.addEventListener("keydown", (event) => move(event, cells));
   cells.addEventListener("click", (event) => event.target.closest(".cell") && choose(cells, event.target.closest(".cell")));
   cells.addEventListener("focus", () => chosen(cells) ?? choose(cells, cells.firstElementChild));
@@ -206,7 +234,10 @@ function updateGroup(element, group, status) {
   // By name: a cell stays in its place while its host changes.
   hosts.sort((a, b) => (a.id < b.id ? -1 : 1));
   cells.classList.toggle("many", hosts.length > MANY);
+  const at = Array.from(cells.children).indexOf(chosen(cells));
   keyed(cells, hosts, (host) => host.id, (host) => createCell(cells, host), updateCell);
+  // Where the chosen host has gone, its neighbour is chosen.
+  if (at >= 0 && !chosen(cells)) choose(cells, cells.children[Math.min(at, cells.children.length - 1)]);
   showChosen(cells, detail);
   const text = group.waits.join("; ");
   waits.hidden = !text;
@@ -244,7 +275,7 @@ function choose(cells, cell) {
   cell.classList.add("chosen");
   cell.setAttribute("aria-selected", "true");
   cells.setAttribute("aria-activedescendant", cell.id);
-  cell.scrollIntoView({ block: "nearest" });
+  if (document.activeElement === cells) cell.scrollIntoView({ block: "nearest" });
   showChosen(cells, cells.nextElementSibling);
 }
 
@@ -273,9 +304,8 @@ function updateFlight(element, host) {
   name(phase, "class", host.phase);
   if (host.since) since(age, "for ", host.since, "");
   const tasks = host.phase === "draining" && host.tasks !== null ? `${plural(host.tasks, "task")} left` : "";
-  const until = host.until ? `, until ${clock(host.until)}` : "";
-  const waits_for = host.waits_for ? `waits for ${host.waits_for}${until}` : "";
-  say(waits, [tasks, waits_for].filter(Boolean).join("; "));
+  const waits_for = host.waits_for ? `waits for ${host.waits_for}${host.until ? until(host.until) : ""}` : "";
+  say(waits, [host.group, tasks, waits_for].filter(Boolean).join("; "));
 }
 
 // The log.
@@ -304,10 +334,10 @@ function showLegend() {
 }
 
 function show() {
-  const found = alerts(told.clusters);
+  const found = alerts(told);
   showAlerts(found);
   keyed(byId("clusters"), told.clusters, ({ cluster }) => cluster, createCluster, updateCluster);
-  if (!told.clusters.length) byId("clusters").replaceChildren(make("p", "looked", "no cluster to look after: none has opted in"));
+  if (!told.clusters.length) byId("clusters").replaceChildren(make("p", "looked", told.counted ? "no cluster to look after: none has opted in" : "the clusters have not been counted yet"));
   showJournal(told.journal);
   say(byId("version"), `ecs-rotator ${told.version}. Times are UTC. This page only shows; what changes things is the command line.`);
   const held = found.filter((alert) => alert.tone === "held").length;
@@ -319,14 +349,53 @@ function link(text, tone) {
   name(byId("link"), "class", tone);
 }
 
-const events = new EventSource("events");
-events.onmessage = (event) => {
-  told = JSON.parse(event.data);
-  toldAt = performance.now();
-  link("live", "live");
-  show();
-};
-events.addEventListener("trouble", (event) => link(`${event.data}: what is shown is old`, "lost"));
-events.onerror = () => link(told ? "connection lost, trying again: what is shown is old" : "cannot be reached, trying again", "lost");
+// The worker says something every 15 seconds at least: a connection that says nothing is none.
+const SILENT_AFTER = 40e3;
+const AGAIN_AFTER = [5e3, 10e3, 30e3];
+let heardAt = performance.now();
+let tries = 0;
+let events = null;
+
+function heard() {
+  heardAt = performance.now();
+  tries = 0;
+}
+
+function connect() {
+  events?.close();
+  events = new EventSource("events");
+  events.onmessage = (event) => {
+    heard();
+    const next = JSON.parse(event.data);
+    // Another worker has another page.
+    if (told && told.version !== next.version) location.reload();
+    told = next;
+    toldAt = performance.now();
+    show();
+    link("live", "live");
+  };
+  events.addEventListener("beat", heard);
+  events.addEventListener("trouble", (event) => {
+    heard();
+    link(`${event.data}: what is shown is old`, "lost");
+  });
+  events.onerror = () => {
+    lost();
+    // After an answer that is an error a browser does not try again by itself.
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_AFTER[Math.min(tries++, AGAIN_AFTER.length - 1)]);
+  };
+}
+
+function lost() {
+  link(told ? "connection lost, trying again: what is shown is old" : "cannot be reached, or too many are looking: trying again", "lost");
+}
+
 showLegend();
-setInterval(() => told && document.querySelectorAll("[data-since]").forEach(age), 1000);
+connect();
+setInterval(() => {
+  if (performance.now() - heardAt > SILENT_AFTER && byId("link").className === "live") {
+    lost();
+    connect();
+  }
+  if (told) document.querySelectorAll("[data-since]").forEach(age);
+}, 1000);

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{NotBound, Window, serve};
+use crate::engine::vitals::Known;
 use crate::journal::Journal;
 use crate::sim::{Simulation, logs};
 
@@ -37,7 +38,7 @@ pub async fn show(
     ready(serve(address, source, journal, logs::now).await?);
     let (begun, from) = (Instant::now(), simulation.now());
     let mut next = begun;
-    let mut known = Vec::new();
+    let mut known = Known::default();
     tokio::pin!(shutdown);
     loop {
         tokio::select! {

@@ -34,7 +34,7 @@ pub struct Source {
 
 /// Somebody wants to know how the clusters are.
 #[derive(Debug)]
-pub struct Asked(oneshot::Sender<Vec<Known>>);
+pub struct Asked(oneshot::Sender<Known>);
 
 impl Window {
     #[must_use]
@@ -65,7 +65,7 @@ impl Window {
 }
 
 impl Asked {
-    pub fn answer(self, known: Vec<Known>) {
+    pub fn answer(self, known: Known) {
         // Who has gone meanwhile need not know.
         let _gone = self.0.send(known);
     }
@@ -73,7 +73,7 @@ impl Asked {
 
 impl Source {
     /// None: the loop has ended.
-    pub async fn known(&self) -> Option<Vec<Known>> {
+    pub async fn known(&self) -> Option<Known> {
         let (answer, answered) = oneshot::channel();
         self.ask.send(Asked(answer)).await.ok()?;
         answered.await.ok()
