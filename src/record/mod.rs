@@ -267,12 +267,11 @@ impl Reader {
             self.comers.entry(id.clone()).or_insert((group, Comer { id, image, at: line.at, gone: None }));
             return;
         }
-        if let Some((_, comer)) = self.comers.get_mut(&id).filter(|_| !self.leavers.contains_key(&id)) {
-            if phase == Phase::Gone {
-                comer.gone.get_or_insert(line.at);
-                return;
-            }
-            // Forced, or on another release by now: it leaves in its turn.
+        // One that came may be lost, or leave in its turn (forced, or for another release).
+        let came = self.comers.get_mut(&id).filter(|_| phase == Phase::Gone && !self.leavers.contains_key(&id));
+        if let Some((_, comer)) = came {
+            comer.gone.get_or_insert(line.at);
+            return;
         }
         let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None };
         let (_, host) = self.leavers.entry(id).or_insert((group, new));

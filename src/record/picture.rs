@@ -117,7 +117,7 @@ fn lack(record: &Record, axis: Axis) -> String {
     let said = |(name, group): (&GroupName, &GroupRecord)| {
         let lacks = || group.capacity.iter().filter(|(_, serving, desired)| serving < desired);
         let (_, serving, desired) = lacks().min_by_key(|(_, serving, _)| *serving)?;
-        let (first, last) = (lacks().next()?.0, lacks().last()?.0);
+        let (first, last) = (lacks().next()?.0, lacks().next_back()?.0);
         Some(format!(
             "{name} had {serving} of {desired} at the least (seen from {} to {})",
             axis.clock(first),
