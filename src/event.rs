@@ -177,7 +177,7 @@ fn malformed(reason: String) -> Parsed {
 fn without_values(error: &serde_json::Error) -> String {
     const LONGEST: usize = 200;
     let text = error.to_string();
-    let said = match text.split_once(", expected") {
+    let said = match text.rsplit_once(", expected") {
         Some((found, expected)) if found.starts_with("invalid ") => {
             let kind = found.split('"').next().unwrap_or_default().trim_end();
             format!("{kind}, expected{expected}")

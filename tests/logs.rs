@@ -38,6 +38,10 @@ fn whatever_is_said_of_a_rotation_is_found_by_its_id_and_every_host_is_said_with
                 assert!(line.get("group").is_some_and(|group| group.ends_with("-asg")), "seed {seed}: {line}");
             }
         }
+        // A worker that starts later has nothing to say of a rotation that is over.
+        for line in lines.iter().skip(closed + 1).filter(|line| line.get("rotation") == Some(id)) {
+            assert!(line.message != "current", "seed {seed}: {} {line}", line.at);
+        }
         let followed: Vec<&LogLine> = lines.iter().filter(|line| line.get("rotation") == Some(id)).collect();
         for moment in &report.timeline {
             let (Happening::Detached { host, .. } | Happening::Draining { host, by: ecs_rotator::sim::By::Worker, .. }) =

@@ -116,7 +116,7 @@ pub fn write(record: &Record, path: &Path) -> anyhow::Result<()> {
     let (id, state, hosts) = (&record.id, record.state.word(), record.replaced());
     let path = path.display();
     let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
-    writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} replaced").context("write to stderr")
+    writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} gone").context("write to stderr")
 }
 
 /// What was there stays until all of it is written. What is no file (a pipe, a terminal) is written to.

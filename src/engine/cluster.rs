@@ -179,7 +179,9 @@ impl ClusterState {
                 say!(warn, view, group = group.as_ref().map(display), %host, "left as it is: the cluster has opted out");
             }
         }
-        if let Some(opened) = view.rotation.as_ref().and_then(|rotation| rotation.id.opened()) {
+        // A rotation that is over is not told once more by every worker that starts.
+        let under_way = view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Closed);
+        if let Some(opened) = under_way.and_then(|rotation| rotation.id.opened()) {
             let current = plan.phases.iter().filter(|(_, phase)| **phase == Phase::Current).map(|(id, _)| id);
             for host in current {
                 if !self.replaced_by.contains_key(host) && teller.has_come(host, opened) {

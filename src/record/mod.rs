@@ -31,6 +31,8 @@ pub struct Record {
     /// Its end, or the last that was heard of it.
     pub until: Timestamp,
     pub state: RotationState,
+    /// Some line says so; else it is taken for open.
+    pub state_said: bool,
     pub groups: BTreeMap<GroupName, GroupRecord>,
     pub stops: Vec<Stop>,
     /// Tasks that ran in the cluster, by each look at everything.
@@ -95,6 +97,12 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// The opening is said within this.
 const BEGINS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
+/// The same within this is one thing that was said twice.
+const SAID_ONCE: SignedDuration = SignedDuration::from_secs(60);
+const CLOSED: &str = "rotation closed";
+/// What else was said of its last pass.
+const CLOSES_WITHIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// Why there is no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRecord {
@@ -144,6 +152,11 @@ impl Record {
         let mut own: Vec<&LogLine> =
             of_cluster().filter(|line| line.get("rotation") == Some(id) && may_be(line.at)).collect();
         own.sort_by_key(|line| line.at);
+        // What is said of it after its end is what a worker finds that starts later.
+        if let Some(closed) = own.iter().rposition(|line| line.message == CLOSED) {
+            let until = own[closed].at + CLOSES_WITHIN;
+            own.retain(|line| line.at <= until);
+        }
         Ok(Reader::new(cluster, id, &own).read(&own))
     }
 
@@ -190,7 +203,7 @@ struct Reader {
     record: Record,
     leavers: BTreeMap<InstanceId, (GroupName, Leaver)>,
     comers: BTreeMap<InstanceId, (GroupName, Comer)>,
-    said: BTreeSet<String>,
+    said: BTreeMap<String, Timestamp>,
 }
 
 impl Reader {
@@ -202,11 +215,12 @@ impl Reader {
             cluster: cluster.clone(),
             because: None,
             forced: false,
-            begins_late: id.opened().is_some_and(|opened| first > opened + BEGINS_WITHIN),
+            begins_late: id.opened().is_none_or(|opened| first > opened + BEGINS_WITHIN),
             opened: id.opened().unwrap_or(first).min(first),
             id,
             until: times().max().unwrap_or_default(),
             state: RotationState::Open,
+            state_said: false,
             groups: BTreeMap::new(),
             stops: Vec::new(),
             running: Vec::new(),
@@ -214,7 +228,7 @@ impl Reader {
             in_flight: Vec::new(),
             notes: Vec::new(),
         };
-        Self { record, leavers: BTreeMap::new(), comers: BTreeMap::new(), said: BTreeSet::new() }
+        Self { record, leavers: BTreeMap::new(), comers: BTreeMap::new(), said: BTreeMap::new() }
     }
 
     fn read(mut self, lines: &[&LogLine]) -> Record {
@@ -237,7 +251,7 @@ impl Reader {
             "rotation open" => self.state(RotationState::Open, line),
             "rotation paused" => self.state(RotationState::Paused, line),
             "rotation held" => self.state(RotationState::Held, line),
-            "rotation closed" => self.state(RotationState::Closed, line),
+            CLOSED => self.state(RotationState::Closed, line),
             "under way" => {
                 let tasks = line.number("running").map(|running| (line.at, running));
                 return self.record.running.extend(tasks);
@@ -245,8 +259,9 @@ impl Reader {
             _ => {}
         }
         // What two workers say at about the same time is said once.
-        let minute = line.at.as_second() / 60;
-        if ["INFO", "WARN", "ERROR"].contains(&line.level) && self.said.insert(format!("{minute} {line}")) {
+        let before = self.said.insert(line.to_string(), line.at);
+        let again = before.is_some_and(|before| line.at < before + SAID_ONCE);
+        if ["INFO", "WARN", "ERROR"].contains(&line.level) && !again {
             self.record.notes.push(line.clone());
         }
     }
@@ -273,6 +288,9 @@ impl Reader {
             comer.gone.get_or_insert(line.at);
             return;
         }
+        if let Some((_, comer)) = self.comers.get_mut(&id) {
+            comer.gone.get_or_insert(line.at);
+        }
         let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None };
         let (_, host) = self.leavers.entry(id).or_insert((group, new));
         if host.goes_on(phase) {
@@ -287,10 +305,14 @@ impl Reader {
         let record = &mut self.record;
         let same = record.state == state;
         record.state = state;
+        record.state_said = true;
         let reason = line.get("reason").map(ToOwned::to_owned);
-        if state == RotationState::Open && record.because.is_none() {
-            record.because = line.get("because").map(ToOwned::to_owned);
-            record.forced = line.get("force") == Some("true");
+        if state == RotationState::Open {
+            // It can become a forced one later; what opened it was said first.
+            record.forced |= line.get("force") == Some("true");
+            if !record.begins_late && record.because.is_none() {
+                record.because = line.get("because").map(ToOwned::to_owned);
+            }
         }
         match record.stops.last_mut().filter(|stop| stop.to.is_none()) {
             // It is held for something more, or another worker has said so.
@@ -483,6 +505,18 @@ mod tests {
         assert_eq!(record.leavers().map(|host| host.lost_sight).collect::<Vec<_>>(), [Some(time(2))]);
         assert_eq!((record.in_flight.last(), record.replaced()), (Some(&(time(2), 0)), 0));
         assert!(html(&record).contains("how 1 ended was not said"));
+    }
+
+    #[test]
+    fn what_is_said_after_the_close_is_none_of_it_and_what_was_not_said_is_not_known() {
+        let late = host(900, "i-9", "current");
+        let told = [host(1, "i-1", "leaving"), host(2, "i-1", "gone"), line(3, "rotation closed", &[]), late.clone()];
+        let closed = record(&told);
+        assert_eq!((closed.until, closed.groups[&"web".into()].rows.len()), (time(3), 1), "{closed:#?}");
+        let resumed = line(901, "rotation open", &[("because", "resume"), ("force", "true")]);
+        let late = record(&[late, resumed]);
+        assert_eq!((late.because, late.forced, late.begins_late), (None, true, true));
+        assert!(html(&record(&[host(900, "i-9", "current")])).contains("how it stands was not said"));
     }
 
     #[test]

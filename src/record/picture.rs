@@ -73,6 +73,7 @@ fn state(record: &Record) -> Markup {
     let word = record.state.word();
     let after = in_words(whole_seconds(record.until.duration_since(record.opened)));
     let said = match record.state {
+        _ if !record.state_said => "how it stands was not said".to_owned(),
         RotationState::Closed => format!("closed after {after}"),
         RotationState::Open | RotationState::Held | RotationState::Paused => format!("{word}, {after} after it opened"),
     };
@@ -296,7 +297,7 @@ fn curves(record: &Record, axis: Axis) -> Markup {
             (curve("hosts in flight", format!("at most {in_flight}"), axis.area(&record.in_flight, in_flight), String::new()))
         }
         @if draining > 0 {
-            (curve("tasks on draining hosts", format!("at most {draining}"), axis.area(&record.draining, draining), String::new()))
+            (curve("tasks that had to move", format!("as drains began; at most {draining}"), axis.area(&record.draining, draining), String::new()))
         }
         @if running > 0 {
             @let least = record.running.iter().map(|(_, value)| *value).min().unwrap_or(0);

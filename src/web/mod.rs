@@ -2,7 +2,7 @@
 //! data in `/status.json`; `/healthz` is for whoever restarts it, `/metrics` for Prometheus. All of it only reads.
 //!
 //! Vitals are what the loop published last, at most once a second. What the page shows is asked of the loop when somebody
-//! looks at it, at most once a second for all who look: a worker that nobody looks at does nothing for its page.
+//! looks at it, at most once a second for all who look.
 
 mod connections;
 mod feed;

@@ -303,6 +303,10 @@ function updateFlight(element, host) {
   say(phase, words(host.phase));
   name(phase, "class", host.phase);
   if (host.since) since(age, "for ", host.since, "");
+  else {
+    delete age.dataset.since;
+    say(age, "");
+  }
   const tasks = host.phase === "draining" && host.tasks !== null ? `${plural(host.tasks, "task")} left` : "";
   const waits_for = host.waits_for ? `waits for ${host.waits_for}${host.until ? until(host.until) : ""}` : "";
   say(waits, [host.group, tasks, waits_for].filter(Boolean).join("; "));

@@ -36,16 +36,20 @@ pub async fn show(
     let Show { mut simulation, speed, address, journal } = show;
     let (mut window, source) = Window::new(simulation.now());
     ready(serve(address, source, journal, logs::now).await?);
-    let (begun, from) = (Instant::now(), simulation.now());
-    let mut next = begun;
+    let mut last = Instant::now();
+    let mut next = last;
     let mut known = Known::default();
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => return Ok(()),
             () = sleep_until(next) => {
-                let passed = SignedDuration::try_from(begun.elapsed() * speed).unwrap_or(SignedDuration::MAX);
-                simulation.run_until(|_| false, from.saturating_add(passed).unwrap_or(from));
+                let begun = Instant::now();
+                let passed = SignedDuration::try_from(last.elapsed() * speed).unwrap_or(SignedDuration::MAX);
+                let until = simulation.now().saturating_add(passed).unwrap_or(simulation.now());
+                last = begun;
+                // What cannot be simulated so fast happens more slowly: nobody is kept waiting for it.
+                simulation.run_until(|_| begun.elapsed() > FRAME, until);
                 if let Some(engine) = simulation.engine() {
                     window.publish(engine, simulation.now());
                 }
