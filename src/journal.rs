@@ -141,6 +141,13 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// For a page: as many lines as are shown there.
+    #[must_use]
+    pub fn for_page(clock: fn() -> Timestamp) -> Self {
+        const LINES: usize = 60;
+        Self::last(LINES, clock)
+    }
+
     /// Keeps the last so many lines, with the time of this clock.
     #[must_use]
     pub fn last(most: usize, clock: fn() -> Timestamp) -> Self {

@@ -57,7 +57,7 @@ impl Served {
         let (told, hears) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
-            let journal = Journal::last(60, logs::now);
+            let journal = Journal::for_page(logs::now);
             let subscriber = registry().with(journal.clone().with_filter(LevelFilter::INFO));
             tracing::subscriber::with_default(subscriber, || {
                 let mut simulation = Simulation::new(scenario);

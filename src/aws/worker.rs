@@ -11,14 +11,11 @@ use tracing::Instrument as _;
 use super::Aws;
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::engine::Engine;
-use crate::web::Window;
+use crate::web::{PUBLISHED_EVERY, Window};
 
 /// Fargate kills 30 seconds after the signal where nobody has asked for more (the stack asks for its most, 120): what is not handed back to the queue by then comes
 /// back by itself when its visibility ends.
 const GRACE: Duration = Duration::from_secs(20);
-
-/// How long after a turn that was too early to be published the loop goes round for that.
-const PUBLISHED_LATER: Duration = Duration::from_secs(1);
 
 type Answer = (RequestId, Result<Reply, Failure>);
 
@@ -34,7 +31,7 @@ pub async fn run(mut engine: Engine, aws: Aws, mut window: Window, shutdown: imp
         tokio::select! {
             () = &mut shutdown => break,
             // Only goes round.
-            () = tokio::time::sleep_until(Instant::now() + PUBLISHED_LATER), if owed => {}
+            () = tokio::time::sleep_until(Instant::now() + PUBLISHED_EVERY.unsigned_abs()), if owed => {}
             Some(answer) = calls.join_next() => hand_back(&mut engine, answer),
             () = due(&engine) => on_time(&mut engine),
             asked = window.asked() => asked.answer(engine.known(now())),

@@ -12,9 +12,6 @@ use crate::journal::Journal;
 /// The SDK's own INFO is about its caches; it is one variable away (`ECS_ROTATOR_LOG=info`).
 const DEFAULT_FILTER: &str = "warn,ecs_rotator=info";
 
-/// So many lines are shown on the page.
-const LAST_LINES: usize = 60;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Text,
@@ -40,7 +37,7 @@ pub fn init(format: LogFormat) -> Result<Journal, BadFilter> {
         LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    let journal = Journal::last(LAST_LINES, aws::now);
+    let journal = Journal::for_page(aws::now);
     let kept = journal.clone().with_filter(EnvFilter::new(DEFAULT_FILTER));
     tracing_subscriber::registry().with(layer.with_filter(printed)).with(kept).init();
     Ok(journal)

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::demo::count;
 use crate::id::ClusterName;
 use crate::journal::LogLine;
 use crate::plan::hold::in_words;
@@ -111,11 +112,9 @@ fn read(path: &Path, lines: &mut Vec<LogLine>) -> anyhow::Result<()> {
 /// When the file cannot be written.
 pub fn write(record: &Record, path: &Path) -> anyhow::Result<()> {
     put(Some(path), &html(record))?;
-    let took = record.until.duration_since(record.opened);
-    let took = in_words(jiff::SignedDuration::from_secs(took.as_secs()));
-    let (id, state, hosts) = (&record.id, record.state.word(), record.replaced());
+    let took = in_words(record.until.duration_since(record.opened));
+    let (id, state, hosts) = (&record.id, record.state.word(), count(record.replaced(), "host"));
     let path = path.display();
-    let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
     writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} gone").context("write to stderr")
 }
 

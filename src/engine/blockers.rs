@@ -8,7 +8,7 @@ use super::Context;
 use super::cluster::ClusterState;
 use super::looks::{SERVICES, TASKS};
 use super::pass::Pass;
-use super::say::say;
+use super::say::say_host;
 use super::wire::Purpose;
 use crate::effect::{Failure, Reply, Request};
 use crate::id::{ClusterArn, InstanceId, ServiceArn, TaskArn};
@@ -70,8 +70,9 @@ impl Pass {
         state: &mut ClusterState,
         now: Timestamp,
     ) {
-        say!(debug, &*state, host = %id, %failure, "not known what keeps its drain from ending");
-        let Some(host) = self.target(state).and_then(|view| view.hosts.get_mut(id)) else { return };
+        let Some(view) = self.target(state) else { return };
+        say_host!(debug, &*view, Some(id), %failure, "not known what keeps its drain from ending");
+        let Some(host) = view.hosts.get_mut(id) else { return };
         if matches!(request, Request::DescribeTasks { .. }) {
             host.blockers = Some(Blockers::unread(failure.to_string(), now));
         }

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tracing::field::display;
 use tracing::{info, warn};
 
 use super::commands::{Wanted, followed};
@@ -211,19 +210,19 @@ impl ClusterState {
 
     /// Remembers who is kept waiting, and says in the log what is new about it.
     pub fn note_waits(&mut self, plan: &Plan, now: Timestamp) {
+        let Some(view) = &self.view else { return };
         let mut explained = BTreeMap::new();
         self.waits.clear();
         for wait in &plan.waits {
             *self.waits.entry(wait.waits_for).or_default() += 1;
             let line = wait.to_string();
-            let group = self.view.as_ref().and_then(|view| view.group_of(&wait.host)).map(display);
             if wait.why.is_some() {
                 if self.explained.get(&wait.host) != Some(&line) {
-                    say!(info, &*self, group, host = %wait.host, "{line}");
+                    say_host!(info, view, Some(&wait.host), "{line}");
                 }
                 explained.insert(wait.host.clone(), line);
             } else {
-                say!(debug, &*self, group, host = %wait.host, "{line}");
+                say_host!(debug, view, Some(&wait.host), "{line}");
             }
         }
         self.explained = explained;

@@ -56,8 +56,14 @@ macro_rules! say {
 macro_rules! say_host {
     ($level:ident, $view:expr, $host:expr, $($rest:tt)+) => {{
         let (view, host): (&$crate::plan::model::ClusterView, Option<&$crate::id::InstanceId>) = ($view, $host);
-        let group = host.and_then(|host| view.group_of(host)).map(tracing::field::display);
-        $crate::engine::say::say!($level, view, group, host = host.map(tracing::field::display), $($rest)+);
+        // Fields are worked out only where the line is wanted: a group may have to be looked for among all members.
+        $crate::engine::say::say!(
+            $level,
+            view,
+            group = host.and_then(|host| view.group_of(host)).map(tracing::field::display),
+            host = host.map(tracing::field::display),
+            $($rest)+
+        );
     }};
 }
 pub(crate) use {say, say_host};

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use strum::IntoEnumIterator as _;
 
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
@@ -17,7 +18,7 @@ use crate::id::{AmiId, GroupName, InstanceId};
 pub const READS_LAG: SignedDuration = SignedDuration::from_secs(15);
 
 /// Where a host is on its way. Ordered as the rows are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::EnumIter)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// EC2 says shutting-down or terminated, or knows it no more.
@@ -44,24 +45,9 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// In the order of the rows.
-    pub const ALL: [Self; 11] = [
-        Self::Gone,
-        Self::Retired,
-        Self::SetAside,
-        Self::Returning,
-        Self::Drained,
-        Self::Draining,
-        Self::Replacing,
-        Self::Leaving,
-        Self::Outdated,
-        Self::Current,
-        Self::Foreign,
-    ];
-
     /// The phase that is written so.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.to_string() == word)
+        Self::iter().find(|phase| phase.to_string() == word)
     }
 }
 

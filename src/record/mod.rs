@@ -18,7 +18,7 @@ use crate::plan::host::Phase;
 use crate::plan::is_in_flight;
 use crate::plan::tags::{RotationId, RotationState};
 
-pub use picture::html;
+pub use picture::{COLOURS, html};
 
 /// Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -187,11 +187,17 @@ impl Leaver {
     /// A host goes forward, or back to its group; from there it may leave once more.
     fn goes_on(&self, phase: Phase) -> bool {
         match self.phase() {
-            None | Some(Phase::Current | Phase::Outdated | Phase::Returning) => self.phase() != Some(phase),
+            None => true,
+            Some(last) if goes_back(last) => phase != last,
             // The order of the phases is that in which they are recognised: the last of a life first.
-            Some(last) => phase < last || matches!(phase, Phase::Current | Phase::Outdated | Phase::Returning),
+            Some(last) => phase < last || goes_back(phase),
         }
     }
+}
+
+/// Is a host that was taken its group's again, or on its way there?
+fn goes_back(phase: Phase) -> bool {
+    matches!(phase, Phase::Current | Phase::Outdated | Phase::Returning)
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
@@ -283,13 +289,11 @@ impl Reader {
             return;
         }
         // One that came may be lost, or leave in its turn (forced, or for another release).
-        let came = self.comers.get_mut(&id).filter(|_| phase == Phase::Gone && !self.leavers.contains_key(&id));
-        if let Some((_, comer)) = came {
-            comer.gone.get_or_insert(line.at);
-            return;
-        }
         if let Some((_, comer)) = self.comers.get_mut(&id) {
             comer.gone.get_or_insert(line.at);
+            if phase == Phase::Gone && !self.leavers.contains_key(&id) {
+                return;
+            }
         }
         let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None };
         let (_, host) = self.leavers.entry(id).or_insert((group, new));
@@ -348,7 +352,7 @@ impl Reader {
         let mut leavers: Vec<(GroupName, Leaver)> = std::mem::take(&mut self.leavers).into_values().collect();
         leavers.sort_by_key(|(_, host)| host.steps.first().map(|(at, _)| *at));
         for (group, host) in leavers {
-            let stays = matches!(host.phase(), Some(Phase::Current | Phase::Outdated | Phase::Returning));
+            let stays = host.phase().is_some_and(goes_back);
             let rows = &mut self.record.groups.entry(group.clone()).or_default().rows;
             let came = comers.entry(group).or_default();
             came.sort_by_key(|comer| comer.at);

@@ -1,19 +1,21 @@
 //! A record as one HTML page that needs nothing but itself: no script, no font, no picture from elsewhere. So it can be filed
 //! with a change request, and read in ten years.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::chart::Axis;
 use super::{GroupRecord, Leaver, Record, Row, Stop};
-use crate::id::GroupName;
+use crate::id::{AmiId, GroupName};
 use crate::journal::LogLine;
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
 use crate::plan::tags::RotationState;
 
 /// The colours of the phases, which the page of the worker has as well.
-const COLOURS: &str = include_str!("colours.css");
+pub const COLOURS: &str = include_str!("colours.css");
 const STYLE: &str = include_str!("picture.css");
 
 /// Nothing may be loaded, and nothing run.
@@ -71,7 +73,7 @@ fn shown_until(record: &Record) -> Timestamp {
 
 fn state(record: &Record) -> Markup {
     let word = record.state.word();
-    let after = in_words(whole_seconds(record.until.duration_since(record.opened)));
+    let after = in_words(record.until.duration_since(record.opened));
     let said = match record.state {
         _ if !record.state_said => "how it stands was not said".to_owned(),
         RotationState::Closed => format!("closed after {after}"),
@@ -130,7 +132,7 @@ fn lack(record: &Record, axis: Axis) -> String {
 }
 
 fn halt(stop: &Stop, until: Timestamp) -> Markup {
-    let lasted = in_words(whole_seconds(stop.to.unwrap_or(until).duration_since(stop.from)));
+    let lasted = in_words(stop.to.unwrap_or(until).duration_since(stop.from));
     markup! {
         div .stop .(stop.state.word()) {
             strong { (stop.state.word()) }
@@ -240,7 +242,7 @@ fn bars(host: &Leaver, axis: Axis) -> Markup {
         rect .outdated x="0" width=(percent(axis.x(left))) y="5" height="3" {}
         @for ((from, phase), to) in host.steps.iter().zip(ends).filter(|((_, phase), _)| SHOWN.contains(phase)) {
             rect .(class(*phase)) x=(percent(axis.x(*from))) width=(percent(axis.x(to) - axis.x(*from))) y="2" height="9" {
-                title { (host.id) " " (word(*phase)) " " (axis.clock(*from)) "–" (axis.clock(to)) }
+                title { (host.id) " " (phase) " " (axis.clock(*from)) "–" (axis.clock(to)) }
             }
         }
         @if let Some(last) = host.lost_sight {
@@ -329,7 +331,7 @@ fn hosts(record: &Record, axis: Axis) -> Markup {
                                     td { (time(old.steps.first().map(|(at, _)| *at))) }
                                     td { (time(old.began(Phase::Draining))) }
                                     td .number { @if let Some(tasks) = old.tasks { (tasks) } @else { "–" } }
-                                    td { @if let Some(gone) = old.began(Phase::Gone) { (axis.clock(gone)) } @else if old.lost_sight.is_some() { "not said" } @else { (old.phase().map(word).unwrap_or_default()) } }
+                                    td { @if let Some(gone) = old.began(Phase::Gone) { (axis.clock(gone)) } @else if old.lost_sight.is_some() { "not said" } @else if let Some(phase) = old.phase() { (phase) } }
                                 } @else { td colspan="6" { "–" } }
                                 @if let Some(new) = &row.new {
                                     td { code { (new.id) } } td { code { @if let Some(image) = &new.image { (image) } } } td { (axis.clock(new.at)) @if let Some(gone) = new.gone { ", lost " (axis.clock(gone)) } }
@@ -371,16 +373,9 @@ fn details(note: &LogLine) -> Markup {
 fn images(group: &GroupRecord) -> Markup {
     let old = group.rows.iter().filter_map(|row| row.old.as_ref()?.image.as_ref());
     let new = group.rows.iter().filter_map(|row| row.new.as_ref()?.image.as_ref());
-    let words = |images: &mut dyn Iterator<Item = &crate::id::AmiId>| {
-        let images: std::collections::BTreeSet<&str> = images.map(crate::id::AmiId::as_str).collect();
-        images.into_iter().collect::<Vec<_>>().join(" ")
-    };
-    let (old, new) = (words(&mut old.into_iter()), words(&mut new.into_iter()));
+    let words = |images: BTreeSet<&AmiId>| images.into_iter().map(AmiId::as_str).collect::<Vec<_>>().join(" ");
+    let (old, new) = (words(old.collect()), words(new.collect()));
     markup! { @if !old.is_empty() && !new.is_empty() { " " small { (old) " → " (new) } } }
-}
-
-fn word(phase: Phase) -> String {
-    phase.to_string()
 }
 
 /// The class of its colour.
@@ -394,8 +389,4 @@ fn percent(x: f64) -> String {
 
 fn at(time: Timestamp, format: &str) -> Markup {
     markup! { time datetime=(format!("{time:.0}")) { (time.strftime(format).to_string()) } }
-}
-
-fn whole_seconds(duration: SignedDuration) -> SignedDuration {
-    SignedDuration::from_secs(duration.as_secs())
 }

@@ -109,9 +109,10 @@ impl Looker {
             sleep_until(self.again).await;
             let told = self.feed.told().await;
             self.again = Instant::now() + GOOD_FOR;
+            let is_old = self.seen.as_ref() == Some(&told);
             let event = match &told {
-                told if self.seen.as_ref() == Some(told) && self.spoke.elapsed() < BEAT => continue,
-                told if self.seen.as_ref() == Some(told) => Event::default().event("beat").data(""),
+                _ if is_old && self.spoke.elapsed() < BEAT => continue,
+                _ if is_old => Event::default().event("beat").data(""),
                 Ok(told) => Event::default().data(self.feed.dated(told)),
                 Err(why) => Event::default().event("trouble").data(why),
             };

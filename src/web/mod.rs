@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use crate::journal::Journal;
 use feed::Feed;
 use page::Page;
-pub use window::{Asked, Published, Source, Window};
+pub use window::{Asked, PUBLISHED_EVERY, Published, Source, Window};
 
 /// A long poll ends after 10 seconds, and with it the loop goes round: one that has not for so long is stuck.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(90);

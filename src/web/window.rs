@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::engine::Engine;
 use crate::engine::vitals::{Known, Vitals};
 
-const PUBLISHED_EVERY: SignedDuration = SignedDuration::from_secs(1);
+pub const PUBLISHED_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// What the loop publishes.
 #[derive(Clone, Debug)]

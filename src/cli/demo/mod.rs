@@ -42,6 +42,7 @@ use crate::sim::world::World;
 use crate::sim::{CLUSTER, Outcome, Report, logs, survey};
 use figures::Figures;
 use fleet::Fleet;
+pub(super) use ink::count;
 use scene::Scene;
 
 const ABOUT: &str = "Watch a release of an image roll through a simulated cluster";

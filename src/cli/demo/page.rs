@@ -12,13 +12,10 @@ use crate::journal::Journal;
 use crate::sim::logs;
 use crate::web::simulated::{Show, show};
 
-/// So many lines of the log are on the page.
-const LAST_LINES: usize = 60;
-
 /// # Errors
 /// When the address is taken, or the runtime cannot be started.
 pub fn show_page(args: &DemoArgs, address: SocketAddr) -> anyhow::Result<ExitCode> {
-    let journal = Journal::last(LAST_LINES, logs::now);
+    let journal = Journal::for_page(logs::now);
     begin_logs(Some(journal.clone()));
     let scene = Scene::new(args);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
