@@ -99,7 +99,7 @@ impl Aws {
         page: Option<PageToken>,
     ) -> Result<Reply, Failure> {
         // Ids are sent as a filter: as parameters they exclude paging, and one unknown id fails the call.
-        let call = self.ec2.describe_instances().filters(instance_filter(filter)).max_results(1000);
+        let call = self.ec2.describe_instances().set_filters(Some(instance_filters(filter))).max_results(1000);
         let output = call.set_next_token(token(page.as_ref())).send().await.map_err(failed("DescribeInstances"))?;
         let reservations = output.reservations.unwrap_or_default().into_iter();
         let instances = reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
@@ -147,13 +147,19 @@ fn says_so(group: &GroupName, change: &LaunchChange) -> Reply {
     Reply::Done
 }
 
-fn instance_filter(filter: InstanceFilter) -> Filter {
+/// Those that have ended keep their tags for an hour: nobody asks for them by their tags.
+fn instance_filters(filter: InstanceFilter) -> Vec<Filter> {
+    let not_ended = matches!(filter, InstanceFilter::Tagged { .. }).then(|| {
+        let states = ["pending", "running", "shutting-down", "stopping", "stopped"].map(str::to_owned);
+        Filter::builder().name("instance-state-name").set_values(Some(states.to_vec())).build()
+    });
     let (name, values) = match filter {
         InstanceFilter::Ids(ids) => ("instance-id".to_owned(), texts(&ids)),
         InstanceFilter::MembersOf(groups) => ("tag:aws:autoscaling:groupName".to_owned(), texts(&groups)),
         InstanceFilter::Tagged { key, pattern } => (format!("tag:{key}"), vec![pattern]),
     };
-    Filter::builder().name(name).set_values(Some(values)).build()
+    let asked = Filter::builder().name(name).set_values(Some(values)).build();
+    std::iter::once(asked).chain(not_ended).collect()
 }
 
 #[cfg(test)]
@@ -167,11 +173,14 @@ mod tests {
             (InstanceFilter::MembersOf(vec!["web".into()]), "tag:aws:autoscaling:groupName", vec!["web"]),
             (InstanceFilter::Tagged { key: "x:rotation".into(), pattern: "7 *".into() }, "tag:x:rotation", vec!["7 *"]),
         ] {
-            let sent = instance_filter(filter);
+            let by_tag = matches!(filter, InstanceFilter::Tagged { .. });
+            let sent = instance_filters(filter);
             assert_eq!(
-                (sent.name(), sent.values()),
+                (sent[0].name(), sent[0].values()),
                 (Some(name), values.into_iter().map(str::to_owned).collect::<Vec<_>>().as_slice())
             );
+            let states = sent.get(1).and_then(|filter| filter.name());
+            assert_eq!(states, by_tag.then_some("instance-state-name"), "those that have ended keep their tags");
         }
     }
 }

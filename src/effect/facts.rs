@@ -322,6 +322,8 @@ pub struct Task {
 /// How a task came to stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
+    /// When it was told to stop, or began to by itself.
+    pub begun: Option<Timestamp>,
     pub at: Option<Timestamp>,
     /// It broke: it failed to start, or one of its essential containers ended with an error.
     pub failed: bool,

@@ -150,6 +150,7 @@ pub enum InstanceFilter {
     /// By the tag `aws:autoscaling:groupName`.
     MembersOf(Vec<GroupName>),
     /// By a tag of ours: `key` has a value that matches `pattern` (`*` is any run of characters).
+    /// That have not ended.
     Tagged { key: String, pattern: String },
 }
 

@@ -129,6 +129,7 @@ fn container_instance(
     follow_up: &mut FollowUp,
 ) {
     view.looked.insert(Look::Host(id.clone()), now);
+    view.left.remove(&id);
     let host = view.hosts.entry(id.clone()).or_default();
     let inactive = container.status == ContainerInstanceStatus::Inactive;
     let another = host.container.here().is_some_and(|known| known.arn.id() != container.arn.id());
@@ -156,6 +157,7 @@ fn container_instance(
     }
     let known = host.container.here().is_some() && !another;
     let connected = container.agent_connected.then_some(now);
+    host.said_to_serve = false;
     host.connected = connected.or(host.connected.filter(|_| known));
     host.away_since =
         (!container.agent_connected && !inactive).then(|| host.away_since.filter(|_| known).unwrap_or(now));
@@ -168,6 +170,10 @@ fn container_instance(
         container.free = container.free.or(known.free);
     }
     host.container = Seen::Here(container);
+    let idle = host.tasks_to_run() == 0;
+    if let Some(watch) = &mut host.watch {
+        watch.idle_since = idle.then(|| watch.idle_since.unwrap_or(now));
+    }
 }
 
 /// Answers about EC2 instances; those `asked` for and not among them are not there.
@@ -233,7 +239,15 @@ pub fn task_list(
             }
             follow_up.tasks.extend(watch.left().cloned());
         }
-        (DesiredStatus::Running, Some(_)) | (DesiredStatus::Stopped, None) => {}
+        // Counted so far, and now known by name.
+        (DesiredStatus::Running, Some(watch)) => {
+            let listed = u32::try_from(arns.len()).unwrap_or(u32::MAX);
+            for arn in arns {
+                watch.tasks.entry(arn).or_insert(TaskSeen::NotStopped);
+            }
+            watch.counted = watch.counted.filter(|counted| listed < *counted);
+        }
+        (DesiredStatus::Stopped, None) => {}
     }
 }
 
@@ -247,6 +261,10 @@ pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
         for task in tasks {
             let known = watch.tasks.keys().find(|arn| arn.id() == task.arn.id()).cloned();
             if let Some(arn) = known {
+                let begun = task.stopped.as_ref().and_then(|stopped| stopped.begun);
+                if begun.is_some_and(|begun| begun >= watch.since) {
+                    watch.begun.insert(arn.clone());
+                }
                 watch.groups.insert(arn, task.group.clone());
             }
         }

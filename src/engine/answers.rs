@@ -1,5 +1,7 @@
 //! What answers do to a pass: facts into the view, acts into facts, failures into patience, blame or a hold.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use tracing::error;
 
@@ -13,7 +15,7 @@ use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply,
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::Problem;
-use crate::plan::model::{ClusterView, Look, Seen};
+use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
 use crate::plan::writing;
 
 /// A call about a host that AWS refuses so often, with time and looks in between, will be refused again.
@@ -64,6 +66,7 @@ impl Pass {
         match (act, reply) {
             (Act::Drain { hosts } | Act::Activate { hosts }, Reply::ContainerInstances { instances, failures }) => {
                 let mut nothing = FollowUp::default();
+                let before: BTreeMap<InstanceId, u32> = counts(view, hosts).collect();
                 absorb::container_instances(view, instances, &[], &[], context.now, &mut nothing);
                 for failure in failures {
                     let id = view.host_of(&failure.item.as_str().into()).cloned();
@@ -80,6 +83,9 @@ impl Pass {
                     if let Some(host) = view.hosts.get_mut(host) {
                         host.activated = host.status() == Some(ContainerInstanceStatus::Active);
                     }
+                }
+                if matches!(act, Act::Drain { .. }) {
+                    begin_watch(view, &before, context.now);
                 }
                 say!(debug, &*view, hosts = hosts.len(), operation = request.operation(), "asked for");
             }
@@ -251,6 +257,21 @@ impl Pass {
     }
 }
 
+fn counts<'a>(view: &'a ClusterView, hosts: &'a BTreeSet<InstanceId>) -> impl Iterator<Item = (InstanceId, u32)> + 'a {
+    hosts.iter().filter_map(|id| Some((id.clone(), view.hosts.get(id)?.tasks_to_run())))
+}
+
+/// The answer to a drain says how many tasks were on a host in the moment in which no more could come to it. Where it says
+/// less than the last look, that is believed: too many cost a look, too few would be taken for all.
+fn begin_watch(view: &mut ClusterView, before: &BTreeMap<InstanceId, u32>, now: Timestamp) {
+    for (id, before) in before {
+        let Some(host) = view.hosts.get_mut(id) else { continue };
+        if host.watch.is_none() && host.status() == Some(ContainerInstanceStatus::Draining) {
+            host.watch = Some(TaskWatch::counted(host.tasks_to_run().max(*before), now));
+        }
+    }
+}
+
 /// What people will want to find in the log.
 fn tell(view: &ClusterView, act: &Act) {
     if let Act::Reject { group, images, why } = act {
@@ -273,7 +294,7 @@ fn tell_forced(view: &ClusterView, act: &Act) {
     let Act::Terminate { hosts } = act else { return };
     for (id, host) in hosts.iter().filter_map(|id| view.hosts.get_key_value(id)) {
         if host.status() == Some(ContainerInstanceStatus::Draining) {
-            let left = host.watch.as_ref().map_or(0, |watch| watch.left().count());
+            let left = host.watch.as_ref().map_or(0, TaskWatch::count_left);
             say_host!(
                 warn,
                 view,

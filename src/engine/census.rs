@@ -4,12 +4,12 @@
 //! instance that carries our tag. A cluster is looked at wholly when it is new here, when its rotation is not closed, or
 //! when a host of it is in flight, whatever its rotation says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Settings;
 use super::wire::{Owner, Wire};
-use crate::effect::{Cluster, InstanceFilter, Reply, Request};
-use crate::id::{CapacityProviderName, ClusterArn, ClusterName};
+use crate::effect::{Cluster, Instance, InstanceFilter, Reply, Request};
+use crate::id::{ClusterArn, ClusterName};
 use crate::plan::tags::{RotationState, Tags};
 
 /// AWS's limit.
@@ -21,18 +21,20 @@ pub struct Census {
     outstanding: usize,
     /// ARNs from the list, to be described.
     listed: Vec<ClusterArn>,
+    /// All of the account have been listed.
+    lists: bool,
     found: BTreeMap<ClusterArn, Found>,
     missing: Vec<String>,
-    in_flight: BTreeSet<ClusterName>,
+    ours: BTreeMap<ClusterName, Vec<Instance>>,
     pub failed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
+    pub facts: Cluster,
     pub opted_in: bool,
     /// It has not been deleted.
     pub active: bool,
-    pub providers: Vec<CapacityProviderName>,
     /// Its rotation is not closed.
     pub under_way: bool,
 }
@@ -41,16 +43,23 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Result {
     pub clusters: BTreeMap<ClusterArn, Found>,
-    /// Clusters with a host that carries our tag.
-    pub in_flight: BTreeSet<ClusterName>,
+    /// The instances that carry our tag and are not gone, by the cluster that it names.
+    pub ours: BTreeMap<ClusterName, Vec<Instance>>,
     /// Names of the configuration that do not exist.
     pub missing: Vec<String>,
+    /// All of the account were listed, and not only those described that are known.
+    pub lists: bool,
 }
 
 impl Census {
-    pub fn start(settings: &Settings, tags: &Tags, wire: &mut Wire) -> Self {
+    /// `known`: the clusters of the account, where they need not be listed anew.
+    pub fn start(settings: &Settings, known: Option<&[ClusterArn]>, tags: &Tags, wire: &mut Wire) -> Self {
         let mut census = Self::default();
-        if settings.clusters.is_empty() {
+        if let (true, Some(known)) = (settings.clusters.is_empty(), known) {
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            census.describe(wire, &known);
+        } else if settings.clusters.is_empty() {
+            census.lists = true;
             census.send(wire, Request::ListClusters { page: None });
         } else {
             let names: Vec<String> = settings.clusters.iter().map(ToString::to_string).collect();
@@ -97,11 +106,13 @@ impl Census {
                 self.found.extend(clusters.into_iter().map(|cluster| weigh(cluster, settings, tags)));
             }
             Some(Reply::Instances { instances, next }) => {
-                let alive = instances.iter().filter(|instance| !instance.state.is_gone());
-                self.in_flight.extend(alive.filter_map(|instance| {
-                    let (cluster, _) = instance.tags.get(&tags.rotation_key())?.split_once('/')?;
-                    Some(ClusterName::from(cluster))
-                }));
+                for instance in instances.into_iter().filter(|instance| !instance.state.is_gone()) {
+                    let rotation = instance.tags.get(&tags.rotation_key());
+                    let cluster = rotation.and_then(|id| id.split_once('/')).map(|(name, _)| ClusterName::from(name));
+                    if let Some(cluster) = cluster {
+                        self.ours.entry(cluster).or_default().push(instance);
+                    }
+                }
                 if let (Some(page), Request::DescribeInstances { filter, .. }) = (next, request) {
                     self.send(wire, Request::DescribeInstances { filter: filter.clone(), page: Some(page) });
                 }
@@ -112,7 +123,7 @@ impl Census {
     }
 
     pub fn result(self) -> Result {
-        Result { clusters: self.found, in_flight: self.in_flight, missing: self.missing }
+        Result { clusters: self.found, ours: self.ours, missing: self.missing, lists: self.lists }
     }
 }
 
@@ -121,5 +132,5 @@ fn weigh(cluster: Cluster, settings: &Settings, tags: &Tags) -> (ClusterArn, Fou
     let active = cluster.status == "ACTIVE";
     let opted_in = active && settings.takes(&cluster.arn.name(), ours.enabled);
     let under_way = ours.rotation.is_some_and(|rotation| rotation.state != RotationState::Closed);
-    (cluster.arn, Found { opted_in, active, providers: cluster.capacity_providers, under_way })
+    (cluster.arn.clone(), Found { facts: cluster, opted_in, active, under_way })
 }

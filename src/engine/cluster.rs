@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
+use super::Settings;
+use super::absorb;
+use super::census::Found;
 use super::commands::{Wanted, followed};
 use super::news;
 use super::pass::{Errand, rotation_of_hosts};
@@ -15,15 +18,27 @@ use super::patience::Patience;
 use super::releases::Settled;
 use super::say::{Teller, say, say_host};
 use super::wire::TagChange;
-use crate::effect::{News, Notice};
-use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName};
+use crate::effect::{Instance, News, Notice};
+use crate::event::EventKind;
+use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName, Receipt};
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
-use crate::plan::model::{ClusterView, Look, Tenants};
+use crate::plan::model::{ClusterView, Host, Look, Tenants};
 use crate::plan::policy::Policy;
 use crate::plan::status::{ClusterStatus, status};
-use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, is_abort, readable};
-use crate::plan::{Plan, WaitsFor, is_in_flight};
+use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, Tags, is_abort, readable};
+use crate::plan::{Plan, WaitsFor, earlier, is_in_flight};
+
+/// From the end of a pass to the next one of the same cluster. Who comes alone is served at once; where many hosts of a cluster
+/// come to the same point one after another, those of a second are served in the same calls.
+pub const BREATH: SignedDuration = SignedDuration::from_secs(1);
+
+/// Most agents that leave are back within a minute, and nothing is decided by one that is away for that long.
+const AGENT_COMES_BACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// So often everything is looked at in the middle of a rotation: what hardly ever changes in it too (its providers, what the
+/// parameters and templates say), and what no event tells of.
+const SWEEPS_PER_WHOLE_LOOK: i32 = 6;
 
 #[derive(Debug)]
 pub struct ClusterState {
@@ -36,6 +51,10 @@ pub struct ClusterState {
     /// Events came while there was no view to weigh them by.
     pub missed_events: bool,
     pub patience: Patience,
+    /// No pass before this time: see [`BREATH`].
+    pub breathes_until: Option<Timestamp>,
+    /// Events that came during the pass under way, and their messages: weighed when it is over.
+    pub later: Vec<(EventKind, Receipt)>,
     /// The cluster's tags may not be written: hosts in flight are not to wait for that.
     pub cannot_tell: bool,
     /// The parameters that its groups follow, as far as the last whole look knew.
@@ -85,6 +104,8 @@ impl ClusterState {
             look_again: None,
             missed_events: false,
             patience: Patience::default(),
+            breathes_until: None,
+            later: Vec::new(),
             cannot_tell: false,
             follows: BTreeSet::new(),
             settled: None,
@@ -111,14 +132,19 @@ impl ClusterState {
 
     /// Is there a reason for a pass now?
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.patience.is_over(now) && (!self.errand.is_empty() || self.look_again.is_some_and(|at| now >= at))
+        let breathes = self.breathes_until.is_some_and(|until| now < until) && !self.errand.is_urgent();
+        self.patience.is_over(now)
+            && !breathes
+            && (!self.errand.is_empty() || self.look_again.is_some_and(|at| now >= at))
     }
 
     /// When there will be one, without an event.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let waiting = if self.errand.is_empty() { None } else { self.patience.again_at() };
-        let again = self.look_again.map(|at| self.patience.again_at().map_or(at, |patience| at.max(patience)));
-        crate::plan::earlier(waiting, again)
+        let breathes = self.breathes_until.filter(|_| !self.errand.is_urgent());
+        let soonest = self.patience.again_at().max(breathes);
+        let waiting = if self.errand.is_empty() { None } else { soonest };
+        let again = self.look_again.map(|at| soonest.map_or(at, |soonest| at.max(soonest)));
+        earlier(waiting, again)
     }
 
     /// Is this version of the container instance old news? Notes it if it is not.
@@ -145,6 +171,13 @@ impl ClusterState {
         self.view = Some(view);
     }
 
+    /// The agent of this host has left, as an event says: looked at when it should be back, unless another event says that it is.
+    pub fn look_later(&mut self, host: InstanceId, now: Timestamp) {
+        let Some(view) = &mut self.view else { return };
+        let at = *view.left.entry(host).or_insert(now + AGENT_COMES_BACK);
+        self.look_again = earlier(self.look_again, Some(at));
+    }
+
     /// Nothing under way: forgets what only a rotation needs.
     pub fn rest(&mut self, policy: &Policy, now: Timestamp) {
         let Some(view) = &mut self.view else { return };
@@ -157,6 +190,35 @@ impl ClusterState {
             self.versions.clear();
             self.look_again = None;
         }
+    }
+
+    /// What the sweep has found of it, and the instances that carry our tag for it. In the middle of a rotation what a rotation
+    /// changes is looked at again, and now and then everything.
+    pub fn swept(&mut self, found: Found, ours: Vec<Instance>, settings: &Settings, tags: &Tags, now: Timestamp) {
+        let moved = self.looked_at.is_some() && self.providers != found.facts.capacity_providers;
+        if !found.under_way && ours.is_empty() && !moved {
+            return;
+        }
+        let rotation = tags.read_cluster(&found.facts.tags).rotation;
+        let lately = self.looked_at.is_some_and(|at| now < at + settings.sweep_interval * SWEEPS_PER_WHOLE_LOOK);
+        let calm = lately && !moved && self.patience.failures() == 0;
+        let goes_on = |view: &&mut ClusterView| {
+            let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
+            open && view.rotation == rotation
+        };
+        let Some(view) = self.view.as_mut().filter(|_| calm).filter(goes_on) else {
+            self.errand.whole = true;
+            return;
+        };
+        let carry: BTreeSet<InstanceId> = ours.iter().map(|instance| instance.id.clone()).collect();
+        absorb::cluster(view, found.facts, settings, tags, now);
+        absorb::instances(view, ours, &[], tags, now);
+        view.note_asked([Look::Cluster, Look::Ours], now);
+        let carries_no_more =
+            |(id, host): &(&InstanceId, &Host)| host.ours.is_some() && !host.is_gone() && !carry.contains(*id);
+        let untagged = view.hosts.iter().filter(carries_no_more).map(|(id, _)| Look::Instance(id.clone()));
+        self.errand.looks.extend(untagged);
+        self.errand.sweep = true;
     }
 
     /// Says in the log which hosts have changed their phase.
@@ -265,7 +327,7 @@ impl ClusterState {
 
     /// How far it is, after a look at everything.
     pub fn note_progress(&self) {
-        let Some(view) = self.view.as_ref().filter(|view| view.has_looked(&Look::ContainerInstances)) else { return };
+        let Some(view) = &self.view else { return };
         let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
         if !open {
             return;

@@ -178,10 +178,12 @@ pub fn listings(view: &ClusterView, ids: &[InstanceId]) -> Vec<(Purpose, Request
     ids.chunks(LISTED_HOSTS).map(listing).collect()
 }
 
-/// The first look wants to know what is there; the later ones, what has not come to its end.
+/// The first look wants to know what is there; the later ones, what has not come to its end. Where tasks were only counted,
+/// and shall run on, their names come first.
 fn task_lists(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
     let host = view.hosts.get(id)?;
-    let desired = if host.watch.is_none() { DesiredStatus::Running } else { DesiredStatus::Stopped };
+    let named = host.watch.as_ref().is_some_and(|watch| watch.counted.is_none() || host.tasks_to_run() == 0);
+    let desired = if named { DesiredStatus::Stopped } else { DesiredStatus::Running };
     let container_instance = Some(host.arn.clone()?);
     Some(plain(Request::ListTasks { cluster: view.arn.clone(), container_instance, desired, page: None }))
 }

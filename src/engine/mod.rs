@@ -43,7 +43,7 @@ use crate::id::{BusName, ClusterArn, ClusterName, ContainerInstanceArn, GroupNam
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
 use census::Census;
-use cluster::ClusterState;
+use cluster::{BREATH, ClusterState};
 use inbox::Inbox;
 use pass::Pass;
 use patience::Patience;
@@ -162,6 +162,9 @@ pub struct Engine {
     census: Option<Census>,
     census_patience: Patience,
     next_census: Timestamp,
+    /// Every cluster of the account, opted in or not, and when they were listed.
+    listed: Vec<ClusterArn>,
+    listed_at: Option<Timestamp>,
     /// Commands that wait for the next census, and those that wait for the one under way: clusters come and go, so a command
     /// is weighed against those that were there after it came.
     commands: Vec<Order>,
@@ -195,6 +198,8 @@ impl Engine {
             census: None,
             census_patience: Patience::default(),
             next_census: now,
+            listed: Vec::new(),
+            listed_at: None,
             commands: Vec::new(),
             after_census: Vec::new(),
             release_check: None,
@@ -271,7 +276,9 @@ impl Engine {
             (None, Some(again)) => Some(again.max(self.next_census)),
             (None, None) => Some(self.next_census),
         };
-        let clusters = self.clusters.iter().filter(|(arn, _)| !self.passes.contains_key(*arn));
+        // Without room for another pass none begins before one of them ends.
+        let room = self.passes.len() < MOST_PASSES;
+        let clusters = self.clusters.iter().filter(|(arn, _)| room && !self.passes.contains_key(*arn));
         clusters
             .filter_map(|(_, state)| state.poll_timeout())
             .chain(census)
@@ -316,7 +323,10 @@ impl Engine {
     fn turn_census(&mut self, now: Timestamp) {
         if self.census.is_none() && now >= self.next_census && self.census_patience.is_over(now) {
             self.after_census.append(&mut self.commands);
-            self.census = Some(Census::start(&self.settings, &self.tags, &mut self.wire));
+            let recent = self.listed_at.is_some_and(|at| now < at + self.settings.sweep_interval * SWEEPS_PER_LIST);
+            let known = recent && self.after_census.is_empty();
+            let known = known.then_some(self.listed.as_slice());
+            self.census = Some(Census::start(&self.settings, known, &self.tags, &mut self.wire));
         }
     }
 
@@ -360,7 +370,16 @@ impl Engine {
         }
     }
 
-    fn end_pass(&mut self, arn: &ClusterArn, mut pass: Pass, now: Timestamp) {
+    fn end_pass(&mut self, arn: &ClusterArn, pass: Pass, now: Timestamp) {
+        self.close_pass(arn, pass, now);
+        let Some(state) = self.clusters.get_mut(arn) else { return };
+        state.breathes_until = Some(now + BREATH);
+        for (kind, receipt) in std::mem::take(&mut state.later) {
+            self.weigh_late(arn, &kind, &receipt, now);
+        }
+    }
+
+    fn close_pass(&mut self, arn: &ClusterArn, mut pass: Pass, now: Timestamp) {
         let Some(state) = self.clusters.get_mut(arn) else { return };
         if let Some(failure) = pass.failed.take() {
             let delay = state.patience.failed(&mut self.rng, now);
@@ -473,7 +492,7 @@ impl Engine {
     }
 
     /// Clusters that have opted out, or are gone. What waits for a look at them waits for nothing.
-    fn forget_clusters(&mut self, opted_in: &BTreeSet<&ClusterArn>, in_flight: &BTreeSet<ClusterName>) {
+    fn forget_clusters(&mut self, opted_in: &BTreeSet<&ClusterArn>, in_flight: &BTreeSet<&ClusterName>) {
         let gone: Vec<ClusterArn> = self
             .clusters
             .keys()
@@ -490,13 +509,14 @@ impl Engine {
             }
         }
         let looked_after: BTreeSet<ClusterName> = opted_in.iter().map(|arn| arn.name()).collect();
-        for cluster in in_flight.difference(&looked_after).filter(|_| self.settings.clusters.is_empty()) {
+        let left = in_flight.iter().filter(|name| !looked_after.contains(**name));
+        for cluster in left.filter(|_| self.settings.clusters.is_empty()) {
             warn!(%cluster, "hosts in flight are left as they are: their cluster has opted out, or is gone");
         }
     }
 
     /// The census is done: every cluster that needs a look gets its errand.
-    fn take_count(&mut self, count: census::Result, now: Timestamp) {
+    fn take_count(&mut self, mut count: census::Result, now: Timestamp) {
         if !self.knows_clusters {
             self.knows_clusters = true;
             let names: Vec<String> = count
@@ -511,16 +531,20 @@ impl Engine {
                 n => info!(clusters = names.join(" "), "looking after {n} clusters"),
             }
         }
-        for name in count.missing {
+        if count.lists {
+            (self.listed, self.listed_at) = (count.clusters.keys().cloned().collect(), Some(now));
+        }
+        // One that was listed a while ago may have been deleted since: only names of people are looked for in vain.
+        for name in count.missing.into_iter().filter(|_| !self.settings.clusters.is_empty()) {
             warn!(cluster = name, "this cluster does not exist here");
         }
         let opted_in: BTreeSet<&ClusterArn> =
             count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn).collect();
-        self.forget_clusters(&opted_in, &count.in_flight);
-        for (arn, found) in count.clusters.iter().filter(|(_, found)| found.opted_in) {
-            let state = self.clusters.entry(arn.clone()).or_insert_with(|| ClusterState::new(arn.clone()));
-            let moved = state.looked_at.is_some() && state.providers != found.providers;
-            state.errand.whole |= found.under_way || count.in_flight.contains(&state.name) || moved;
+        self.forget_clusters(&opted_in, &count.ours.keys().collect());
+        for (arn, found) in count.clusters.into_iter().filter(|(_, found)| found.opted_in) {
+            let state = self.clusters.entry(arn.clone()).or_insert_with(|| ClusterState::new(arn));
+            let ours = count.ours.remove(&state.name).unwrap_or_default();
+            state.swept(found, ours, &self.settings, &self.tags, now);
         }
         for order in std::mem::take(&mut self.after_census) {
             self.obey(order, now);
@@ -530,6 +554,9 @@ impl Engine {
         }
     }
 }
+
+/// So many sweeps ask for the clusters that are known, before all are listed anew. (Before a command is obeyed they always are.)
+const SWEEPS_PER_LIST: i32 = 6;
 
 /// How old the word of another cluster may be that a group is its own.
 const OWNERSHIP_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);

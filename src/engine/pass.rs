@@ -15,7 +15,7 @@ use super::say::say;
 use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
 use crate::effect::{Failure, Request};
-use crate::id::Receipt;
+use crate::id::{InstanceId, Receipt};
 use crate::plan::forecast::as_if_open;
 use crate::plan::hold::Problem;
 use crate::plan::host::READS_LAG;
@@ -31,6 +31,8 @@ const MOST_STEPS: u32 = 100;
 pub struct Errand {
     /// Look at everything, from the cluster's tags on.
     pub whole: bool,
+    /// Look again at what a rotation changes: the groups, and the hosts in them or in flight.
+    pub sweep: bool,
     pub looks: BTreeSet<Look>,
     pub asks: Vec<Ask>,
     /// Messages that wait for the end of the pass.
@@ -39,12 +41,18 @@ pub struct Errand {
 
 impl Errand {
     pub fn is_empty(&self) -> bool {
-        !self.whole && self.looks.is_empty() && self.asks.is_empty() && self.receipts.is_empty()
+        !self.whole && !self.sweep && self.looks.is_empty() && self.asks.is_empty() && self.receipts.is_empty()
+    }
+
+    /// People wait for it.
+    pub fn is_urgent(&self) -> bool {
+        !self.asks.is_empty()
     }
 
     /// Both errands in one.
     pub fn join(&mut self, other: Errand) {
         self.whole |= other.whole;
+        self.sweep |= other.sweep;
         self.looks.extend(other.looks);
         self.asks.extend(other.asks);
         self.receipts.extend(other.receipts);
@@ -67,6 +75,9 @@ pub struct Pass {
     /// Something was changed.
     pub(super) acted: bool,
     settled: bool,
+    /// It sweeps; and the members that nobody has heard of were asked for.
+    sweeps: bool,
+    newcomers: bool,
     steps: u32,
     pub ended: bool,
     /// Nothing is changed: it ends where the first act would come. What it asks besides.
@@ -85,6 +96,8 @@ impl Pass {
             blind: None,
             acted: false,
             settled: false,
+            sweeps: false,
+            newcomers: false,
             steps: 0,
             ended: false,
             survey: None,
@@ -135,10 +148,17 @@ impl Pass {
             self.ended = true;
             return;
         };
+        if std::mem::take(&mut self.errand.sweep) {
+            self.sweeps = true;
+            self.errand.looks.extend(sweep(view));
+        }
         let asked = std::mem::take(&mut self.errand.looks);
         let asked: BTreeSet<Look> = asked.into_iter().filter(|look| !view.is_fresh(look, context.now)).collect();
         if !asked.is_empty() {
             self.send_looks(asked, state, context);
+        } else if self.sweeps && !self.newcomers {
+            self.newcomers = true;
+            self.errand.looks = newcomers(view);
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
@@ -179,7 +199,7 @@ impl Pass {
         let Some(view) = self.target(state) else { return };
         absorb::forget_tenants(view, &looks);
         let calls = looks::requests(&looks, view, context.tags);
-        view.looked.extend(looks.into_iter().map(|look| (look, context.now)));
+        view.note_asked(looks, context.now);
         self.send_all(calls, state, context);
     }
 
@@ -292,7 +312,9 @@ impl Pass {
     /// Nothing left to do: close, or wait.
     fn conclude(&mut self, plan: Plan, state: &mut ClusterState, context: &mut Context<'_>) {
         state.note_waits(&plan, context.now);
-        state.note_progress();
+        if self.sweeps || state.view.as_ref().is_some_and(|view| view.has_looked(&Look::ContainerInstances)) {
+            state.note_progress();
+        }
         if plan.complete && self.acted && !plan.unresolved.is_empty() {
             // What "does not exist" may be what we have just made, and cannot be read yet.
             state.look_again = Some(context.now + READS_LAG);
@@ -312,6 +334,22 @@ impl Pass {
 /// Have the cluster's tags been read in this pass?
 fn view_is_fresh(state: &ClusterState, now: Timestamp) -> bool {
     state.view.as_ref().is_some_and(|view| view.is_fresh(&Look::Cluster, now))
+}
+
+/// What a rotation changes: the groups, their members as far as they have registered, and the hosts in flight.
+fn sweep(view: &ClusterView) -> BTreeSet<Look> {
+    let groups = view.groups_named().into_iter().map(Look::Group);
+    let members = view.groups.values().flat_map(|group| group.facts.members.iter().map(|member| &member.id));
+    let in_flight = view.hosts.iter().filter(|(_, host)| host.ours.is_some() && !host.is_gone()).map(|(id, _)| id);
+    let registered = |id: &&InstanceId| view.hosts.get(*id).is_some_and(|host| host.arn.is_some());
+    groups.chain(members.filter(registered).chain(in_flight).cloned().map(Look::Host)).collect()
+}
+
+/// Members that have not registered, as far as anybody has heard.
+fn newcomers(view: &ClusterView) -> BTreeSet<Look> {
+    let members = view.groups.values().flat_map(|group| group.facts.members.iter().map(|member| &member.id));
+    let is_new = |id: &&InstanceId| view.hosts.get(*id).is_none_or(|host| host.container.here().is_none());
+    members.filter(is_new).cloned().map(Look::Host).filter(|look| !view.has_looked(look)).collect()
 }
 
 /// What a whole view still lacks.

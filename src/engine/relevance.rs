@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::say::say;
-use crate::effect::ContainerInstanceStatus;
+use crate::effect::{ContainerInstance, ContainerInstanceStatus, Member};
 use crate::event::EventKind;
-use crate::id::{ContainerInstanceArn, InstanceId, TaskArn};
+use crate::id::{ContainerInstanceArn, GroupName, InstanceId, TaskArn};
 use crate::plan::model::{ClusterView, Look, Seen, TaskSeen};
 
 /// What an event is good for.
@@ -18,6 +18,8 @@ use crate::plan::model::{ClusterView, Look, Seen, TaskSeen};
 pub enum Relevance {
     /// A pass, after these looks.
     Look(BTreeSet<Look>),
+    /// An agent has left. Most are back before anybody needs them: looked at later, if nothing is heard until then.
+    Later(InstanceId),
     Irrelevant(&'static str),
 }
 
@@ -60,20 +62,52 @@ fn container_instance(
     let inactive = status == ContainerInstanceStatus::Inactive;
     let known = view.hosts.get(id).and_then(|host| host.container.here());
     let same_arn = known.is_some_and(|known| known.arn.id() == arn.id());
-    if same_arn && known.is_some_and(|known| known.status == status && known.agent_connected == connected) {
+    let as_known =
+        |known: &ContainerInstance| known.status == status && (inactive || known.agent_connected == connected);
+    if same_arn && known.is_some_and(as_known) {
+        view.left.remove(id);
         return Irrelevant("a host whose status is known");
+    }
+    if same_arn && known.is_some_and(|known| known.status == status) && !connected {
+        return Relevance::Later(id.clone());
     }
     if inactive && !same_arn {
         return Irrelevant("a host that has gone");
     }
     let host = view.hosts.entry(id.clone()).or_default();
     host.arn = Some(arn.clone());
+    if let Some((group, _)) = view.membership(id).filter(|_| known_to_be_new(view, id)) {
+        return newcomer(view, &group.clone(), id, status == ContainerInstanceStatus::Active && connected);
+    }
     let mut looks = BTreeSet::from([Look::Host(id.clone())]);
     if !same_arn && view.membership(id).is_none() {
         // Somebody new: whose replacement it is, the groups that wait for one will say.
         looks.extend(unsettled_groups(view));
     }
     Relevance::Look(looks)
+}
+
+/// A member of which nothing is known but that it is one.
+fn known_to_be_new(view: &ClusterView, id: &InstanceId) -> bool {
+    view.hosts.get(id).is_some_and(|host| host.container.here().is_none() && host.ours.is_none())
+}
+
+/// A host that has registered, or its agent connected for the first time: looked at when nobody else is missing, with the
+/// others that have come meanwhile. Until then it could change nothing.
+fn newcomer(view: &mut ClusterView, name: &GroupName, id: &InstanceId, serves: bool) -> Relevance {
+    if !serves {
+        return Irrelevant("a new host whose agent is not connected yet");
+    }
+    view.hosts.entry(id.clone()).or_default().said_to_serve = true;
+    let Some(group) = view.groups.get(name) else { return Irrelevant("a host of no group") };
+    let said = |member: &&Member| view.hosts.get(&member.id).is_some_and(|host| host.said_to_serve);
+    let said: Vec<&Member> = group.facts.members.iter().filter(said).collect();
+    let weight: u32 = said.iter().map(|member| member.weight()).sum();
+    if group.strength(&view.hosts, Timestamp::MAX).registered.saturating_add(weight) < group.facts.desired {
+        return Irrelevant("a new host in a group that waits for others too");
+    }
+    let hosts = said.into_iter().map(|member| Look::Host(member.id.clone()));
+    Relevance::Look(hosts.chain([Look::Group(name.clone())]).collect())
 }
 
 /// The groups that wait for somebody.

@@ -11,6 +11,9 @@ use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
 use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
 
+/// More events of one cluster do not wait for the end of its pass: they would keep the messages of others out of hand.
+const MOST_PUT_OFF: usize = 50;
+
 /// So many are told apart in the log.
 const MOST_STRANGERS: usize = 100;
 
@@ -49,20 +52,16 @@ impl Engine {
     }
 
     fn route_event(&mut self, event: Event, message: Message, now: Timestamp) {
+        let Some((event, message)) = self.put_off(event, message, now) else { return };
         let errands = match &event.kind {
             EventKind::Parameter { name } => self.followers(name, &event),
-            EventKind::ContainerInstance { cluster, arn, version, .. } => {
-                let state = self.clusters.get_mut(cluster).filter(|state| state.view.is_some());
-                if state.is_some_and(|state| state.is_stale(arn.id(), *version)) {
-                    return self.ignore(&message, "older than what has been heard already", now);
-                }
-                self.weigh_in(std::iter::once(cluster.clone()), &event.kind)
+            EventKind::ContainerInstance { cluster, .. } | EventKind::TaskStopped { cluster, .. } => {
+                self.weigh_host(cluster, &event.kind, now)
             }
-            EventKind::TaskStopped { cluster, .. } => self.weigh_in(std::iter::once(cluster.clone()), &event.kind),
             EventKind::LaunchUnsuccessful { .. } | EventKind::Instance { .. } => {
                 let here = |arn: &ClusterArn| arn.place() == Some((event.region.as_str(), event.account.as_str()));
                 let clusters: Vec<ClusterArn> = self.clusters.keys().filter(|arn| here(arn)).cloned().collect();
-                self.weigh_in(clusters.into_iter(), &event.kind)
+                self.weigh_in(clusters.into_iter(), &event.kind, now)
             }
         };
         match errands {
@@ -74,6 +73,56 @@ impl Engine {
             }
             Err(reason) => self.ignore(&message, reason, now),
         }
+    }
+
+    /// What comes of a host while a pass over its cluster is under way is weighed when that is over: so those who come to the
+    /// same point at the same time go on together, and a pass plans on one state of things.
+    fn put_off(&mut self, event: Event, message: Message, now: Timestamp) -> Option<(Event, Message)> {
+        let cluster = match &event.kind {
+            EventKind::ContainerInstance { cluster, .. } | EventKind::TaskStopped { cluster, .. } => cluster,
+            EventKind::Parameter { .. } | EventKind::LaunchUnsuccessful { .. } | EventKind::Instance { .. } => {
+                return Some((event, message));
+            }
+        };
+        let under_way = self.passes.contains_key(cluster);
+        let state = self.clusters.get_mut(cluster).filter(|state| under_way && state.view.is_some());
+        let Some(state) = state.filter(|state| state.later.len() < MOST_PUT_OFF) else { return Some((event, message)) };
+        self.inbox.hold(&message.receipt, now);
+        state.later.push((event.kind, message.receipt));
+        None
+    }
+
+    /// An event that had to wait for the end of a pass.
+    pub(super) fn weigh_late(&mut self, arn: &ClusterArn, kind: &EventKind, receipt: &Receipt, now: Timestamp) {
+        match self.weigh_host(arn, kind, now) {
+            Ok(errands) => {
+                self.counters.wakes += 1;
+                for (arn, errand) in errands {
+                    self.give(&arn, errand, receipt, now);
+                }
+            }
+            Err(reason) => {
+                self.counters.irrelevant += 1;
+                debug!(reason, "irrelevant");
+            }
+        }
+        self.inbox.release(receipt, now);
+    }
+
+    /// An event of one host, or of a task on it.
+    fn weigh_host(
+        &mut self,
+        cluster: &ClusterArn,
+        kind: &EventKind,
+        now: Timestamp,
+    ) -> Result<Vec<(ClusterArn, Errand)>, &'static str> {
+        if let EventKind::ContainerInstance { arn, version, .. } = kind {
+            let state = self.clusters.get_mut(cluster).filter(|state| state.view.is_some());
+            if state.is_some_and(|state| state.is_stale(arn.id(), *version)) {
+                return Err("older than what has been heard already");
+            }
+        }
+        self.weigh_in(std::iter::once(cluster.clone()), kind, now)
     }
 
     /// The clusters that follow this parameter.
@@ -102,6 +151,7 @@ impl Engine {
         &mut self,
         clusters: impl Iterator<Item = ClusterArn>,
         event: &EventKind,
+        now: Timestamp,
     ) -> Result<Vec<(ClusterArn, Errand)>, &'static str> {
         let mut errands = Vec::new();
         let mut reason = "of a cluster that this worker does not look after";
@@ -112,6 +162,10 @@ impl Engine {
             match state.view.as_mut().map(|view| weigh(view, event)) {
                 Some(Relevance::Look(looks)) => errands.push((arn, Errand { looks, ..Errand::default() })),
                 Some(Relevance::Irrelevant(why)) => reason = why,
+                Some(Relevance::Later(host)) => {
+                    state.look_later(host, now);
+                    reason = "an agent that has left, and may be back in a moment";
+                }
                 // It is being looked at for the first time; what has been read by now may be older than this event. The
                 // message need not wait for that: a new worker would look at everything as well.
                 None if is_new => {

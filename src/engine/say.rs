@@ -10,7 +10,7 @@ use tracing::field::display;
 use super::cluster::ClusterState;
 use crate::id::{ClusterName, GroupName, InstanceId};
 use crate::plan::host::Phase;
-use crate::plan::model::{ClusterView, Host};
+use crate::plan::model::{ClusterView, Host, TaskWatch};
 use crate::plan::tags::RotationId;
 
 /// What a line can be about.
@@ -86,7 +86,7 @@ impl<'a> Teller<'a> {
         let serving = group.map(|group| *self.serving.entry(group.clone()).or_insert_with(|| view.serving(group, now)));
         let desired = group.and_then(|group| view.groups.get(group)).map(|group| group.facts.desired);
         let host = view.hosts.get(id);
-        let watched = |host: &Host| host.watch.as_ref().map(|watch| watch.left().count());
+        let watched = |host: &Host| host.watch.as_ref().map(TaskWatch::count_left);
         let tasks = host.filter(|_| phase == Phase::Draining);
         let tasks = tasks.map(|host| watched(host).unwrap_or(host.tasks_to_run() as usize));
         let image = host.and_then(Host::image).map(display);

@@ -96,7 +96,7 @@ impl Survey {
         let tags = Tags::new(settings.tag_prefix.clone());
         let mut wire = Wire::default();
         wire.send(Owner::Locate, Request::LocateSelf);
-        let census = Some(Census::start(&settings, &tags, &mut wire));
+        let census = Some(Census::start(&settings, None, &tags, &mut wire));
         Self {
             settings,
             tags,

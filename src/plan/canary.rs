@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::flight::CLAIM_GOOD_FOR;
 use super::hold::in_words;
 use super::host::Phase;
-use super::model::{AGENT_MAY_BE_AWAY, BrokenTasks, GroupView, Host, Look, Seen};
+use super::model::{AGENT_MAY_BE_AWAY, GroupView, Host, Look, Seen};
 use super::release::{Release, Resolution, Way};
 use super::{Act, Context, Plan};
 use crate::effect::{Activity, ContainerInstanceStatus, Lifecycle};
@@ -173,6 +173,20 @@ fn breaks_tasks(
     if bake.is_zero() || now >= first.registered + bake + LISTED || others_served {
         return None;
     }
+    let is_stale = |host: &Host| host.broken.as_ref().is_none_or(|broken| broken.read < first.registered + bake);
+    let lacking = |hosts: &[(&InstanceId, &Host)]| -> BTreeSet<Look> {
+        let stale = hosts.iter().filter(|(_, host)| is_stale(host)).map(|(id, _)| Look::Broken((*id).clone()));
+        stale.filter(|look| !context.view.has_looked(look)).collect()
+    };
+    let looks = lacking(&[(first.id, first.host)]);
+    if !looks.is_empty() {
+        return Some(Verdict::Lacks(looks));
+    }
+    let broke = first.host.broken.as_ref().map_or(0, |broken| broken.tasks.len());
+    // Nothing to compare: the hosts of before are not asked.
+    if broke < BROKEN {
+        return None;
+    }
     let old = group.facts.members.iter().filter(|member| plan.phases.get(&member.id) == Some(&Phase::Outdated));
     let old = old.filter_map(|member| context.view.hosts.get_key_value(&member.id)).take(COMPARED);
     // Those too from which its tasks may have come.
@@ -181,20 +195,16 @@ fn breaks_tasks(
         there && host.ours.as_ref().is_some_and(|ours| ours.group == group.facts.name)
     });
     let old: Vec<_> = old.filter(|(_, host)| host.serves(now)).chain(left.take(COMPARED)).collect();
-    let stale = |broken: Option<&BrokenTasks>| broken.is_none_or(|broken| broken.read < first.registered + bake);
-    let lacking = std::iter::once((first.id, first.host)).chain(old.iter().copied());
-    let lacking = lacking.filter(|(_, host)| stale(host.broken.as_ref())).map(|(id, _)| Look::Broken(id.clone()));
-    let lacking: BTreeSet<Look> = lacking.filter(|look| !context.view.has_looked(look)).collect();
-    if !lacking.is_empty() {
-        return Some(Verdict::Lacks(lacking));
+    let looks = lacking(&old);
+    if !looks.is_empty() {
+        return Some(Verdict::Lacks(looks));
     }
-    let broke = first.host.broken.as_ref().map_or(0, |broken| broken.tasks.len());
     let before = old.iter().filter_map(|(_, host)| host.broken.as_ref()).map(|broken| broken.tasks.len()).max();
     let minutes = now.duration_since(first.registered).as_mins().clamp(1, LISTED.as_mins());
     // Broken tasks in an hour.
     let rate = i64::try_from(broke).unwrap_or(i64::MAX).saturating_mul(LISTED.as_mins()) / minutes;
     let rate_before = i64::try_from(before.unwrap_or(0)).unwrap_or(i64::MAX);
-    if broke < BROKEN || rate <= rate_before.saturating_mul(TIMES) {
+    if rate <= rate_before.saturating_mul(TIMES) {
         return None;
     }
     let images = BTreeSet::from([image.clone()]);

@@ -133,7 +133,7 @@ impl Context<'_> {
         }
         match self.may_drain(&ours.group, plan) {
             // A person may have stopped it through another worker, which sends the host back already.
-            Some(true) if !self.view.is_fresh(&Look::Cluster, self.now) => {
+            Some(true) if !self.view.is_known(&Look::Cluster, self.now) => {
                 plan.looks.insert(Look::Cluster);
             }
             Some(true) if self.is_held() && !self.view.is_fresh(&Look::Instance(id.clone()), self.now) => {
@@ -307,7 +307,7 @@ impl Context<'_> {
         let timeout = group.map_or(self.policy.drain_timeout, |group| group.policy.drain_timeout);
         let Some(since) = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since)) else { return };
         stall::explain(self, id, host, since, self.since(since) + timeout, plan);
-        let stopping = host.watch.as_ref().map_or(0, |watch| TaskWatch::left(watch).count());
+        let stopping = host.watch.as_ref().map_or(0, TaskWatch::count_left);
         let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
         self.wait(id, WaitsFor::LastTask, since, timeout, plan, |after| Problem::DrainOverdue {
             host: id.clone(),

@@ -10,14 +10,14 @@ use super::canary::{Verdict, judge, new_images, reject};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
 use super::host::{Phase, READS_LAG};
-use super::model::{ClusterView, GroupView, Look, Seen};
+use super::model::{ClusterView, GroupView, Look};
 use super::others;
 use super::release::{Launching, Release, Resolution};
 use super::tags::RotationState;
 use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
-use crate::effect::{Lifecycle, Member};
+use crate::effect::Member;
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -349,7 +349,7 @@ fn agreed(context: &Context<'_>, release: &Release<'_>, plan: &mut Plan) -> bool
 }
 
 /// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
-/// the template to another release, what others are at, and every member in service that nobody has looked at yet.
+/// the template to another release, what others are at. A member of which nobody has heard does not count; the sweep finds it, if the event was lost.
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
     let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
@@ -357,19 +357,7 @@ fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
     // Of several images in use one may be old, and the parameter that says so was read when it lagged behind.
     let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
     let first = first.chain(origins);
-    let first: BTreeSet<Look> = first.filter(|look| !view.is_fresh(look, context.now)).collect();
-    if !first.is_empty() {
-        return first;
-    }
-    group
-        .facts
-        .members
-        .iter()
-        .filter(|member| member.lifecycle == Lifecycle::InService)
-        .filter(|member| view.hosts.get(&member.id).is_none_or(|host| host.container == Seen::Unknown))
-        .map(|member| Look::Host(member.id.clone()))
-        .filter(|look| !view.has_looked(look))
-        .collect()
+    first.filter(|look| !view.is_known(look, context.now)).collect()
 }
 
 /// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's.
@@ -434,6 +422,7 @@ mod tests {
     use crate::effect::{
         Group, Image, Launch, LaunchChange, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
     };
+    use crate::plan::model::Seen;
     use crate::plan::plan;
     use crate::plan::policy::Policy;
     use crate::plan::tags::{Rotation, RotationId, Tags};

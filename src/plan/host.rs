@@ -156,7 +156,7 @@ fn is_drained(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) 
     let Some(watch) = &host.watch else { return false };
     // The list of tasks that shall have stopped was read long enough after the first look, and not long ago.
     let settled = watch.last_look >= watch.since + READS_LAG;
-    looked && settled && host.tasks_to_run() == 0 && watch.left().next().is_none()
+    looked && settled && host.tasks_to_run() == 0 && watch.left().next().is_none() && watch.is_complete(READS_LAG)
 }
 
 /// What a host in a drain wants to know next.
@@ -170,7 +170,7 @@ pub enum DrainStep {
 /// Events tell when tasks stop. One that is lost is made good for by the next look at everything, or after this long.
 const EVENTS_LOST_FOR: SignedDuration = SignedDuration::from_mins(5);
 
-/// Looks only when something says that the drain may be over: its tasks are said to have stopped; or a look at everything (or
+/// Looks only when something says that the drain may be over: its tasks are said to have stopped; or a look (a sweep's, or
 /// nothing for a long time) counted none that shall run: those that are known not to have stopped are on their way out.
 pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) -> DrainStep {
     let (look_host, look_tasks) = (Look::Host(id.clone()), Look::Tasks(id.clone()));
@@ -180,7 +180,7 @@ pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timesta
         return if lagging { DrainStep::Wait(Some(now + READS_LAG)) } else { DrainStep::Look(first_looks(view, id)) };
     };
     let overdue = watch.last_look + EVENTS_LOST_FOR;
-    let looked_around = view.has_looked(&Look::ContainerInstances) || now >= overdue;
+    let looked_around = view.has_looked(&look_host) || now >= overdue;
     let may_be_over = watch.seems_over() || host.tasks_to_run() == 0 && looked_around;
     if !may_be_over {
         return DrainStep::Wait(Some(overdue).filter(|_| host.tasks_to_run() == 0));

@@ -64,6 +64,11 @@ impl Context<'_> {
         which: impl Fn(&str) -> bool,
     ) {
         let Some(watch) = &host.watch else { return };
+        let names = Look::Tasks(id.clone());
+        if watch.counted.is_some() && host.tasks_to_run() > 0 && !self.view.has_looked(&names) {
+            plan.looks.insert(names);
+            return;
+        }
         let untold: BTreeSet<&TaskArn> = TaskWatch::left(watch).filter(|arn| !watch.told.contains_key(*arn)).collect();
         let look = Look::Left(id.clone());
         if untold.iter().any(|arn| !watch.groups.contains_key(*arn)) && !self.view.has_looked(&look) {

@@ -285,6 +285,7 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
         // What would rest on the release waits for that.
         plan.acts.retain(|act| !rests_on_the_release(act));
     }
+    plan_absent(&context, &mut plan);
     plan_closing(&context, &mut plan);
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
     if !plan.problems.is_empty() && !held && !view.has_looked(&Look::ContainerInstances) {
@@ -292,6 +293,18 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
         plan.look_at_all = true;
     }
     plan
+}
+
+/// Agents of which events say that they have left: are they back?
+fn plan_absent(context: &Context<'_>, plan: &mut Plan) {
+    for (id, at) in &context.view.left {
+        let look = Look::Host(id.clone());
+        if context.now < *at {
+            plan.look_again = earlier(plan.look_again, Some(*at));
+        } else if !context.view.has_looked(&look) {
+            plan.looks.insert(look);
+        }
+    }
 }
 
 pub fn resolutions(view: &ClusterView, now: Timestamp) -> BTreeMap<&GroupName, Resolution<'_>> {

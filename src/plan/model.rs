@@ -26,6 +26,14 @@ use crate::id::{
 /// How old a look may be for an act that cannot be undone.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
 
+/// How old it may be that no instance refresh is under way: one that has begun since takes hosts beside us for so long, and a
+/// host of ours leaves its group only when another has come.
+const REFRESHES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// How old it may be who carries our tag, when somebody is to be taken: no replacement comes in that time, so that whoever
+/// another worker has taken since is still missing in the group.
+const OURS_GOOD_FOR: SignedDuration = SignedDuration::from_secs(10);
+
 /// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
 /// thousand members there is hardly a moment at which all of them are connected.
 pub const AGENT_MAY_BE_AWAY: SignedDuration = SignedDuration::from_mins(5);
@@ -153,6 +161,10 @@ pub struct ClusterView {
     pub worker: Option<ContainerInstanceArn>,
     /// What was asked during this pass, and when.
     pub looked: BTreeMap<Look, Timestamp>,
+    /// What need not be asked in every pass, and when it was.
+    pub asked: BTreeMap<Look, Timestamp>,
+    /// Hosts whose agent has left, as events say, and when it is looked whether it is back.
+    pub left: BTreeMap<InstanceId, Timestamp>,
 }
 
 /// A value that we gave a parameter.
@@ -262,6 +274,8 @@ pub struct Host {
     pub connected: Option<Timestamp>,
     /// Since when looks (not our own deregistration) say that there is no container instance.
     pub missing_since: Option<Timestamp>,
+    /// An event says that its agent has registered and is connected: not looked at yet.
+    pub said_to_serve: bool,
     /// We have deregistered it.
     pub deregistered: bool,
     /// How often AWS refused a call about it, and when it did so last.
@@ -282,8 +296,14 @@ pub struct BrokenTasks {
 /// The tasks of a host that drains, followed from our first look on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskWatch {
-    /// When we first looked.
+    /// When we first looked, or were told that it drains.
     pub since: Timestamp,
+    /// So many tasks were to run then, by the answer to the drain: they have not been listed by name.
+    pub counted: Option<u32>,
+    /// Those that began to stop after that.
+    pub begun: BTreeSet<TaskArn>,
+    /// Since when looks count none that shall run.
+    pub idle_since: Option<Timestamp>,
     pub last_look: Timestamp,
     /// Every task that we know to have been on the host then or later.
     pub tasks: BTreeMap<TaskArn, TaskSeen>,
@@ -331,6 +351,8 @@ impl ClusterView {
             others: Others::default(),
             worker,
             looked: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            left: BTreeMap::new(),
         }
     }
 
@@ -342,6 +364,26 @@ impl ClusterView {
     /// Has it been asked just now? A pass in which calls have to be made again can take a while.
     pub fn is_fresh(&self, look: &Look, now: Timestamp) -> bool {
         self.looked.get(look).is_some_and(|at| now < *at + FRESH_FOR)
+    }
+
+    /// Is it known well enough to take a host, or to drain it? Of what others may have changed meanwhile each has its own time.
+    pub fn is_known(&self, look: &Look, now: Timestamp) -> bool {
+        let good_for = match look {
+            Look::Refreshes(_) => REFRESHES_GOOD_FOR,
+            Look::Ours => OURS_GOOD_FOR,
+            _ => FRESH_FOR,
+        };
+        self.is_fresh(look, now) || self.asked.get(look).is_some_and(|at| now < *at + good_for)
+    }
+
+    /// These questions are asked now.
+    pub fn note_asked(&mut self, looks: impl IntoIterator<Item = Look>, now: Timestamp) {
+        for look in looks {
+            if matches!(look, Look::Cluster | Look::Ours | Look::Template(..) | Look::Refreshes(_)) {
+                self.asked.insert(look.clone(), now);
+            }
+            self.looked.insert(look, now);
+        }
     }
 
     /// Hosts launched earlier are outdated whatever their image: as long as the rotation that was to replace them is not over.
@@ -476,6 +518,15 @@ fn odd_capacity(facts: &Group) -> Option<String> {
 }
 
 impl Host {
+    /// EC2 says that it ends, or has ended.
+    pub fn is_gone(&self) -> bool {
+        match &self.ec2 {
+            Seen::Here(ec2) => ec2.state.is_gone(),
+            Seen::Missing => true,
+            Seen::Unknown => false,
+        }
+    }
+
     pub fn status(&self) -> Option<ContainerInstanceStatus> {
         self.container.here().map(|container| container.status)
     }
@@ -533,11 +584,34 @@ impl TaskWatch {
     pub fn new(tasks: impl Iterator<Item = TaskArn>, now: Timestamp) -> Self {
         Self {
             since: now,
+            counted: None,
+            begun: BTreeSet::new(),
+            idle_since: None,
             last_look: now,
             tasks: tasks.map(|arn| (arn, TaskSeen::NotStopped)).collect(),
             groups: BTreeMap::new(),
             told: BTreeMap::new(),
         }
+    }
+
+    /// A host has just been made to drain, with so many tasks that shall run.
+    pub fn counted(tasks: u32, now: Timestamp) -> Self {
+        Self { counted: Some(tasks), ..Self::new(std::iter::empty(), now) }
+    }
+
+    /// Is every task known that was on the host when its drain began? By name from the start; or as many as were counted then
+    /// have begun to stop since; or the list of those that shall have stopped is so much younger than the first look that
+    /// counted none to run, that it cannot lack one.
+    pub fn is_complete(&self, reads_lag: SignedDuration) -> bool {
+        let all_begun = |counted| u32::try_from(self.begun.len()).unwrap_or(u32::MAX) >= counted;
+        let listed_since = self.idle_since.is_some_and(|since| self.last_look >= since + reads_lag);
+        listed_since || self.counted.is_none_or(all_begun)
+    }
+
+    /// How many tasks are on their way out, as far as is known.
+    pub fn count_left(&self) -> usize {
+        let counted = usize::try_from(self.counted.unwrap_or(0)).unwrap_or(usize::MAX);
+        self.left().count().max(counted.saturating_sub(self.tasks.len()))
     }
 
     /// Tasks that have not stopped, as far as looks (not events) say.
@@ -547,6 +621,8 @@ impl TaskWatch {
 
     /// Does nothing we have heard, by looks or by events, say that a task is left?
     pub fn seems_over(&self) -> bool {
-        self.tasks.values().all(|seen| *seen != TaskSeen::NotStopped)
+        let heard = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
+        self.counted.is_none_or(|counted| heard >= counted)
+            && self.tasks.values().all(|seen| *seen != TaskSeen::NotStopped)
     }
 }

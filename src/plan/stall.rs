@@ -15,8 +15,9 @@ use super::{Context, Plan, Wait, WaitsFor, earlier};
 use crate::effect::{Service, ServiceEvent, Task};
 use crate::id::{InstanceId, TaskArn};
 
-/// Most drains are over by then, and cost no call.
-pub const EXPLAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// Most drains are over by then, and cost no call: a target group lets go of a task after five minutes, if nobody says
+/// otherwise, and then the task has to stop.
+pub const EXPLAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What was found is good for so long.
 const EXPLAIN_AGAIN: SignedDuration = SignedDuration::from_mins(10);
@@ -150,7 +151,10 @@ pub(super) fn explain(
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
     let about_to_hold = now >= until && !held && view.has_looked(&Look::ContainerInstances);
     if now >= due || about_to_hold {
-        plan.looks.insert(look);
+        // Those that were only counted are named first.
+        let unnamed = host.watch.as_ref().is_some_and(|watch| watch.counted.is_some());
+        let names = Look::Tasks(id.clone());
+        plan.looks.insert(if unnamed && !view.has_looked(&names) { names } else { look });
     } else {
         plan.look_again = earlier(plan.look_again, Some(due));
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::forecast::{Assumptions, Forecast, GroupForecast, LaunchForecast, Status, forecast, hosts_of};
 use super::hold::reason;
 use super::host::{Memberships, Phase, memberships};
-use super::model::{ClusterView, Host};
+use super::model::{ClusterView, Host, TaskWatch};
 use super::policy::Policy;
 use super::tags::{RotationState, is_abort, readable};
 use super::{Plan, Wait, is_in_flight, plan};
@@ -200,7 +200,7 @@ fn of_host(
         group: host.and_then(|host| host.ours.as_ref()).map(|ours| ours.group.clone()).or(member_of),
         phase,
         since: host.and_then(since),
-        tasks: host.and_then(|host| host.watch.as_ref()).map(|watch| watch.left().count()),
+        tasks: host.and_then(|host| host.watch.as_ref()).map(TaskWatch::count_left),
         waits_for: wait.map(|wait| wait.waits_for.to_string()),
         until: wait.map(|wait| wait.until),
         why: wait.and_then(|wait| wait.why.clone()),

@@ -23,19 +23,27 @@ const DRAINS_WITHIN: SignedDuration = SignedDuration::from_secs(3_600);
 /// After a drain that was shorter than this it waited, so that the new host could come.
 const SHORT_DRAIN: SignedDuration = SignedDuration::from_secs(120);
 
-/// A cluster in which nothing else happens, and whose drains take about five minutes: an old task runs until its successor
-/// does, and that takes its time to come up. Replies take 50 ms.
+/// A cluster in which nothing else happens, and whose drains take five minutes: an old task runs until its successor does, and
+/// that takes its time to come up. All tasks are alike. Replies take 50 ms.
 #[must_use]
 pub fn long_drains(hosts: u32, groups: u32, budget: Budget) -> Scenario {
     const TASKS_PER_HOST: u32 = 4;
     let shapes = (0..groups).map(|n| GroupShape::new(&format!("group-{n}"), hosts / groups.max(1))).collect();
     let mut service = ServiceShape::new("web", hosts * TASKS_PER_HOST, 100, 200);
-    service.deregistration = Delay::secs(5, 10);
+    service.deregistration = Delay::secs(5, 5);
     let mut scenario = Scenario::new(1).groups(shapes).tasks_per_host(TASKS_PER_HOST).services(vec![service]);
     (scenario.daemon, scenario.standalone_tasks) = (false, 0);
-    scenario.task_start = Delay::secs(285, 290);
+    (scenario.task_start, scenario.task_stop) = (Delay::secs(290, 290), Delay::secs(2, 2));
     scenario.latency = Delay::millis(50, 50);
     scenario.settings.policy = Policy { max_in_flight: budget, ..Policy::default() };
+    scenario
+}
+
+/// The same with tasks of many kinds: of the drains that begin together, the last ends half a minute after the first.
+#[must_use]
+pub fn uneven_drains(hosts: u32, groups: u32, budget: Budget) -> Scenario {
+    let mut scenario = long_drains(hosts, groups, budget);
+    (scenario.task_start, scenario.task_stop) = (Delay::secs(275, 280), Delay::secs(1, 30));
     scenario
 }
 

@@ -25,6 +25,7 @@ pub mod baseline;
 mod chance;
 pub mod clock;
 pub mod faults;
+pub mod hindsight;
 pub mod invariants;
 pub mod logs;
 mod report;

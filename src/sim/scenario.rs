@@ -61,12 +61,16 @@ pub struct Scenario {
     pub faults: Faults,
     /// A request's way to AWS and back; most are near the lower bound.
     pub latency: Delay,
+    /// From what happens to its event's arrival in the queue, where nothing goes wrong.
+    pub event_delay: Delay,
     pub page_size: usize,
     pub launch_delay: Delay,
     pub boot: Delay,
     pub registration: Delay,
     /// How long it takes a task to be RUNNING.
     pub task_start: Delay,
+    /// From the signal to the end of its containers: ECS kills them after 30 s.
+    pub task_stop: Delay,
     /// How many receives bring a message to the dead-letter queue.
     pub max_receives: u32,
     /// The worker says it runs on a host of the cluster.
@@ -243,11 +247,13 @@ impl Scenario {
             acts: Vec::new(),
             faults: Faults::none(),
             latency: Delay::millis(10, 200),
+            event_delay: Delay::millis(100, 2000),
             page_size: 100,
             launch_delay: Delay::secs(2, 10),
             boot: Delay::secs(20, 60),
             registration: Delay::secs(10, 60),
             task_start: Delay::secs(3, 20),
+            task_stop: Delay::secs(1, 30),
             max_receives: 10,
             self_hosted: false,
         };

@@ -109,7 +109,8 @@ fn stopped(task: &ecs::Task) -> Option<Stopped> {
         _ => false,
     };
     let at = task.stopped_at.as_ref().or(task.stopping_at.as_ref()).and_then(timestamp);
-    Some(Stopped { at, failed, reason: task.stopped_reason.clone().unwrap_or_default() })
+    let begun = task.stopping_at.as_ref().and_then(timestamp);
+    Some(Stopped { begun, at, failed, reason: task.stopped_reason.clone().unwrap_or_default() })
 }
 
 /// A status that we do not know is not a wish to stop.

@@ -9,7 +9,8 @@ use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostKind, HostNo, V
 use super::requests::{Answer, Refusal, at_most, page};
 use super::{Physics, World};
 use crate::effect::{
-    BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, Parameter, Reply, VersionQuery, VersionRule,
+    BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, InstanceState, Parameter, Reply, VersionQuery,
+    VersionRule,
 };
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId, Zone};
 use crate::sim::timeline::{By, Happening};
@@ -44,7 +45,10 @@ fn passes(filter: &InstanceFilter, no: HostNo, host: &Host) -> bool {
             let of = host.tags.get(GROUP_NAME_TAG);
             of.is_some_and(|name| groups.iter().any(|group| group.as_str() == name))
         }
-        InstanceFilter::Tagged { key, pattern } => host.tags.get(key).is_some_and(|value| matches_glob(pattern, value)),
+        InstanceFilter::Tagged { key, pattern } => {
+            let ended = host.state == InstanceState::Terminated;
+            !ended && host.tags.get(key).is_some_and(|value| matches_glob(pattern, value))
+        }
     }
 }
 

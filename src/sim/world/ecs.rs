@@ -165,6 +165,7 @@ pub(super) fn describe_tasks(account: &Account, cluster: &ClusterArn, arns: &[Ta
                 desired: task.desired,
                 group: account.task_group(task),
                 stopped: task.stopping.map(|at| Stopped {
+                    begun: Some(at),
                     at: Some(at),
                     failed: task.broke,
                     reason: if task.broke { "Essential container in task exited".to_owned() } else { String::new() },

@@ -8,7 +8,6 @@ use crate::effect::{ContainerInstanceStatus, TaskStatus};
 use crate::id::{GroupName, ParameterName};
 use crate::sim::chance::Delay;
 
-const NORMALLY: Delay = Delay::millis(100, 2000);
 const OVERTAKEN: Delay = Delay::secs(2, 30);
 const LATE: Delay = Delay::secs(60, 600);
 
@@ -31,7 +30,7 @@ impl World {
         let delay = match () {
             () if self.events.hit(late) => LATE,
             () if self.events.hit(overtaken) => OVERTAKEN,
-            () => NORMALLY,
+            () => self.scenario.event_delay,
         };
         let at = self.now + self.events.delay(delay);
         self.agenda.put(at, Physics::Deliver(body));

@@ -14,8 +14,6 @@ use crate::sim::scenario::{BadRelease, CLUSTER};
 use crate::sim::timeline::Happening;
 
 const BRIEFLY: Delay = Delay::millis(300, 2000);
-/// From the signal to the end of the containers: ECS kills them after 30 s.
-const STOPPING: Delay = Delay::secs(1, 30);
 
 impl World {
     pub(super) fn start_task(&mut self, owner: Owner, host: HostNo) {
@@ -52,7 +50,7 @@ impl World {
         let (owner, course, ran) = (task.owner, task.course, task.last == TaskStatus::Running);
         let (last, delay) = match owner {
             Owner::Service(index) if ran => (TaskStatus::Deactivating, self.account.services[index].deregistration),
-            Owner::Service(_) | Owner::Standalone => (TaskStatus::Stopping, STOPPING),
+            Owner::Service(_) | Owner::Standalone => (TaskStatus::Stopping, self.scenario.task_stop),
         };
         if let Some(task) = self.task_mut(no) {
             task.last = last;
@@ -72,7 +70,7 @@ impl World {
             TaskStatus::Activating if self.breaks_tasks(no.host) => return self.task_breaks(no),
             TaskStatus::Activating => return self.task_runs(no),
             TaskStatus::Running => return self.task_ends(no),
-            TaskStatus::Deactivating => (TaskStatus::Stopping, STOPPING),
+            TaskStatus::Deactivating => (TaskStatus::Stopping, self.scenario.task_stop),
             TaskStatus::Stopping => (TaskStatus::Deprovisioning, BRIEFLY),
             TaskStatus::Deprovisioning => return self.task_stopped(no),
             TaskStatus::Stopped | TaskStatus::Deleted | TaskStatus::Other => return,

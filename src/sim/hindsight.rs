@@ -1,0 +1,185 @@
+//! What a rotation's timeline says in hindsight: for how long a worker could have acted and did not, and how short the
+//! rotation could have been at its budget.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::Report;
+use super::timeline::Happening;
+use crate::id::{GroupName, InstanceId};
+use crate::plan::policy::Policy;
+
+/// One host that was replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Course {
+    tagged: Option<Timestamp>,
+    detached: Option<Timestamp>,
+    draining: Option<Timestamp>,
+    drained: Option<Timestamp>,
+    terminated: Option<Timestamp>,
+}
+
+/// One group's hosts that were replaced, in the order in which they were taken, and when those launched in their stead
+/// registered, in the order of the launches.
+#[derive(Debug, Default)]
+struct Group {
+    courses: BTreeMap<InstanceId, Course>,
+    launched: Vec<InstanceId>,
+    registered: BTreeMap<InstanceId, Timestamp>,
+}
+
+/// Durations, all simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Hindsight {
+    /// Summed over the rotation of a host: from the tag to its detach; from the moment in which its group was whole without it
+    /// to its drain; from the end of its last task to its termination; from the end of another, whose place in the budget it
+    /// takes, to its tag. On average, and of the host that had to wait longest.
+    pub idle: SignedDuration,
+    pub longest_idle: SignedDuration,
+    /// The first host's boot and the longer of its drain and its bake; then for each wave of as many hosts as the budget allows
+    /// the longest boot, the time to settle, and the longest drain. Of the group that takes longest.
+    pub critical_path: SignedDuration,
+}
+
+impl Hindsight {
+    /// `policy`: that of every group.
+    pub fn of(report: &Report, policy: &Policy) -> Self {
+        let groups = groups(report);
+        let idles: Vec<SignedDuration> = groups.values().flat_map(|group| group.idles(policy)).collect();
+        let mean = idles.iter().sum::<SignedDuration>() / i32::try_from(idles.len().max(1)).unwrap_or(i32::MAX);
+        Self {
+            idle: mean,
+            longest_idle: idles.into_iter().max().unwrap_or_default(),
+            critical_path: groups.values().map(|group| group.critical_path(policy)).max().unwrap_or_default(),
+        }
+    }
+}
+
+fn groups(report: &Report) -> BTreeMap<GroupName, Group> {
+    let mut groups: BTreeMap<GroupName, Group> = BTreeMap::new();
+    let mut tagged = BTreeMap::new();
+    let mut of: BTreeMap<InstanceId, GroupName> = BTreeMap::new();
+    for moment in &report.timeline {
+        let at = Some(moment.at);
+        match &moment.what {
+            Happening::HostTagged { host, .. } => {
+                tagged.entry(host.clone()).or_insert(moment.at);
+            }
+            Happening::Detached { host, group } => {
+                of.insert(host.clone(), group.clone());
+                let course = Course { tagged: tagged.get(host).copied(), detached: at, ..Course::default() };
+                groups.entry(group.clone()).or_default().courses.entry(host.clone()).or_insert(course);
+            }
+            Happening::Launched { host, group, .. } => {
+                of.insert(host.clone(), group.clone());
+                groups.entry(group.clone()).or_default().launched.push(host.clone());
+            }
+            _ => {
+                let (Happening::Registered { host }
+                | Happening::Draining { host, .. }
+                | Happening::Drained { host }
+                | Happening::Terminated { host, .. }) = &moment.what
+                else {
+                    continue;
+                };
+                let Some(group) = of.get(host).and_then(|name| groups.get_mut(name)) else { continue };
+                group.note(host, &moment.what, moment.at);
+            }
+        }
+    }
+    groups
+}
+
+impl Group {
+    fn note(&mut self, host: &InstanceId, what: &Happening, at: Timestamp) {
+        if matches!(what, Happening::Registered { .. }) {
+            self.registered.entry(host.clone()).or_insert(at);
+        }
+        let Some(course) = self.courses.get_mut(host) else { return };
+        match what {
+            Happening::Draining { .. } => course.draining = course.draining.or(Some(at)),
+            Happening::Drained { .. } => course.drained = Some(at),
+            Happening::Terminated { .. } => course.terminated = Some(at),
+            _ => {}
+        }
+    }
+
+    fn in_order(&self) -> Vec<Course> {
+        let mut courses: Vec<Course> = self.courses.values().copied().collect();
+        courses.sort_by_key(|course| (course.tagged, course.detached));
+        courses
+    }
+
+    fn budget(&self, policy: &Policy) -> usize {
+        let hosts = u32::try_from(self.courses.len()).unwrap_or(u32::MAX);
+        usize::try_from(policy.max_in_flight.hosts(hosts)).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn idles(&self, policy: &Policy) -> Vec<SignedDuration> {
+        let courses = self.in_order();
+        let mut ends: Vec<Timestamp> = courses.iter().filter_map(|course| course.terminated).collect();
+        ends.sort();
+        // The first goes alone; then as many as the budget allows begin together; from then on each follows another's end.
+        let (first, budget) = (1, self.budget(policy));
+        let place = |nth: usize| nth.checked_sub(budget + first).and_then(|before| ends.get(before + first)).copied();
+        courses.iter().enumerate().map(|(nth, course)| self.idle(course, place(nth))).collect()
+    }
+
+    fn idle(&self, course: &Course, place: Option<Timestamp>) -> SignedDuration {
+        let between = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
+            (Some(from), Some(to)) => to.duration_since(from).max(SignedDuration::ZERO),
+            (Some(_), None) | (None, _) => SignedDuration::ZERO,
+        };
+        let came = |at: &&Timestamp| Some(**at) > course.detached && Some(**at) <= course.draining;
+        let whole = self.registered.values().filter(came).max().copied();
+        between(place, course.tagged)
+            + between(course.tagged, course.detached)
+            + between(whole, course.draining)
+            + between(course.drained, course.terminated)
+    }
+
+    fn critical_path(&self, policy: &Policy) -> SignedDuration {
+        let courses = self.in_order();
+        let boot = |nth: usize, course: &Course| {
+            let registered = self.launched.get(nth).and_then(|id| self.registered.get(id)).copied();
+            registered.zip(course.detached).map(|(to, from)| to.duration_since(from)).unwrap_or_default()
+        };
+        let drain = |course: &Course| {
+            course.drained.zip(course.draining).map(|(to, from)| to.duration_since(from)).unwrap_or_default()
+        };
+        let timed: Vec<(SignedDuration, SignedDuration)> =
+            courses.iter().enumerate().map(|(nth, course)| (boot(nth, course), drain(course))).collect();
+        let Some(((boot, drain), others)) = timed.split_first() else { return SignedDuration::ZERO };
+        let first = *boot + (*drain).max(if others.is_empty() { SignedDuration::ZERO } else { policy.bake });
+        let longest = |wave: &[(SignedDuration, SignedDuration)]| {
+            let boot = wave.iter().map(|(boot, _)| *boot).max().unwrap_or_default();
+            boot + policy.settle + wave.iter().map(|(_, drain)| *drain).max().unwrap_or_default()
+        };
+        others.chunks(self.budget(policy)).map(longest).fold(first, |sum, wave| sum + wave)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::policy::Budget;
+    use crate::sim::baseline::long_drains;
+    use crate::sim::{Outcome, Simulation};
+
+    #[test]
+    fn one_host_at_a_time_the_critical_path_is_every_boot_and_every_drain() {
+        let mut scenario = long_drains(3, 1, Budget::Hosts(1));
+        let exact = crate::sim::chance::Delay::secs(20, 20);
+        (scenario.launch_delay, scenario.boot, scenario.registration) = (exact, exact, exact);
+        let policy = scenario.settings.policy.clone();
+        let report = Simulation::new(scenario).run(SignedDuration::from_hours(4));
+        assert_eq!(report.outcome, Outcome::Closed);
+        let Hindsight { idle, longest_idle, critical_path } = Hindsight::of(&report, &policy);
+        // 60 s until another has come, and a drain of a little more than 297 s (or the bake of the first).
+        assert!((1075..1105).contains(&critical_path.as_secs()), "{critical_path:?}");
+        assert!(report.simulated_seconds >= critical_path.as_secs());
+        assert!(idle > SignedDuration::ZERO && longest_idle >= idle, "{idle:?} {longest_idle:?}");
+    }
+}
