@@ -25,6 +25,11 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 const HOSTS: u32 = 5_000;
 const CLUSTERS: usize = 500;
 
+thread_local! {
+    /// Its rotation takes a while to get there.
+    static WORKER: RefCell<Worker> = RefCell::new(Worker::in_the_middle(HOSTS));
+}
+
 fn main() {
     divan::main();
 }
@@ -69,12 +74,11 @@ mod dropping {
     use super::*;
 
     fn of(bencher: Bencher<'_, '_>, body: fn(&Steady, u64) -> String) {
-        let worker = RefCell::new(Worker::in_the_middle(HOSTS));
-        let hosts = worker.borrow().steady();
+        let hosts = WORKER.with_borrow(Worker::steady);
         bencher
-            .with_inputs(|| worker.borrow_mut().batch(&hosts, body))
+            .with_inputs(|| WORKER.with_borrow_mut(|worker| worker.batch(&hosts, body)))
             .input_counter(|messages: &Vec<Message>| ItemsCount::new(messages.len()))
-            .bench_local_values(|messages| worker.borrow_mut().drop_all(messages));
+            .bench_local_values(|messages| WORKER.with_borrow_mut(|worker| worker.drop_all(messages)));
     }
 
     #[divan::bench(sample_count = 1_000)]
@@ -106,7 +110,7 @@ mod planning {
 
     #[divan::bench]
     fn a_tenth_in_flight(bencher: Bencher<'_, '_>) {
-        let (view, now) = fleet::view(&mut Worker::in_the_middle(HOSTS).world);
+        let (view, now) = WORKER.with_borrow_mut(|worker| fleet::view(&mut worker.world));
         let policy = Policy::default();
         bencher.counter(ItemsCount::new(view.hosts.len())).bench(|| plan(black_box(&view), &policy, now));
     }
