@@ -4,10 +4,13 @@
 //! look can be spared (a status that is already known, a duplicate's version). Envelopes and details may carry any
 //! number of further fields. Commands come from people: a field we do not know is a typo, and is refused by its name.
 
+mod skim;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::effect::{ContainerInstanceStatus, InstanceState};
@@ -105,6 +108,14 @@ pub enum EventKind {
 
 /// Understands the body of a message.
 pub fn parse(body: &str) -> Parsed {
+    match skim::envelope(body).map(parse_envelope) {
+        Some(parsed @ (Parsed::Event(_) | Parsed::Irrelevant { .. })) => parsed,
+        // A command, or something is wrong with it: then all that it says is read.
+        Some(Parsed::Command(_) | Parsed::Malformed { .. }) | None => parse_whole(body),
+    }
+}
+
+fn parse_whole(body: &str) -> Parsed {
     let value: Value = match serde_json::from_str(body) {
         Ok(value) => value,
         Err(error) => return malformed(format!("not JSON: {error}")),
@@ -115,7 +126,10 @@ pub fn parse(body: &str) -> Parsed {
             Err(error) => malformed(format!("not a command: {}", without_values(&error))),
         }
     } else if value.get("detail-type").is_some() {
-        parse_envelope(value)
+        match Envelope::<Value>::deserialize(value) {
+            Ok(envelope) => parse_envelope(envelope),
+            Err(error) => malformed(format!("not an EventBridge envelope: {}", without_values(&error))),
+        }
     } else {
         malformed("neither a command (no `action`) nor an event (no `detail-type`)".to_owned())
     }
@@ -128,44 +142,49 @@ pub fn parse(body: &str) -> Parsed {
 ///  "time":"2026-01-14T03:00:00Z","region":"eu-west-1","resources":["arn:…"],"detail":{}}
 /// ```
 #[derive(Deserialize)]
-struct Envelope {
-    source: String,
+struct Envelope<'a, D> {
+    source: Cow<'a, str>,
     #[serde(rename = "detail-type")]
-    detail_type: String,
-    account: String,
-    region: String,
-    detail: Value,
+    detail_type: Cow<'a, str>,
+    account: Cow<'a, str>,
+    region: Cow<'a, str>,
+    detail: D,
 }
-
-type DetailParser = fn(Value) -> Result<Detail, serde_json::Error>;
 
 enum Detail {
     Kind(EventKind),
     Irrelevant(&'static str),
 }
 
-/// Which parser reads which detail.
-const PARSERS: [(&str, &str, DetailParser); 5] = [
-    ("aws.ecs", "ECS Container Instance State Change", container_instance),
-    ("aws.ecs", "ECS Task State Change", task),
-    ("aws.ssm", "Parameter Store Change", parameter),
-    ("aws.autoscaling", "EC2 Instance Launch Unsuccessful", launch_unsuccessful),
-    ("aws.ec2", "EC2 Instance State-change Notification", instance),
-];
+type Parser<D> = fn(D) -> Result<Detail, serde_json::Error>;
 
-fn parse_envelope(value: Value) -> Parsed {
-    let envelope: Envelope = match serde_json::from_value(value) {
-        Ok(envelope) => envelope,
-        Err(error) => return malformed(format!("not an EventBridge envelope: {}", without_values(&error))),
-    };
-    let parser = PARSERS.iter().find(|(source, kind, _)| *source == envelope.source && *kind == envelope.detail_type);
-    let Some((_, _, parser)) = parser else {
+/// Which parser reads which detail.
+fn parser<'de, D>(source: &str, detail_type: &str) -> Option<Parser<D>>
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    match (source, detail_type) {
+        ("aws.ecs", "ECS Container Instance State Change") => Some(container_instance),
+        ("aws.ecs", "ECS Task State Change") => Some(task),
+        ("aws.ssm", "Parameter Store Change") => Some(parameter),
+        ("aws.autoscaling", "EC2 Instance Launch Unsuccessful") => Some(launch_unsuccessful),
+        ("aws.ec2", "EC2 Instance State-change Notification") => Some(instance),
+        _ => None,
+    }
+}
+
+fn parse_envelope<'de, D>(envelope: Envelope<'_, D>) -> Parsed
+where
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    let Envelope { source, detail_type, account, region, detail } = envelope;
+    let Some(parser) = parser(&source, &detail_type) else {
         return Parsed::Irrelevant { reason: "an event of a kind that no host's rotation depends on" };
     };
-    match parser(envelope.detail) {
-        Ok(Detail::Kind(kind)) => Parsed::Event(Event { account: envelope.account, region: envelope.region, kind }),
+    match parser(detail) {
+        Ok(Detail::Kind(kind)) => Parsed::Event(Event { account: account.into(), region: region.into(), kind }),
         Ok(Detail::Irrelevant(reason)) => Parsed::Irrelevant { reason },
-        Err(error) => malformed(format!("{}: {}", envelope.detail_type, without_values(&error))),
+        Err(error) => malformed(format!("{detail_type}: {}", without_values(&error))),
     }
 }
 
@@ -191,18 +210,19 @@ fn without_values(error: &serde_json::Error) -> String {
 /// {"clusterArn":"arn:…:cluster/prod","containerInstanceArn":"arn:…:container-instance/prod/0a1b","ec2InstanceId":"i-0a1b",
 ///  "status":"ACTIVE","agentConnected":true,"version":14,"registeredResources":[],"remainingResources":[]}
 /// ```
-fn container_instance(detail: Value) -> Result<Detail, serde_json::Error> {
+fn container_instance<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Body {
+    struct Body<'a> {
         cluster_arn: String,
         container_instance_arn: String,
         ec2_instance_id: Option<String>,
-        status: String,
+        #[serde(borrow)]
+        status: Cow<'a, str>,
         agent_connected: bool,
         version: u64,
     }
-    let body: Body = serde_json::from_value(detail)?;
+    let body = Body::deserialize(detail)?;
     Ok(Detail::Kind(EventKind::ContainerInstance {
         cluster: body.cluster_arn.into(),
         arn: body.container_instance_arn.into(),
@@ -217,16 +237,17 @@ fn container_instance(detail: Value) -> Result<Detail, serde_json::Error> {
 /// {"clusterArn":"arn:…:cluster/prod","containerInstanceArn":"arn:…:container-instance/prod/0a1b",
 ///  "taskArn":"arn:…:task/prod/9f8e","lastStatus":"STOPPED","desiredStatus":"STOPPED","group":"service:web","version":7}
 /// ```
-fn task(detail: Value) -> Result<Detail, serde_json::Error> {
+fn task<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Body {
+    struct Body<'a> {
         cluster_arn: String,
         container_instance_arn: Option<String>,
         task_arn: String,
-        last_status: String,
+        #[serde(borrow)]
+        last_status: Cow<'a, str>,
     }
-    let body: Body = serde_json::from_value(detail)?;
+    let body = Body::deserialize(detail)?;
     if body.last_status != "STOPPED" {
         return Ok(Detail::Irrelevant("a task that has not stopped"));
     }
@@ -244,18 +265,19 @@ fn task(detail: Value) -> Result<Detail, serde_json::Error> {
 /// {"operation":"Update","name":"/golden/al2023","type":"String","description":"the image of the month"}
 /// ```
 /// An `exception` says that the value was refused (data type `aws:ec2:image`): nothing has changed.
-fn parameter(detail: Value) -> Result<Detail, serde_json::Error> {
+fn parameter<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     #[derive(Deserialize)]
-    struct Body {
-        operation: String,
+    struct Body<'a> {
+        #[serde(borrow)]
+        operation: Cow<'a, str>,
         name: String,
         exception: Option<Value>,
     }
-    let body: Body = serde_json::from_value(detail)?;
+    let body = Body::deserialize(detail)?;
     if body.exception.is_some() {
         return Ok(Detail::Irrelevant("a parameter whose new value was refused"));
     }
-    match body.operation.as_str() {
+    match body.operation.as_ref() {
         "Create" | "Update" => Ok(Detail::Kind(EventKind::Parameter { name: body.name.into() })),
         _ => Ok(Detail::Irrelevant("a parameter that got no new value")),
     }
@@ -264,7 +286,7 @@ fn parameter(detail: Value) -> Result<Detail, serde_json::Error> {
 /// ```json
 /// {"AutoScalingGroupName":"web-asg","StatusCode":"Failed","StatusMessage":"We currently do not have sufficient … capacity"}
 /// ```
-fn launch_unsuccessful(detail: Value) -> Result<Detail, serde_json::Error> {
+fn launch_unsuccessful<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body {
@@ -272,7 +294,7 @@ fn launch_unsuccessful(detail: Value) -> Result<Detail, serde_json::Error> {
         #[serde(default)]
         status_message: String,
     }
-    let body: Body = serde_json::from_value(detail)?;
+    let body = Body::deserialize(detail)?;
     let (group, message) = (body.auto_scaling_group_name.into(), body.status_message);
     Ok(Detail::Kind(EventKind::LaunchUnsuccessful { group, message }))
 }
@@ -280,14 +302,15 @@ fn launch_unsuccessful(detail: Value) -> Result<Detail, serde_json::Error> {
 /// ```json
 /// {"instance-id":"i-0a1b","state":"terminated"}
 /// ```
-fn instance(detail: Value) -> Result<Detail, serde_json::Error> {
+fn instance<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "kebab-case")]
-    struct Body {
+    struct Body<'a> {
         instance_id: String,
-        state: String,
+        #[serde(borrow)]
+        state: Cow<'a, str>,
     }
-    let body: Body = serde_json::from_value(detail)?;
+    let body = Body::deserialize(detail)?;
     Ok(match InstanceState::from_aws(&body.state) {
         Some(state) => Detail::Kind(EventKind::Instance { id: body.instance_id.into(), state }),
         None => Detail::Irrelevant("an instance state that is new to us"),

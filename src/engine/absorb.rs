@@ -131,6 +131,7 @@ fn container_instance(
     view.looked.insert(Look::Host(id.clone()), now);
     view.left.remove(&id);
     let host = view.hosts.entry(id.clone()).or_default();
+    let container_id = container.arn.id().to_owned();
     let inactive = container.status == ContainerInstanceStatus::Inactive;
     let another = host.container.here().is_some_and(|known| known.arn.id() != container.arn.id());
     if inactive && another {
@@ -151,7 +152,7 @@ fn container_instance(
         host.missing_since = None;
     }
     if inactive && host.arn.take().is_some() && asked.contains(&id) {
-        follow_up.unlisted.insert(id);
+        follow_up.unlisted.insert(id.clone());
     } else if !inactive {
         host.arn = Some(container.arn.clone());
     }
@@ -174,6 +175,7 @@ fn container_instance(
     if let Some(watch) = &mut host.watch {
         watch.idle_since = idle.then(|| watch.idle_since.unwrap_or(now));
     }
+    view.containers.insert(container_id, id);
 }
 
 /// Answers about EC2 instances; those `asked` for and not among them are not there.

@@ -3,7 +3,7 @@
 //! ECS sends a container-instance event at every start and stop of a task: thousands an hour in a cluster at work, of which
 //! a rotation needs a handful. What the view already says is no news; the last task of a drain is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -112,19 +112,21 @@ fn newcomer(view: &mut ClusterView, name: &GroupName, id: &InstanceId, serves: b
 
 /// The groups that wait for somebody.
 fn unsettled_groups(view: &ClusterView) -> BTreeSet<Look> {
-    let waiting = view.hosts.iter().filter_map(|(id, host)| {
-        let ours = host.ours.as_ref()?;
-        let out = host.status() == Some(ContainerInstanceStatus::Active) && view.membership(id).is_none();
-        out.then(|| ours.group.clone())
-    });
+    let ours = view.hosts.iter().filter(|(_, host)| host.status() == Some(ContainerInstanceStatus::Active));
+    let mut waiting: BTreeMap<&InstanceId, &GroupName> =
+        ours.filter_map(|(id, host)| Some((id, &host.ours.as_ref()?.group))).collect();
+    // Those that still are in a group wait for nobody.
+    for member in view.groups.values().flat_map(|group| &group.facts.members) {
+        waiting.remove(&member.id);
+    }
     let short = view
         .groups
         .iter()
         // An agent that is away counts for nothing here: one look more does no harm.
         .filter(|(_, group)| group.strength(&view.hosts, Timestamp::MAX).ready < group.facts.desired)
         .filter(|(_, group)| group.is_ours_to_touch())
-        .map(|(name, _)| name.clone());
-    waiting.chain(short).map(Look::Group).collect()
+        .map(|(name, _)| name);
+    waiting.into_values().chain(short).cloned().map(Look::Group).collect()
 }
 
 fn task_stopped(view: &mut ClusterView, container_instance: &ContainerInstanceArn, task: &TaskArn) -> Relevance {

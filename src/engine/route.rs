@@ -27,7 +27,7 @@ impl Engine {
                 self.next_census = self.next_census.min(now);
             }
             Parsed::Event(event) => self.route_event(event, message, now),
-            Parsed::Irrelevant { reason } => self.ignore(&message, reason, now),
+            Parsed::Irrelevant { reason } => self.ignore(message, reason, now),
             Parsed::Malformed { reason } => {
                 self.counters.malformed += 1;
                 // Once in the log; it comes again until it is a dead letter.
@@ -45,10 +45,10 @@ impl Engine {
         }
     }
 
-    fn ignore(&mut self, message: &Message, reason: &str, now: Timestamp) {
+    fn ignore(&mut self, message: Message, reason: &str, now: Timestamp) {
         self.counters.irrelevant += 1;
         debug!(message_id = message.id, reason, "irrelevant");
-        self.inbox.delete(message.receipt.clone(), now);
+        self.inbox.delete(message.receipt, now);
     }
 
     fn route_event(&mut self, event: Event, message: Message, now: Timestamp) {
@@ -61,7 +61,7 @@ impl Engine {
             EventKind::LaunchUnsuccessful { .. } | EventKind::Instance { .. } => {
                 let here = |arn: &ClusterArn| arn.place() == Some((event.region.as_str(), event.account.as_str()));
                 let clusters: Vec<ClusterArn> = self.clusters.keys().filter(|arn| here(arn)).cloned().collect();
-                self.weigh_in(clusters.into_iter(), &event.kind, now)
+                self.weigh_in(&clusters, &event.kind, now)
             }
         };
         match errands {
@@ -71,7 +71,7 @@ impl Engine {
                     self.give(&arn, errand, &message.receipt, now);
                 }
             }
-            Err(reason) => self.ignore(&message, reason, now),
+            Err(reason) => self.ignore(message, reason, now),
         }
     }
 
@@ -122,7 +122,7 @@ impl Engine {
                 return Err("older than what has been heard already");
             }
         }
-        self.weigh_in(std::iter::once(cluster.clone()), kind, now)
+        self.weigh_in(std::slice::from_ref(cluster), kind, now)
     }
 
     /// The clusters that follow this parameter.
@@ -149,18 +149,20 @@ impl Engine {
     /// Weighs an event in the clusters it may be about.
     fn weigh_in(
         &mut self,
-        clusters: impl Iterator<Item = ClusterArn>,
+        clusters: &[ClusterArn],
         event: &EventKind,
         now: Timestamp,
     ) -> Result<Vec<(ClusterArn, Errand)>, &'static str> {
         let mut errands = Vec::new();
         let mut reason = "of a cluster that this worker does not look after";
         for arn in clusters {
-            self.note_stranger(&arn);
-            let is_new = self.is_new(&arn);
-            let Some(state) = self.clusters.get_mut(&arn) else { continue };
+            let is_new = self.is_new(arn);
+            let Some(state) = self.clusters.get_mut(arn) else {
+                self.note_stranger(arn);
+                continue;
+            };
             match state.view.as_mut().map(|view| weigh(view, event)) {
-                Some(Relevance::Look(looks)) => errands.push((arn, Errand { looks, ..Errand::default() })),
+                Some(Relevance::Look(looks)) => errands.push((arn.clone(), Errand { looks, ..Errand::default() })),
                 Some(Relevance::Irrelevant(why)) => reason = why,
                 Some(Relevance::Later(host)) => {
                     state.look_later(host, now);
@@ -181,7 +183,8 @@ impl Engine {
     /// Says once of each cluster that its events come here for nothing: a rule too wide, another account's bus.
     fn note_stranger(&mut self, arn: &ClusterArn) {
         let room = self.strangers.len() < MOST_STRANGERS;
-        if !self.clusters.contains_key(arn) && room && self.strangers.insert(arn.clone()) {
+        if room && !self.strangers.contains(arn) {
+            self.strangers.insert(arn.clone());
             info!(cluster = %arn, "events of a cluster that this worker does not look after are ignored");
         }
     }

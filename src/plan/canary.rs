@@ -150,12 +150,19 @@ pub fn new_images(
     if matches!((first, last), (Some(first), Some(last)) if last >= first + bake.max(CLAIM_GOOD_FOR)) {
         return BTreeSet::new();
     }
-    let good = context.view.hosts.iter().filter(|(id, host)| of_group(id, host) && host.has_served(bake));
-    let good: BTreeSet<&AmiId> = good.filter_map(|(_, host)| host.image()).collect();
+    let in_use: BTreeSet<&AmiId> = release.launches.iter().map(|launch| &launch.in_use).collect();
+    // Whose it is is the dearest of the questions: asked last, and of one host for each image that is good.
+    let mut good = BTreeSet::new();
+    for (id, host) in &context.view.hosts {
+        let image = host.image().filter(|image| in_use.contains(image) && !good.contains(image));
+        if let Some(image) = image.filter(|_| host.has_served(bake) && of_group(id, host)) {
+            good.insert(image);
+        }
+    }
     let rejected = context.view.groups.get(name).map(|group| &group.source.rejected);
     let is_new = |image: &AmiId| !good.contains(image) && !rejected.is_some_and(|images| images.contains(image));
     // What it launches with now, and not what it shall launch with: something newer may be out already.
-    release.launches.iter().map(|launch| &launch.in_use).filter(|image| is_new(image)).cloned().collect()
+    in_use.iter().copied().filter(|image| is_new(image)).cloned().collect()
 }
 
 /// Do tasks break on the first host that has served for long enough, and not on those of before?

@@ -53,10 +53,8 @@ pub(super) struct Batches {
 pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     let mut batches = Batches::default();
-    let phases = plan.phases.clone();
-    for (id, phase) in &phases {
-        let Some(host) = view.hosts.get(id) else { continue };
-        let Some(ours) = &host.ours else { continue };
+    for (id, host) in &view.hosts {
+        let (Some(ours), Some(phase)) = (&host.ours, plan.phases.get(id).copied()) else { continue };
         if let Some(why) = &host.problem {
             plan.problems.insert(Problem::HostRefused { host: id.clone(), why: why.clone() });
             continue;
@@ -65,7 +63,7 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
             plan.look_again = earlier(plan.look_again, Some(again));
             continue;
         }
-        if context.sends_back(id, host, ours, *phase, &mut batches, plan) {
+        if context.sends_back(id, host, ours, phase, &mut batches, plan) {
             continue;
         }
         match phase {

@@ -137,6 +137,8 @@ pub struct ClusterView {
     pub belonging: BTreeSet<GroupName>,
     pub groups: BTreeMap<GroupName, GroupView>,
     pub hosts: BTreeMap<InstanceId, Host>,
+    /// On which host a container instance was seen last, by its id: an event of a task names no other.
+    pub containers: BTreeMap<String, InstanceId>,
     /// Template versions by the rule that names them; the error says why there is none.
     pub templates: BTreeMap<(TemplateId, VersionRule), Result<TemplateVersion, String>>,
     /// Versions that have an image, by template and image.
@@ -338,6 +340,7 @@ impl ClusterView {
             belonging: BTreeSet::new(),
             groups: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            containers: BTreeMap::new(),
             templates: BTreeMap::new(),
             made: BTreeMap::new(),
             versions: BTreeMap::new(),
@@ -405,10 +408,9 @@ impl ClusterView {
 
     /// The host on which this container instance is.
     pub fn host_of(&self, arn: &ContainerInstanceArn) -> Option<&InstanceId> {
-        self.hosts
-            .iter()
-            .find(|(_, host)| host.container.here().is_some_and(|container| container.arn.id() == arn.id()))
-            .map(|(id, _)| id)
+        let (id, host) = self.hosts.get_key_value(self.containers.get(arn.id())?)?;
+        // It may have another by now, or none.
+        host.container.here().is_some_and(|container| container.arn.id() == arn.id()).then_some(id)
     }
 
     /// The group that this host left as one of ours, or of which it is a member.
