@@ -379,10 +379,12 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
 }
 
 /// Agents come and go several times an hour, and the event that one is back may be lost. Where only that keeps a group from
-/// being whole, those agents are looked at again, and soon.
+/// being whole, those agents are looked at again, and soon. So are those of which only an event says that they have come.
 pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupView, plan: &mut Plan) {
     let view = context.view;
-    let away = group.disconnected(&view.hosts);
+    let said = |id: &&InstanceId| view.hosts.get(*id).is_some_and(|host| host.said_to_serve);
+    let said = group.facts.members.iter().map(|member| &member.id).filter(said).cloned();
+    let away: BTreeSet<InstanceId> = group.disconnected(&view.hosts).into_iter().chain(said).collect();
     let weights = group.facts.members.iter().filter(|member| away.contains(&member.id)).map(Member::weight);
     let would_do = context.strength(name).registered.saturating_add(weights.sum());
     if away.is_empty() || would_do < group.facts.desired {
