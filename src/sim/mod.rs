@@ -26,6 +26,7 @@ mod chance;
 pub mod clock;
 pub mod faults;
 pub mod invariants;
+mod limits;
 pub mod logs;
 mod report;
 mod scenario;
@@ -41,10 +42,11 @@ use jiff::Timestamp;
 pub use chance::Delay;
 pub use faults::Faults;
 pub use invariants::Violation;
+pub use limits::Used;
 pub use report::{Outcome, Report};
 pub use scenario::{
-    Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER, OWN_PARAMETER, Placement,
-    Scenario, ServiceShape, TemplateShape, Trigger,
+    AccountLimits, Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER,
+    OWN_PARAMETER, Placement, Scenario, ServiceShape, TemplateShape, Trigger,
 };
 pub use simulation::Simulation;
 pub use survey::survey;

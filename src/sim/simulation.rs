@@ -7,7 +7,8 @@ use tracing::trace;
 
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay, Stream};
-use super::faults::Fate;
+use super::faults::{Fate, throttled};
+use super::limits::Limits;
 use super::report::Report;
 use super::scenario::Scenario;
 use super::timeline::Happening;
@@ -35,6 +36,8 @@ pub struct Simulation {
     latency: Chance,
     faults: Chance,
     seeds: Chance,
+    limits: Limits,
+    timers: u64,
     effects: u64,
     requests: BTreeMap<&'static str, u64>,
     queue_requests: BTreeMap<&'static str, u64>,
@@ -83,6 +86,8 @@ impl Simulation {
             latency: Chance::new(seed, Stream::Latency),
             faults: Chance::new(seed, Stream::Faults),
             seeds: Chance::new(seed, Stream::Workers),
+            limits: Limits::new(scenario.account),
+            timers: 0,
             effects: 0,
             requests: BTreeMap::new(),
             queue_requests: BTreeMap::new(),
@@ -158,7 +163,11 @@ impl Simulation {
             self.stop(worker);
         }
         self.world.check_end();
-        Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+        Report {
+            limits: self.limits.used(),
+            timers: self.timers,
+            ..Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+        }
     }
 
     /// Kills a worker now, and starts another in its place after a while.
@@ -251,6 +260,7 @@ impl Simulation {
                 && let Some(engine) = &mut worker.engine
             {
                 engine.handle_timeout(now);
+                self.timers += 1;
                 worker.fired = now + TICK;
             }
         }
@@ -272,6 +282,9 @@ impl Simulation {
     fn arrives(&mut self, sender: Sender, request: &Request, way_back: SignedDuration) {
         let counts = if request.is_queue() { &mut self.queue_requests } else { &mut self.requests };
         *counts.entry(request.operation()).or_default() += 1;
+        if self.limits.refuses(request, self.now) {
+            return self.answer(sender, Err(throttled(request)), way_back);
+        }
         let reply = match self.scenario.faults.fate(request, &mut self.faults) {
             Fate::FailBefore(failure) => Err(failure),
             Fate::FailAfter(failure) => {

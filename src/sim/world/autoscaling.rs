@@ -101,11 +101,13 @@ impl World {
         }
         self.set_desired(name, desired);
         for no in hosts {
+            self.account.leave(no);
             if let Some(host) = self.host_mut(no) {
                 host.member = Some(Lifecycle::InService);
                 host.origin = name.clone();
                 host.tags.insert(GROUP_NAME_TAG.to_owned(), name.to_string());
             }
+            self.account.enter(no);
             self.note(Happening::Attached { host: no.instance(), group: name.clone() });
         }
         Ok(Reply::Done)
