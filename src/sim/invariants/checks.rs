@@ -243,6 +243,9 @@ impl World {
         let before = std::mem::replace(&mut self.ledger.in_flight, by_group.clone());
         for (group, in_flight) in by_group {
             self.ledger.max_in_flight_seen = self.ledger.max_in_flight_seen.max(in_flight);
+            if in_flight <= before.get(&group).copied().unwrap_or(0) {
+                continue;
+            }
             let weighted = self.account.groups.get(&group).is_some_and(|group| group.launch.least_weight().is_some());
             let desired = match weighted {
                 false => self.desired_since(&group, self.now() - RECENTLY).1,
@@ -250,8 +253,7 @@ impl World {
                 true => self.hosts_of(&group, in_flight),
             };
             let budget = self.budget(&group).hosts(desired);
-            let rose = in_flight > before.get(&group).copied().unwrap_or(0);
-            if rose && in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
+            if in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
                 self.violated(2, format!("{in_flight} hosts of {group} are in flight, {budget} may be"));
             }
         }

@@ -22,9 +22,8 @@ pub(super) fn describe_groups(
 ) -> Answer {
     at_most(names, 100)?;
     let asked = account.groups.values().filter(|group| names.is_empty() || names.contains(&group.name));
-    let keyed = asked.map(|group| (group.name.to_string(), account.described_group(group)));
-    let (groups, next) = page(keyed, token, size);
-    Ok(Reply::Groups { groups, next })
+    let (groups, next) = page(asked.map(|group| (group.name.to_string(), group)), token, size);
+    Ok(Reply::Groups { groups: groups.into_iter().map(|group| account.described_group(group)).collect(), next })
 }
 
 pub(super) fn describe_activities(account: &Account, group: &GroupName) -> Answer {

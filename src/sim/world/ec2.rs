@@ -32,9 +32,8 @@ pub(super) fn describe_instances(
         InstanceFilter::Tagged { .. } => {}
     }
     let asked = passing(account, filter).into_iter().filter(|(_, host)| host.kind != HostKind::External);
-    let keyed = asked.map(|(no, host)| (no.instance().to_string(), host.described(no)));
-    let (instances, next) = page(keyed, token, size);
-    Ok(Reply::Instances { instances, next })
+    let (hosts, next) = page(asked.map(|(no, host)| (no.instance().to_string(), (no, host))), token, size);
+    Ok(Reply::Instances { instances: hosts.into_iter().map(|(no, host)| host.described(no)).collect(), next })
 }
 
 /// In the order of their numbers.
