@@ -28,8 +28,8 @@ pub struct Report {
     pub queue_requests: BTreeMap<&'static str, u64>,
     /// The account's buckets, by what AWS counts together.
     pub limits: BTreeMap<&'static str, Used>,
-    /// How often a timer of a worker fired.
-    pub timers: u64,
+    /// How often a worker that had just been woken wanted to be woken at once: its loop would go round and round.
+    pub spins: u64,
     /// Messages as the workers counted them, over all their lives.
     pub events_received: u64,
     pub events_irrelevant: u64,
@@ -81,7 +81,7 @@ impl Report {
             requests,
             queue_requests,
             limits: BTreeMap::new(),
-            timers: 0,
+            spins: 0,
             events_received: counters.received,
             events_irrelevant: counters.irrelevant,
             events_malformed: counters.malformed,

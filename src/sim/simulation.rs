@@ -37,7 +37,7 @@ pub struct Simulation {
     faults: Chance,
     seeds: Chance,
     limits: Limits,
-    timers: u64,
+    spins: u64,
     effects: u64,
     requests: BTreeMap<&'static str, u64>,
     queue_requests: BTreeMap<&'static str, u64>,
@@ -87,7 +87,7 @@ impl Simulation {
             faults: Chance::new(seed, Stream::Faults),
             seeds: Chance::new(seed, Stream::Workers),
             limits: Limits::new(scenario.account),
-            timers: 0,
+            spins: 0,
             effects: 0,
             requests: BTreeMap::new(),
             queue_requests: BTreeMap::new(),
@@ -165,7 +165,7 @@ impl Simulation {
         self.world.check_end();
         Report {
             limits: self.limits.used(),
-            timers: self.timers,
+            spins: self.spins,
             ..Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
         }
     }
@@ -204,6 +204,8 @@ impl Simulation {
         self.fire_timers();
         for worker in 0..self.workers.len() {
             self.drain_requests(worker);
+            let wakes = self.workers[worker].engine.as_ref().and_then(Engine::poll_timeout);
+            self.spins += u64::from(wakes.is_some_and(|at| at <= self.now));
         }
     }
 
@@ -260,7 +262,6 @@ impl Simulation {
                 && let Some(engine) = &mut worker.engine
             {
                 engine.handle_timeout(now);
-                self.timers += 1;
                 worker.fired = now + TICK;
             }
         }
