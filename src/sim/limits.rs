@@ -95,7 +95,6 @@ impl Bucket {
 }
 
 /// None: a call to the queue, which has no limit that matters here.
-#[expect(clippy::too_many_lines, reason = "a flat match with one arm for each bucket")]
 fn granted(request: &Request) -> Option<Granted> {
     let (what, burst, per_second) = match request {
         Request::ReceiveMessage { .. }
