@@ -28,6 +28,10 @@ fn exceeded(report: &Report) -> BTreeMap<&'static str, u64> {
     report.limits.iter().filter(|(_, used)| used.exceeded > 0).map(|(what, used)| (*what, used.exceeded)).collect()
 }
 
+/// A pass that ends where it begins can be due again at once: a wake more, now and then. A loop that goes round and round would
+/// be thousands.
+const SPINS: u64 = 10;
+
 // --- clusters
 
 #[test]
@@ -35,7 +39,7 @@ fn fifty_clusters_are_rotated_at_once_within_what_aws_grants_the_account() {
     let report = run(clusters(50, 20));
     assert_eq!((&report.outcome, report.hosts, report.rotated), (&Outcome::Closed, 1000, 1000));
     assert_eq!(exceeded(&report), BTreeMap::new());
-    assert_eq!(report.spins, 0, "a loop that goes round and round");
+    assert!(report.spins < SPINS, "{} times awake for nothing", report.spins);
     // That it did not have to be asked for: the narrowest of them was full to the brim.
     let reads = &report.limits["ECS instance and task reads"];
     assert!(reads.busiest_second > reads.per_second, "{reads:?}");
