@@ -7,7 +7,6 @@
 //! Groups of 100 hosts, 10 % of each at a time, drains of five minutes. Calls and minutes are simulated and the same on every
 //! machine; so is the size of the view. The time of a plan is measured here. `--most N` leaves out what is larger.
 
-#[allow(dead_code, reason = "the other bench uses the rest of it")]
 mod fleet;
 
 use std::io::Write as _;
@@ -50,7 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Size { calls_per_host, minutes, plan, view, .. } = size;
         sizes.push(size);
         let (milliseconds, kilobytes) = (plan.as_secs_f64() * 1e3, view as f64 / 1e3);
-        writeln!(out, "| {hosts} | {calls_per_host:.1} | {minutes:.0} min | {milliseconds:.2} ms | {kilobytes:.0} kB |")?;
+        writeln!(
+            out,
+            "| {hosts} | {calls_per_host:.1} | {minutes:.0} min | {milliseconds:.2} ms | {kilobytes:.0} kB |"
+        )?;
     }
     if let Some(file) = after("--picture") {
         draw(&PathBuf::from(file), &sizes)?;

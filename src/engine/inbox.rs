@@ -18,8 +18,9 @@ pub type Receipts = Vec<Receipt>;
 const BATCH: usize = 10;
 /// How long a deletion waits for others.
 const LINGER: SignedDuration = SignedDuration::from_millis(200);
-/// Receives at once, while every receive comes back full.
-const MOST_RECEIVES: usize = 4;
+/// Receives at once, while every receive comes back full: with replies in 50 ms that is 2,000 messages a second, so that a
+/// storm of 15,000 is over in eight.
+const MOST_RECEIVES: usize = 10;
 /// No further receive while so many messages are in hand: their visibility has to be kept up.
 const MOST_IN_HAND: usize = 200;
 /// SQS gives up extending 12 h after the receive; we stop before.
@@ -87,9 +88,14 @@ impl Inbox {
         self.flush_at.get_or_insert(now + LINGER);
     }
 
-    /// What a receive brought tells whether more than one at a time is worth it.
+    /// What a receive brought tells whether more than one at a time is worth it. A queue in which many are left may bring a few
+    /// once: SQS asks some of its servers only.
     pub fn received(&mut self, messages: &[Message]) {
-        self.wanted_receives = if messages.len() >= BATCH { MOST_RECEIVES } else { 1 };
+        self.wanted_receives = match messages.len() {
+            BATCH.. => MOST_RECEIVES,
+            0 => 1,
+            _ => (self.wanted_receives / 2).max(1),
+        };
     }
 
     /// No receive before this time.

@@ -21,6 +21,7 @@ mod commands;
 mod inbox;
 mod looks;
 mod news;
+mod pace;
 mod pass;
 mod patience;
 mod releases;
@@ -159,6 +160,8 @@ pub struct Engine {
     inbox: Inbox,
     clusters: BTreeMap<ClusterArn, ClusterState>,
     passes: BTreeMap<ClusterArn, Pass>,
+    /// The cluster whose pass began last.
+    last_begun: Option<ClusterArn>,
     census: Option<Census>,
     census_patience: Patience,
     next_census: Timestamp,
@@ -195,6 +198,7 @@ impl Engine {
             inbox: Inbox::new(settings.visibility),
             clusters: BTreeMap::new(),
             passes: BTreeMap::new(),
+            last_begun: None,
             census: None,
             census_patience: Patience::default(),
             next_census: now,
@@ -220,7 +224,7 @@ impl Engine {
 
     /// Replies may come in any order. Messages are the reply to `ReceiveMessage`.
     pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
-        let Some(call) = self.wire.take(id) else {
+        let Some(call) = self.wire.take(id, &reply, now) else {
             warn!(id = id.0, "an answer that nobody waits for");
             return;
         };
@@ -259,8 +263,8 @@ impl Engine {
         self.turn(now);
     }
 
-    /// The next call to make. The engine bounds how many are under way (`None` while there are enough): perform each one at
-    /// once.
+    /// The next call to make, at the time that was told last. The engine keeps the pace and bounds how many are under way
+    /// (`None` while nothing may go): perform each one at once, and wake it at `poll_timeout`.
     pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
         let (id, request) = self.wire.poll()?;
         *self.counters.requests.entry(request.operation()).or_default() += 1;
@@ -276,7 +280,7 @@ impl Engine {
             (None, Some(again)) => Some(again.max(self.next_census)),
             (None, None) => Some(self.next_census),
         };
-        // Without room for another pass none begins before one of them ends.
+        // Where no further pass can begin, the end of one is what wakes the next.
         let room = self.passes.len() < MOST_PASSES;
         let clusters = self.clusters.iter().filter(|(arn, _)| room && !self.passes.contains_key(*arn));
         clusters
@@ -292,7 +296,7 @@ impl Engine {
     pub fn begin_shutdown(&mut self, now: Timestamp) {
         info!("stopping: messages in hand go back to the queue once the receive under way is over");
         self.stopping = true;
-        self.wire.drop_waiting();
+        self.wire.close();
         self.turn(now);
     }
 
@@ -331,13 +335,21 @@ impl Engine {
     }
 
     fn start_passes(&mut self, now: Timestamp) {
-        let due: Vec<ClusterArn> = self
-            .clusters
-            .iter()
+        let room = MOST_PASSES.saturating_sub(self.passes.len());
+        if room == 0 {
+            return;
+        }
+        // In turn, beginning behind the one that came last: those with the first names could keep all others from theirs.
+        let last = self.last_begun.take();
+        let is_later = |arn: &ClusterArn| last.as_ref().is_none_or(|last| arn > last);
+        let (later, earlier) = (self.clusters.iter().filter(|(arn, _)| is_later(arn)), self.clusters.iter());
+        let due: Vec<ClusterArn> = later
+            .chain(earlier.filter(|(arn, _)| !is_later(arn)))
             .filter(|(arn, state)| state.is_due(now) && !self.passes.contains_key(*arn))
             .map(|(arn, _)| arn.clone())
-            .take(MOST_PASSES.saturating_sub(self.passes.len()))
+            .take(room)
             .collect();
+        self.last_begun = due.last().cloned().or(last);
         for arn in due {
             let Some(state) = self.clusters.get_mut(&arn) else { continue };
             state.look_again = None;

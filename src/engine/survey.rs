@@ -118,7 +118,7 @@ impl Survey {
     }
 
     pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
-        let Some(call) = self.wire.take(id) else { return };
+        let Some(call) = self.wire.take(id, &reply, now) else { return };
         if reply.as_ref().err().is_some_and(|failure| is_worth_another_try(&call, failure)) {
             let delay = patience::between_tries(call.failures, &mut self.rng);
             self.wire.send_again(call, now + delay);

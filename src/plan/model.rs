@@ -371,10 +371,12 @@ impl ClusterView {
 
     /// Is it known well enough to take a host, or to drain it? Of what others may have changed meanwhile each has its own time.
     pub fn is_known(&self, look: &Look, now: Timestamp) -> bool {
-        let good_for = match look {
-            Look::Refreshes(_) => REFRESHES_GOOD_FOR,
-            Look::Ours => OURS_GOOD_FOR,
-            _ => FRESH_FOR,
+        let good_for = if matches!(look, Look::Refreshes(_)) {
+            REFRESHES_GOOD_FOR
+        } else if matches!(look, Look::Ours) {
+            OURS_GOOD_FOR
+        } else {
+            FRESH_FOR
         };
         self.is_fresh(look, now) || self.asked.get(look).is_some_and(|at| now < *at + good_for)
     }

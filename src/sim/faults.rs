@@ -136,7 +136,7 @@ impl Faults {
             return Fate::FailBefore(failure(request, kind, "AccessDeniedException", "no policy allows this action"));
         }
         if chance.hit(self.throttled) {
-            return Fate::FailBefore(failure(request, FailureKind::Throttled, "ThrottlingException", "Rate exceeded"));
+            return Fate::FailBefore(throttled(request));
         }
         if chance.hit(self.failed_before) {
             return Fate::FailBefore(failure(request, FailureKind::Transient, "Dispatch", "connection reset"));
@@ -161,6 +161,11 @@ pub(super) enum Fate {
     Stale(SignedDuration),
     FailBefore(Failure),
     FailAfter(Failure),
+}
+
+/// The account's bucket for this call is empty.
+pub(super) fn throttled(request: &Request) -> Failure {
+    failure(request, FailureKind::Throttled, "ThrottlingException", "Rate exceeded")
 }
 
 fn failure(request: &Request, kind: FailureKind, code: &str, message: &str) -> Failure {

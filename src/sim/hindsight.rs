@@ -62,31 +62,24 @@ fn groups(report: &Report) -> BTreeMap<GroupName, Group> {
     let mut tagged = BTreeMap::new();
     let mut of: BTreeMap<InstanceId, GroupName> = BTreeMap::new();
     for moment in &report.timeline {
-        let at = Some(moment.at);
-        match &moment.what {
-            Happening::HostTagged { host, .. } => {
-                tagged.entry(host.clone()).or_insert(moment.at);
-            }
-            Happening::Detached { host, group } => {
-                of.insert(host.clone(), group.clone());
-                let course = Course { tagged: tagged.get(host).copied(), detached: at, ..Course::default() };
-                groups.entry(group.clone()).or_default().courses.entry(host.clone()).or_insert(course);
-            }
-            Happening::Launched { host, group, .. } => {
-                of.insert(host.clone(), group.clone());
-                groups.entry(group.clone()).or_default().launched.push(host.clone());
-            }
-            _ => {
-                let (Happening::Registered { host }
-                | Happening::Draining { host, .. }
-                | Happening::Drained { host }
-                | Happening::Terminated { host, .. }) = &moment.what
-                else {
-                    continue;
-                };
-                let Some(group) = of.get(host).and_then(|name| groups.get_mut(name)) else { continue };
-                group.note(host, &moment.what, moment.at);
-            }
+        let what = &moment.what;
+        if let Happening::HostTagged { host, .. } = what {
+            tagged.entry(host.clone()).or_insert(moment.at);
+        } else if let Happening::Detached { host, group } = what {
+            of.insert(host.clone(), group.clone());
+            let (tagged, detached) = (tagged.get(host).copied(), Some(moment.at));
+            let course = Course { tagged, detached, ..Course::default() };
+            groups.entry(group.clone()).or_default().courses.entry(host.clone()).or_insert(course);
+        } else if let Happening::Launched { host, group, .. } = what {
+            of.insert(host.clone(), group.clone());
+            groups.entry(group.clone()).or_default().launched.push(host.clone());
+        } else if let Happening::Registered { host }
+        | Happening::Draining { host, .. }
+        | Happening::Drained { host }
+        | Happening::Terminated { host, .. } = what
+            && let Some(group) = of.get(host).and_then(|name| groups.get_mut(name))
+        {
+            group.note(host, what, moment.at);
         }
     }
     groups
@@ -98,11 +91,12 @@ impl Group {
             self.registered.entry(host.clone()).or_insert(at);
         }
         let Some(course) = self.courses.get_mut(host) else { return };
-        match what {
-            Happening::Draining { .. } => course.draining = course.draining.or(Some(at)),
-            Happening::Drained { .. } => course.drained = Some(at),
-            Happening::Terminated { .. } => course.terminated = Some(at),
-            _ => {}
+        if matches!(what, Happening::Draining { .. }) {
+            course.draining = course.draining.or(Some(at));
+        } else if matches!(what, Happening::Drained { .. }) {
+            course.drained = Some(at);
+        } else if matches!(what, Happening::Terminated { .. }) {
+            course.terminated = Some(at);
         }
     }
 

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod faults;
 pub mod hindsight;
 pub mod invariants;
+mod limits;
 pub mod logs;
 mod report;
 mod scenario;
@@ -42,10 +43,11 @@ use jiff::Timestamp;
 pub use chance::Delay;
 pub use faults::Faults;
 pub use invariants::Violation;
+pub use limits::Used;
 pub use report::{Outcome, Report};
 pub use scenario::{
-    Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER, OWN_PARAMETER, Placement,
-    Scenario, ServiceShape, TemplateShape, Trigger,
+    AccountLimits, Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER,
+    OWN_PARAMETER, Placement, Scenario, ServiceShape, TemplateShape, Trigger,
 };
 pub use simulation::Simulation;
 pub use survey::survey;

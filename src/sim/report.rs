@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::invariants::Violation;
-use super::scenario::{CLUSTER, Scenario};
+use super::limits::Used;
+use super::scenario::Scenario;
 use super::timeline::Moment;
-use super::world::{World, cluster_arn};
+use super::world::World;
 use crate::effect::Notice;
 use crate::engine::Counters;
+use crate::id::ClusterArn;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -17,13 +19,17 @@ pub struct Report {
     pub outcome: Outcome,
     /// From the (first) release to the close or the hold; to the end of the run when there was neither.
     pub simulated_seconds: i64,
-    /// Hosts of the opted-in cluster at the beginning.
+    /// Hosts of the opted-in clusters at the beginning.
     pub hosts: u32,
     /// Running hosts that workers terminated.
     pub rotated: u64,
     /// Calls to the fleet that reached AWS's edge, by operation, retries included.
     pub requests: BTreeMap<&'static str, u64>,
     pub queue_requests: BTreeMap<&'static str, u64>,
+    /// The account's buckets, by what AWS counts together.
+    pub limits: BTreeMap<&'static str, Used>,
+    /// How often a worker that had just been woken wanted to be woken at once: its loop would go round and round.
+    pub spins: u64,
     /// Messages as the workers counted them, over all their lives.
     pub events_received: u64,
     pub events_irrelevant: u64,
@@ -48,7 +54,7 @@ pub struct Report {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Or never opened: hosts died, and what came in their place launched with the release by itself.
+    /// All of them, where there are several. Or never opened: hosts died, and what came in their place launched with the release by itself.
     Closed,
     Held {
         reason: String,
@@ -74,6 +80,8 @@ impl Report {
             rotated: ledger.rotated,
             requests,
             queue_requests,
+            limits: BTreeMap::new(),
+            spins: 0,
             events_received: counters.received,
             events_irrelevant: counters.irrelevant,
             events_malformed: counters.malformed,
@@ -93,11 +101,21 @@ impl Report {
 
 impl Outcome {
     fn of(world: &World) -> Self {
-        let cluster = cluster_arn(CLUSTER);
-        match world.rotation_tag(&cluster).1.as_str() {
+        let of = world.homes().iter().map(|cluster| Self::of_cluster(world, cluster));
+        // The worst of them.
+        of.max_by_key(|outcome| match outcome {
+            Outcome::Closed => 0,
+            Outcome::Held { .. } => 1,
+            Outcome::Open => 2,
+        })
+        .unwrap_or(Outcome::Open)
+    }
+
+    fn of_cluster(world: &World, cluster: &ClusterArn) -> Self {
+        match world.rotation_tag(cluster).1.as_str() {
             "closed" => Outcome::Closed,
             "" if world.needs_no_rotation() => Outcome::Closed,
-            "held" => Outcome::Held { reason: world.hold_reason(&cluster).unwrap_or_default() },
+            "held" => Outcome::Held { reason: world.hold_reason(cluster).unwrap_or_default() },
             _ => Outcome::Open,
         }
     }

@@ -1,6 +1,7 @@
 //! What is simulated: the shape of the account, what happens in it, and what goes wrong.
 //!
-//! The account has one opted-in cluster, `demo`, and one that is not, `other`, whose events arrive in the same queue.
+//! The account has one opted-in cluster, `demo` (or several of the same shape: `demo-2` and so on), and one that is not,
+//! `other`, whose events arrive in the same queue.
 
 mod shape;
 
@@ -16,7 +17,7 @@ use crate::engine::Settings;
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::Budget;
 
-/// The opted-in cluster's name.
+/// The name of the opted-in cluster; of the first one, where there are several.
 pub const CLUSTER: &str = "demo";
 /// The name of the cluster (and of its group) that has not opted in.
 pub const OTHER: &str = "other";
@@ -27,6 +28,10 @@ pub const OWN_PARAMETER: &str = "/images/ecs-host";
 pub struct Scenario {
     pub seed: u64,
     pub settings: Settings,
+    /// So many clusters have opted in. Each has the groups, the services and the standalone tasks that are named here.
+    pub clusters: u32,
+    /// What AWS grants the account.
+    pub account: AccountLimits,
     pub groups: Vec<GroupShape>,
     /// What else is in the account.
     pub neighbours: Neighbours,
@@ -85,6 +90,15 @@ pub struct ServiceShape {
     pub maximum_percent: u32,
     /// How long a stopping task stays in its target group.
     pub deregistration: Delay,
+}
+
+/// The account's buckets of calls: they are always accounted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// What others in the account leave of each bucket.
+    pub left_percent: u32,
+    /// A call beyond them fails as throttled.
+    pub enforced: bool,
 }
 
 /// Which host with room gets a task of a service.
@@ -226,6 +240,8 @@ impl Scenario {
         let scenario = Self {
             seed,
             settings: Settings::default(),
+            clusters: 1,
+            account: AccountLimits { left_percent: 100, enforced: false },
             groups: Vec::new(),
             services: Vec::new(),
             tasks_per_host: None,
@@ -276,7 +292,7 @@ impl Scenario {
     /// This many service tasks per host in three services that roll freely, and room for half as many again on each host.
     pub fn tasks_per_host(mut self, tasks: u32) -> Self {
         self.tasks_per_host = Some(tasks);
-        let all = tasks * self.host_count();
+        let all = tasks * self.hosts_per_cluster();
         // A single task with 50/150 or 50/100 can never be moved: rounding leaves no room.
         let (api, jobs) = if all < 12 { (0, 0) } else { (all / 3, all / 6) };
         self.services = vec![
@@ -303,6 +319,11 @@ impl Scenario {
 
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    pub fn clusters(mut self, clusters: u32) -> Self {
+        self.clusters = clusters;
         self
     }
 
@@ -336,14 +357,29 @@ impl Scenario {
     /// As workers and the world are told it: the settings name the groups that no capacity provider names.
     pub(super) fn complete(mut self) -> Self {
         let configured = self.groups.iter().filter(|group| group.membership == Membership::Configured);
-        let names: BTreeSet<GroupName> = configured.map(|group| GroupName::from(group.name.as_str())).collect();
-        if !names.is_empty() {
-            self.settings.groups.entry(ClusterName::from(CLUSTER)).or_default().extend(names);
+        let configured: Vec<GroupShape> = configured.cloned().collect();
+        for cluster in self.cluster_names() {
+            let names = configured.iter().map(|group| GroupName::from(group.of_cluster(&cluster).name));
+            let names: BTreeSet<GroupName> = names.collect();
+            if !names.is_empty() {
+                self.settings.groups.entry(ClusterName::from(cluster)).or_default().extend(names);
+            }
         }
         self
     }
 
+    /// The names of the clusters that have opted in.
+    pub fn cluster_names(&self) -> Vec<String> {
+        let further = (2..=self.clusters).map(|n| format!("{CLUSTER}-{n}"));
+        [CLUSTER.to_owned()].into_iter().chain(further).collect()
+    }
+
+    /// In all clusters that have opted in.
     pub fn host_count(&self) -> u32 {
+        self.hosts_per_cluster() * self.clusters
+    }
+
+    fn hosts_per_cluster(&self) -> u32 {
         self.groups.iter().map(|group| group.hosts).sum()
     }
 

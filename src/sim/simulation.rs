@@ -7,7 +7,8 @@ use tracing::trace;
 
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay, Stream};
-use super::faults::Fate;
+use super::faults::{Fate, throttled};
+use super::limits::Limits;
 use super::report::Report;
 use super::scenario::Scenario;
 use super::timeline::Happening;
@@ -35,6 +36,8 @@ pub struct Simulation {
     latency: Chance,
     faults: Chance,
     seeds: Chance,
+    limits: Limits,
+    spins: u64,
     effects: u64,
     requests: BTreeMap<&'static str, u64>,
     queue_requests: BTreeMap<&'static str, u64>,
@@ -83,6 +86,8 @@ impl Simulation {
             latency: Chance::new(seed, Stream::Latency),
             faults: Chance::new(seed, Stream::Faults),
             seeds: Chance::new(seed, Stream::Workers),
+            limits: Limits::new(scenario.account),
+            spins: 0,
             effects: 0,
             requests: BTreeMap::new(),
             queue_requests: BTreeMap::new(),
@@ -158,7 +163,11 @@ impl Simulation {
             self.stop(worker);
         }
         self.world.check_end();
-        Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+        Report {
+            limits: self.limits.used(),
+            spins: self.spins,
+            ..Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+        }
     }
 
     /// Kills a worker now, and starts another in its place after a while.
@@ -195,6 +204,8 @@ impl Simulation {
         self.fire_timers();
         for worker in 0..self.workers.len() {
             self.drain_requests(worker);
+            let wakes = self.workers[worker].engine.as_ref().and_then(Engine::poll_timeout);
+            self.spins += u64::from(wakes.is_some_and(|at| at <= self.now));
         }
     }
 
@@ -272,6 +283,9 @@ impl Simulation {
     fn arrives(&mut self, sender: Sender, request: &Request, way_back: SignedDuration) {
         let counts = if request.is_queue() { &mut self.queue_requests } else { &mut self.requests };
         *counts.entry(request.operation()).or_default() += 1;
+        if self.limits.refuses(request, self.now) {
+            return self.answer(sender, Err(throttled(request)), way_back);
+        }
         let reply = match self.scenario.faults.fate(request, &mut self.faults) {
             Fate::FailBefore(failure) => Err(failure),
             Fate::FailAfter(failure) => {

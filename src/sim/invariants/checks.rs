@@ -1,6 +1,6 @@
 //! The checks around single effects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -239,28 +239,47 @@ impl World {
 
     /// Promise 2: this effect has put one more host in flight than may be. (Desired capacity may sink below what is in flight.)
     pub(super) fn check_budget(&mut self) {
-        let account = self.account.clone();
-        let mut in_all = 0;
-        for group in account.groups.values() {
-            let in_flight = account.hosts.keys().filter(|no| self.in_flight_of(**no, &group.name)).count();
-            in_all += in_flight;
+        let (by_group, by_cluster) = self.in_flight();
+        let before = std::mem::replace(&mut self.ledger.in_flight, by_group.clone());
+        for (group, in_flight) in by_group {
             self.ledger.max_in_flight_seen = self.ledger.max_in_flight_seen.max(in_flight);
-            let before = self.ledger.in_flight.insert(group.name.clone(), in_flight).unwrap_or(0);
-            let desired = match group.launch.least_weight() {
-                None => self.desired_since(&group.name, self.now() - RECENTLY).1,
+            if in_flight <= before.get(&group).copied().unwrap_or(0) {
+                continue;
+            }
+            let weighted = self.account.groups.get(&group).is_some_and(|group| group.launch.least_weight().is_some());
+            let desired = match weighted {
+                false => self.desired_since(&group, self.now() - RECENTLY).1,
                 // A share of the hosts, and not of their weights.
-                Some(_) => self.hosts_of(&group.name, in_flight),
+                true => self.hosts_of(&group, in_flight),
             };
-            let budget = self.budget(&group.name).hosts(desired);
-            if in_flight > before && in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
-                self.violated(2, format!("{in_flight} hosts of {} are in flight, {budget} may be", group.name));
+            let budget = self.budget(&group).hosts(desired);
+            if in_flight > usize::try_from(budget).unwrap_or(usize::MAX) {
+                self.violated(2, format!("{in_flight} hosts of {group} are in flight, {budget} may be"));
             }
         }
-        let before = std::mem::replace(&mut self.ledger.all_in_flight, in_all);
+        let before = std::mem::replace(&mut self.ledger.in_flight_of_cluster, by_cluster.clone());
         let most = self.scenario.settings.policy.max_in_flight_cluster.and_then(|most| usize::try_from(most).ok());
-        if in_all > before && most.is_some_and(|most| in_all > most) {
-            self.violated(2, format!("{in_all} hosts of the cluster are in flight"));
+        for (cluster, in_flight) in by_cluster {
+            let rose = in_flight > before.get(&cluster).copied().unwrap_or(0);
+            if rose && most.is_some_and(|most| in_flight > most) {
+                self.violated(2, format!("{in_flight} hosts of the cluster are in flight ({})", cluster.name()));
+            }
         }
+    }
+
+    /// By group, and by the cluster that the group is of. Whoever is in flight carries a tag of ours.
+    fn in_flight(&self) -> (BTreeMap<GroupName, usize>, BTreeMap<ClusterArn, usize>) {
+        let (mut by_group, mut by_cluster) = (BTreeMap::new(), BTreeMap::new());
+        for no in self.tagged() {
+            let Some(host) = self.account.host(*no).filter(|host| self.in_flight_of(*no, &host.origin)) else {
+                continue;
+            };
+            if self.account.groups.contains_key(&host.origin) {
+                *by_group.entry(host.origin.clone()).or_default() += 1;
+                *by_cluster.entry(self.home_of(&host.origin)).or_default() += 1;
+            }
+        }
+        (by_group, by_cluster)
     }
 
     fn hosts_of(&self, group: &GroupName, in_flight: usize) -> u32 {
@@ -370,6 +389,23 @@ impl World {
     pub(super) fn drains_at_once(&self) -> bool {
         self.scenario.settings.policy.drain == DrainWhen::AtOnce
     }
+}
+
+/// The hosts that a request which takes hosts is about.
+pub(super) fn named(request: &Request) -> Vec<HostNo> {
+    if let Request::UpdateContainerInstancesState { arns, .. } = request {
+        return arns.iter().filter_map(HostNo::of_agent).collect();
+    }
+    if let Request::DeregisterContainerInstance { arn, .. } = request {
+        return HostNo::of_agent(arn).into_iter().collect();
+    }
+    if let Request::TerminateInstances { instances } = request {
+        return hosts(instances).collect();
+    }
+    if let Request::TerminateInstanceInAutoScalingGroup { instance, .. } = request {
+        return HostNo::of_instance(instance).into_iter().collect();
+    }
+    Vec::new()
 }
 
 fn hosts(instances: &[InstanceId]) -> impl Iterator<Item = HostNo> {

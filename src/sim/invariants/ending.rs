@@ -6,8 +6,7 @@ use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AmiId, ClusterArn, GroupName};
-use crate::sim::scenario::CLUSTER;
-use crate::sim::world::{Host, HostNo, World, cluster_arn};
+use crate::sim::world::{Host, HostNo, World};
 
 /// A release that no event tells of is found by the schedule.
 const HOURLY: SignedDuration = SignedDuration::from_hours(1);
@@ -17,10 +16,10 @@ impl World {
     ///
     /// A release that came within the grace may be unknown to the worker, and so is a host that others changed: members whose
     /// image was the release then are good, and those that a person has set aside are left alone.
-    pub(super) fn check_close(&mut self) {
-        let scope = self.cluster_tag(&cluster_arn(CLUSTER), "groups").unwrap_or_default();
+    pub(super) fn check_close(&mut self, cluster: &ClusterArn) {
+        let scope = self.cluster_tag(cluster, "groups").unwrap_or_default();
         let scope: BTreeSet<GroupName> = scope.split_whitespace().map(GroupName::from).collect();
-        for (no, image) in self.outdated_since(self.now() - self.grace()) {
+        for (no, image) in self.outdated_since(self.now() - self.grace(), Some(cluster)) {
             let in_scope = self.account.host(no).is_some_and(|host| scope.is_empty() || scope.contains(&host.origin));
             if in_scope {
                 self.violated(7, format!("closed, but {} is outdated ({image})", no.instance()));
@@ -30,79 +29,97 @@ impl World {
 
     /// ACTIVE members of opted-in groups that are not on the release as it is now.
     pub fn outdated(&self) -> Vec<(HostNo, AmiId)> {
-        self.outdated_since(self.now())
+        self.outdated_since(self.now(), None)
     }
 
-    /// Those that have been outdated since then.
-    fn outdated_since(&self, since: Timestamp) -> Vec<(HostNo, AmiId)> {
-        let outdated = |no: &HostNo, host: &Host| {
-            let counts = self.group_opted_in(&host.origin)
-                && !self.ledger.beyond_workers.contains(&host.origin)
-                && host.is_up()
+    /// Those that have been outdated since then; of all clusters, or of one of several.
+    fn outdated_since(&self, since: Timestamp, cluster: Option<&ClusterArn>) -> Vec<(HostNo, AmiId)> {
+        let one_of_several = cluster.filter(|_| self.homes().len() > 1);
+        let groups = self.account.by_group.keys().filter(|group| {
+            one_of_several.is_none_or(|cluster| self.home_of(group) == *cluster)
+                && self.group_opted_in(group)
+                && !self.ledger.beyond_workers.contains(*group)
+        });
+        let mut outdated: Vec<(HostNo, AmiId)> = groups.flat_map(|group| self.outdated_of(group, since)).collect();
+        outdated.sort_unstable();
+        outdated
+    }
+
+    fn outdated_of(&self, group: &GroupName, since: Timestamp) -> Vec<(HostNo, AmiId)> {
+        let recent = self.recent_releases(group, since);
+        let outdated = |no: HostNo, host: &Host| {
+            let counts = host.is_up()
                 && host.member == Some(Lifecycle::InService)
                 && host
                     .agent
                     .is_some_and(|agent| agent.status == ContainerInstanceStatus::Active && agent.registered <= since);
-            let good = self.recent_releases(&host.origin, since).iter().any(|images| images.contains(&host.image));
-            let forced = self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
-            (counts && (!good || forced)).then(|| (*no, host.image.clone()))
+            let good = recent.iter().any(|images| images.contains(&host.image));
+            let forced = || self.rotate_before(&host.cluster).is_some_and(|before| host.launched < before);
+            (counts && (!good || forced())).then(|| (no, host.image.clone()))
         };
-        self.account.hosts.iter().filter_map(|(no, host)| outdated(no, host)).collect()
+        self.account.hosts_of(group).filter_map(|(no, host)| outdated(no, host)).collect()
     }
 
     /// No rotation was ever opened, and by now the schedule would have found a reason: a template that reads a parameter
     /// brings its group to the release when its hosts die, without a worker.
     pub fn needs_no_rotation(&self) -> bool {
         let long_ago = self.ledger.released.is_some_and(|released| released + HOURLY + self.grace() < self.now());
-        long_ago && self.rotation_tag(&cluster_arn(CLUSTER)).1.is_empty() && self.outdated().is_empty()
+        let never_opened = |home: &ClusterArn| self.rotation_tag(home).1.is_empty();
+        long_ago && self.homes().iter().all(never_opened) && self.outdated().is_empty()
     }
 
     /// Promises 4 and 7, when the run is over.
     pub fn check_end(&mut self) {
-        let cluster = cluster_arn(CLUSTER);
-        let (_, state) = self.rotation_tag(&cluster);
-        let ended = matches!(state.as_str(), "closed" | "held") || self.needs_no_rotation();
-        if self.ledger.released.is_some() && !ended {
-            let state = if state.is_empty() { "was never opened".to_owned() } else { format!("is still {state}") };
-            self.violated(7, format!("the rotation {state}"));
-        }
-        if state == "closed" {
-            for (no, image) in self.outdated_since(self.now() - HOURLY - self.grace()) {
-                self.violated(7, format!("nobody goes on to rotate {}, which is outdated ({image})", no.instance()));
-            }
-        }
-        if state == "held" && self.hold_reason(&cluster).is_none() {
-            self.violated(7, "held without a reason".to_owned());
+        for cluster in self.homes().clone() {
+            self.check_end_of(&cluster);
         }
         for what in self.orphans() {
             self.violated(4, what);
         }
     }
 
-    /// The hosts that workers detached, which are still there and stand in no hold; each in words.
-    pub fn orphans(&self) -> Vec<String> {
-        let cluster = cluster_arn(CLUSTER);
-        self.ledger.detached.iter().filter_map(|no| self.orphan(*no, &cluster)).collect()
+    fn check_end_of(&mut self, cluster: &ClusterArn) {
+        let (_, state) = self.rotation_tag(cluster);
+        let ended = matches!(state.as_str(), "closed" | "held") || self.needs_no_rotation();
+        if self.ledger.released.is_some() && !ended {
+            let state = if state.is_empty() { "was never opened".to_owned() } else { format!("is still {state}") };
+            self.violated(7, format!("the rotation {state}"));
+        }
+        if state == "closed" {
+            for (no, image) in self.outdated_since(self.now() - HOURLY - self.grace(), Some(cluster)) {
+                self.violated(7, format!("nobody goes on to rotate {}, which is outdated ({image})", no.instance()));
+            }
+        }
+        if state == "held" && self.hold_reason(cluster).is_none() {
+            self.violated(7, "held without a reason".to_owned());
+        }
     }
 
-    fn orphan(&self, no: HostNo, cluster: &ClusterArn) -> Option<String> {
+    /// The hosts that workers detached, which are still there and stand in no hold; each in words.
+    pub fn orphans(&self) -> Vec<String> {
+        self.ledger.detached.iter().filter_map(|no| self.orphan(*no)).collect()
+    }
+
+    fn orphan(&self, no: HostNo) -> Option<String> {
         let host = self.account.host(no)?;
         let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
         let member = matches!(host.member, Some(Lifecycle::InService | Lifecycle::Pending));
-        let held = self.rotation_tag(cluster).1 == "held"
-            && self.hold_reason(cluster).is_some_and(|reason| reason.contains(no.instance().as_str()));
-        if gone || member || held {
+        if gone || member {
+            return None;
+        }
+        let cluster = self.home_of(&host.origin);
+        let reason = self.hold_reason(&cluster).filter(|_| self.rotation_tag(&cluster).1 == "held");
+        if reason.is_some_and(|reason| reason.contains(no.instance().as_str())) {
             return None;
         }
         let status = host.status().map_or("not registered".to_owned(), |status| format!("{status:?}"));
         Some(format!("{} was detached and is still there ({status}), and no hold names it", no.instance()))
     }
 
-    /// Which cluster the hosts of a group register in; the opted-in one, if it is one of several.
+    /// Which cluster the hosts of a group register in; the one it was made for, if it is one of several.
     pub(super) fn cluster_of(&self, group: &GroupName) -> ClusterArn {
-        let hosts = self.account.hosts.values().filter(|host| host.origin == *group);
-        let of: BTreeSet<&ClusterArn> = hosts.map(|host| &host.cluster).collect();
-        let ours = cluster_arn(CLUSTER);
+        let of: BTreeSet<&ClusterArn> = self.account.hosts_of(group).map(|(_, host)| &host.cluster).collect();
+        let ours = self.home_of(group);
         if of.contains(&ours) { ours } else { of.first().map_or(ours, |cluster| (*cluster).clone()) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::moves::Moves;
-use crate::effect::{ContainerInstanceStatus, DesiredStatus};
+use crate::effect::{ContainerInstanceStatus, DesiredStatus, Request};
 use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
 use crate::sim::timeline::{By, Happening};
 use crate::sim::world::{Host, HostNo, World};
@@ -26,7 +26,7 @@ pub struct Ledger {
     pub max_in_flight_seen: usize,
     /// Hosts in flight after the last effect.
     pub in_flight: BTreeMap<GroupName, usize>,
-    pub all_in_flight: usize,
+    pub in_flight_of_cluster: BTreeMap<ClusterArn, usize>,
     /// Tasks of replica services that a drain has stopped.
     pub tasks_drained: u64,
     /// Those of the opted-in cluster that came to RUNNING since the start.
@@ -44,9 +44,12 @@ pub struct Ledger {
     pub releases_to_come: u32,
     /// What people are still going to do.
     pub acts_to_come: usize,
-    /// When the rotation tag last said so after the latest release; none while it says otherwise.
+    /// When the rotation tag last said so after the latest release; none while it says otherwise. Of several clusters: the
+    /// last one's, when all have closed; when all have closed or are held, and some are.
     pub closed: Option<Timestamp>,
     pub held: Option<Timestamp>,
+    /// The clusters that have come to their end since, and whether they are held.
+    pub ended: BTreeMap<ClusterArn, bool>,
     /// Hosts that workers detached.
     pub detached: BTreeSet<HostNo>,
     /// Hosts that people drained while they carried no tag of ours.
@@ -105,23 +108,23 @@ impl World {
 
     /// After a cluster's tags were written: what does its rotation say now?
     pub(in crate::sim) fn note_rotation(&mut self, cluster: &ClusterArn, before: &BTreeMap<String, String>) {
-        let now = self.now();
         let (id, state) = self.rotation_tag(cluster);
         let key = format!("{}rotation", self.scenario.settings.tag_prefix);
         let said = before.get(&key).map(|text| split_rotation(text));
         if said.as_ref() != Some(&(id.clone(), state.clone())) {
             let cluster = cluster.clone();
             (self.ledger.closed, self.ledger.held) = (None, None);
+            self.ledger.ended.remove(&cluster);
             match state.as_str() {
                 "open" => self.note(Happening::RotationOpened { cluster, id }),
                 "paused" => self.note(Happening::RotationPaused { cluster, id }),
                 "held" => {
-                    self.ledger.held = Some(now);
+                    self.ledger_ended(&cluster, true);
                     self.note(Happening::RotationHeld { cluster, id });
                 }
                 "closed" => {
-                    self.ledger.closed = Some(now);
-                    self.check_close();
+                    self.ledger_ended(&cluster, false);
+                    self.check_close(&cluster);
                     self.note(Happening::RotationClosed { cluster, id });
                 }
                 _ => {}
@@ -132,6 +135,17 @@ impl World {
         if let Some(reason) = reason.filter(|reason| before.get(&key) != Some(reason)) {
             self.note(Happening::HoldExplained { cluster: cluster.clone(), reason });
         }
+    }
+
+    fn ledger_ended(&mut self, cluster: &ClusterArn, held: bool) {
+        let now = self.now();
+        self.ledger.ended.insert(cluster.clone(), held);
+        if self.homes().iter().any(|home| home != cluster && !self.ledger.ended.contains_key(home)) {
+            return;
+        }
+        // A stranger that has opted in meanwhile speaks for itself only.
+        let held = held || self.homes().iter().any(|home| self.ledger.ended.get(home) == Some(&true));
+        *if held { &mut self.ledger.held } else { &mut self.ledger.closed } = Some(now);
     }
 
     /// `(id, state)` as the cluster's tag says; empty where there is none.
@@ -167,12 +181,19 @@ impl World {
 
     /// How many; where they are weighted, their weights.
     pub(super) fn serving(&self, group: &GroupName) -> u32 {
-        let hosts = self.account.hosts.iter();
-        hosts.filter(|(no, host)| host.origin == *group && self.serves(**no, host)).map(|(_, host)| host.counts()).sum()
+        let hosts = self.account.hosts_of(group);
+        hosts.filter(|(no, host)| self.serves(*no, host)).map(|(_, host)| host.counts()).sum()
     }
 
-    pub(super) fn serving_by_group(&self) -> BTreeMap<GroupName, u32> {
-        self.account.groups.keys().map(|group| (group.clone(), self.serving(group))).collect()
+    /// Of all the groups whose hosts are in a cluster in which this request names one.
+    pub(super) fn serving_beside(&self, request: &Request) -> BTreeMap<GroupName, u32> {
+        let named = super::checks::named(request);
+        let clusters: BTreeSet<&ClusterArn> =
+            named.into_iter().filter_map(|no| self.account.host(no)).map(|host| &host.cluster).collect();
+        let hosts = clusters.into_iter().flat_map(|cluster| self.account.hosts_in(cluster));
+        let groups: BTreeSet<&GroupName> = hosts.map(|(_, host)| &host.origin).collect();
+        let groups = groups.into_iter().filter(|group| self.account.groups.contains_key(*group));
+        groups.map(|group| (group.clone(), self.serving(group))).collect()
     }
 
     /// Tasks of a service that are wanted and run, for the end of a run.

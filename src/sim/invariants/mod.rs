@@ -53,7 +53,7 @@ impl Watch {
     pub(super) fn before(world: &World, request: &Request) -> Self {
         Self {
             concerns: world.concerns(request),
-            serving: if world.takes_hosts(request) { world.serving_by_group() } else { BTreeMap::new() },
+            serving: if world.takes_hosts(request) { world.serving_beside(request) } else { BTreeMap::new() },
             in_use: if changes_templates(request) { world.templates_in_use() } else { BTreeMap::new() },
             launches: if changes_launches(request) { world.launches() } else { BTreeMap::new() },
             attached: if let Request::DetachInstances { instances, .. } = request {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{AmiId, GroupName};
+use crate::id::{AmiId, ClusterArn, GroupName};
 use crate::sim::world::{Host, HostNo, Owner, World};
 
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,8 @@ impl Moves {
 impl World {
     /// A host was set to DRAINING, or to ACTIVE again.
     pub(in crate::sim) fn ledger_drains(&mut self, no: HostNo, drains: bool) {
-        let images = self.images_by_group();
+        let Some(host) = self.account.host(no) else { return };
+        let images = self.images_by_group(&host.cluster);
         if !self.account.host(no).is_some_and(|host| self.is_old(host, &images)) {
             return;
         }
@@ -48,9 +49,11 @@ impl World {
         }
     }
 
-    /// What each group launches now that has opted in.
-    pub(in crate::sim) fn images_by_group(&self) -> BTreeMap<GroupName, BTreeSet<AmiId>> {
-        let groups = self.account.groups.iter().filter(|(name, _)| self.group_opted_in(name));
+    /// What each group launches now that has opted in, of those that have hosts in this cluster.
+    pub(in crate::sim) fn images_by_group(&self, cluster: &ClusterArn) -> BTreeMap<GroupName, BTreeSet<AmiId>> {
+        let names: BTreeSet<&GroupName> = self.account.hosts_in(cluster).map(|(_, host)| &host.origin).collect();
+        let opted_in = names.into_iter().filter(|name| self.group_opted_in(name));
+        let groups = opted_in.filter_map(|name| Some((name, self.account.groups.get(name)?)));
         groups.map(|(name, group)| (name.clone(), self.account.images_to_launch(group))).collect()
     }
 

@@ -315,3 +315,67 @@ fn promise_7_a_current_host_is_taken_only_when_it_is_forced() {
     world.tag_host(world.nth_host(1).unwrap());
     assert_eq!(world.promises_broken(), [7]);
 }
+
+/// Puts our tags on the first `count` hosts of the second of two clusters.
+fn take_in_second(world: &mut World, count: usize) -> Vec<crate::sim::world::HostNo> {
+    let (group, cluster) = (GroupName::from("demo-2-demo-asg"), cluster_arn("demo-2"));
+    let hosts: Vec<_> = world.account.members_of(&group).map(|(no, _)| no).take(count).collect();
+    for no in &hosts {
+        assert_eq!(world.account.host(*no).unwrap().cluster, cluster);
+        let tags = [("rotation", "demo-2/20260114T030000Z"), ("group", group.as_str())];
+        let tags = tags.map(|(key, value)| (format!("ecs-rotator:{key}"), value.to_owned()));
+        world.ok(&Request::CreateTags { instances: vec![no.instance()], tags: tags.into() });
+    }
+    hosts
+}
+
+#[test]
+fn of_several_clusters_each_has_the_promises_of_its_own() {
+    let two = || quiet().clusters(2);
+    let mut world = released(two());
+    for index in [0, 1] {
+        let host = world.account.members_of(&GroupName::from(GROUP)).nth(index).unwrap().0;
+        world.tag_host(host);
+    }
+    take_in_second(&mut world, 2);
+    assert_eq!(world.ledger.violations, [], "two are in flight in each");
+    take_in_second(&mut world, 3);
+    assert_eq!(world.promises_broken(), [2]);
+
+    let mut scenario = two();
+    scenario.settings.policy.max_in_flight_cluster = Some(1);
+    let mut world = released(scenario);
+    let host = world.account.members_of(&GroupName::from(GROUP)).next().unwrap().0;
+    world.tag_host(host);
+    take_in_second(&mut world, 1);
+    assert_eq!(world.ledger.violations, [], "one is in flight in each");
+    take_in_second(&mut world, 2);
+    assert_eq!(world.promises_broken(), [2]);
+
+    let mut world = released(two());
+    let host = take_in_second(&mut world, 1)[0];
+    let detach = |instances| Request::DetachInstances { group: "demo-2-demo-asg".into(), instances, decrement: false };
+    world.ok(&detach(vec![host.instance()]));
+    world.advance(secs(15));
+    let cluster = cluster_arn("demo-2");
+    let status = crate::effect::ContainerInstanceStatus::Draining;
+    let arns = vec![host.agent(&cluster)];
+    world.ok(&Request::UpdateContainerInstancesState { cluster, arns, status });
+    assert_eq!(world.promises_broken(), [3]);
+}
+
+#[test]
+fn of_several_clusters_all_are_to_come_to_an_end() {
+    let mut world = released(quiet().clusters(2));
+    world.advance(secs(2 * 3600));
+    let tag = |name: &str, value: &str| Request::TagResource {
+        cluster: cluster_arn(name),
+        tags: [("ecs-rotator:rotation".to_owned(), value.to_owned())].into(),
+    };
+    world.ok(&tag("demo", "demo/1 open now"));
+    world.ok(&tag("demo-2", "demo-2/1 closed now"));
+    assert_eq!(world.promises_broken(), [7, 7, 7, 7], "its four hosts are outdated, and the other's are not asked for");
+    assert_eq!(world.ledger.closed, None);
+    world.check_end();
+    assert_eq!(world.promises_broken().len(), 4 + 1 + 4, "one is still open, and nobody goes on in the other");
+}

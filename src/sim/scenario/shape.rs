@@ -1,6 +1,6 @@
 //! The shape of one group: how it launches, and where its image comes from.
 
-use super::OWN_PARAMETER;
+use super::{CLUSTER, OWN_PARAMETER};
 use crate::effect::VersionRule;
 use crate::sim::chance::Chance;
 use crate::sim::world::World;
@@ -149,6 +149,12 @@ impl GroupShape {
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.tags.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    /// As it is in one of several clusters: names of groups are the account's.
+    pub(in crate::sim) fn of_cluster(&self, cluster: &str) -> Self {
+        let name = |name: &String| if cluster == CLUSTER { name.clone() } else { format!("{cluster}-{name}") };
+        Self { name: name(&self.name), shares: self.shares.as_ref().map(name), ..self.clone() }
     }
 
     /// The kind of the images that its hosts run; with templates of their own in overrides, of some of them.

@@ -49,6 +49,9 @@ pub struct Account {
     /// The images of launch configurations.
     pub configurations: Arc<BTreeMap<String, AmiId>>,
     pub hosts: Arc<BTreeMap<HostNo, Host>>,
+    /// The hosts of each group and of each cluster, so that one is seen without a look at all others.
+    pub by_group: Arc<BTreeMap<GroupName, BTreeSet<HostNo>>>,
+    pub by_cluster: Arc<BTreeMap<ClusterArn, BTreeSet<HostNo>>>,
     pub tasks: Arc<BTreeMap<TaskNo, Task>>,
     pub services: Arc<Vec<Service>>,
     /// What each group did, the newest first.
@@ -321,6 +324,38 @@ impl Account {
         host.agent.map(|agent| (no, host, agent))
     }
 
+    /// Those that the group has launched, members or not.
+    pub fn hosts_of(&self, group: &GroupName) -> impl Iterator<Item = (HostNo, &Host)> {
+        self.numbered(self.by_group.get(group))
+    }
+
+    /// Those that register, or shall, in the cluster.
+    pub fn hosts_in(&self, cluster: &ClusterArn) -> impl Iterator<Item = (HostNo, &Host)> {
+        self.numbered(self.by_cluster.get(cluster))
+    }
+
+    fn numbered(&self, hosts: Option<&BTreeSet<HostNo>>) -> impl Iterator<Item = (HostNo, &Host)> {
+        hosts.into_iter().flatten().filter_map(|no| Some((*no, self.hosts.get(no)?)))
+    }
+
+    /// To be called when a host has come, or is now of another group or cluster.
+    pub(super) fn enter(&mut self, no: HostNo) {
+        let Some(host) = self.hosts.get(&no) else { return };
+        Arc::make_mut(&mut self.by_group).entry(host.origin.clone()).or_default().insert(no);
+        Arc::make_mut(&mut self.by_cluster).entry(host.cluster.clone()).or_default().insert(no);
+    }
+
+    /// To be called before a host goes, or becomes one of another group or cluster.
+    pub(super) fn leave(&mut self, no: HostNo) {
+        let Some(host) = self.hosts.get(&no) else { return };
+        if let Some(hosts) = Arc::make_mut(&mut self.by_group).get_mut(&host.origin) {
+            hosts.remove(&no);
+        }
+        if let Some(hosts) = Arc::make_mut(&mut self.by_cluster).get_mut(&host.cluster) {
+            hosts.remove(&no);
+        }
+    }
+
     pub fn tasks_on(&self, host: HostNo) -> impl Iterator<Item = (TaskNo, &Task)> {
         let (first, last) = (TaskNo { host, serial: 0 }, TaskNo { host, serial: u64::MAX });
         self.tasks.range(first..=last).map(|(no, task)| (*no, task))
@@ -334,9 +369,8 @@ impl Account {
         }
     }
 
-    pub fn members_of<'a>(&'a self, group: &'a GroupName) -> impl Iterator<Item = (HostNo, &'a Host)> {
-        let members = self.hosts.iter().filter(move |(_, host)| host.member.is_some() && host.origin == *group);
-        members.map(|(no, host)| (*no, host))
+    pub fn members_of(&self, group: &GroupName) -> impl Iterator<Item = (HostNo, &Host)> {
+        self.hosts_of(group).filter(|(_, host)| host.member.is_some())
     }
 
     pub fn described_group(&self, group: &Group) -> Group {
@@ -384,7 +418,8 @@ impl Account {
 
     pub fn described_service(&self, index: usize, service: &Service) -> crate::effect::Service {
         let of_it = |task: &&Task| task.owner == Owner::Service(index) && task.is_wanted();
-        let running = self.tasks.values().filter(of_it).filter(|task| task.last == TaskStatus::Running).count();
+        let tasks = self.hosts_in(&service.cluster).flat_map(|(no, _)| self.tasks_on(no)).map(|(_, task)| task);
+        let running = tasks.filter(of_it).filter(|task| task.last == TaskStatus::Running).count();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         crate::effect::Service {
             name: service.name.clone(),

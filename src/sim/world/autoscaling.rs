@@ -22,9 +22,8 @@ pub(super) fn describe_groups(
 ) -> Answer {
     at_most(names, 100)?;
     let asked = account.groups.values().filter(|group| names.is_empty() || names.contains(&group.name));
-    let keyed = asked.map(|group| (group.name.to_string(), account.described_group(group)));
-    let (groups, next) = page(keyed, token, size);
-    Ok(Reply::Groups { groups, next })
+    let (groups, next) = page(asked.map(|group| (group.name.to_string(), group)), token, size);
+    Ok(Reply::Groups { groups: groups.into_iter().map(|group| account.described_group(group)).collect(), next })
 }
 
 pub(super) fn describe_activities(account: &Account, group: &GroupName) -> Answer {
@@ -101,11 +100,13 @@ impl World {
         }
         self.set_desired(name, desired);
         for no in hosts {
+            self.account.leave(no);
             if let Some(host) = self.host_mut(no) {
                 host.member = Some(Lifecycle::InService);
                 host.origin = name.clone();
                 host.tags.insert(GROUP_NAME_TAG.to_owned(), name.to_string());
             }
+            self.account.enter(no);
             self.note(Happening::Attached { host: no.instance(), group: name.clone() });
         }
         Ok(Reply::Done)

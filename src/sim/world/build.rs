@@ -14,7 +14,7 @@ use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
 use crate::sim::invariants::Ledger;
-use crate::sim::scenario::{CLUSTER, GroupShape, OTHER, Scenario, ServiceShape};
+use crate::sim::scenario::{GroupShape, OTHER, Scenario, ServiceShape};
 
 impl World {
     pub fn new(scenario: &Scenario) -> Self {
@@ -27,6 +27,10 @@ impl World {
             queue: Queue::new(scenario.max_receives),
             agenda: Agenda::default(),
             versions: BTreeMap::new(),
+            homes: scenario.cluster_names().iter().map(|name| cluster_arn(name)).collect(),
+            homes_of_groups: BTreeMap::new(),
+            services_of: BTreeMap::new(),
+            tagged: BTreeSet::new(),
             looking: BTreeSet::new(),
             bad_images: BTreeSet::new(),
             without_capacity: BTreeSet::new(),
@@ -43,11 +47,16 @@ impl World {
         world.build_images();
         world.build_clusters();
         world.build_services();
-        for shape in scenario.groups.iter().chain([&GroupShape::new(OTHER_GROUP, 2)]) {
-            world.build_group(shape);
+        for cluster in scenario.cluster_names() {
+            for shape in &scenario.groups {
+                world.build_group(&shape.of_cluster(&cluster), &cluster);
+            }
         }
+        world.build_group(&GroupShape::new(OTHER_GROUP, 2), OTHER);
         world.build_neighbours();
-        world.settle(&cluster_arn(CLUSTER));
+        for cluster in scenario.cluster_names() {
+            world.settle(&cluster_arn(&cluster));
+        }
         world.settle(&cluster_arn(OTHER));
         world.build_standalone_tasks();
         world.plan_life();
@@ -57,8 +66,9 @@ impl World {
     fn build_clusters(&mut self) {
         let enabled = (format!("{}enabled", self.scenario.settings.tag_prefix), "true".to_owned());
         let clusters = Arc::make_mut(&mut self.account.clusters);
-        for (name, tags) in [(CLUSTER, BTreeMap::from([enabled])), (OTHER, BTreeMap::new())] {
-            let arn = cluster_arn(name);
+        let opted_in = self.scenario.cluster_names().into_iter().map(|name| (name, BTreeMap::from([enabled.clone()])));
+        for (name, tags) in opted_in.chain([(OTHER.to_owned(), BTreeMap::new())]) {
+            let arn = cluster_arn(&name);
             let fargate = CapacityProviderName::from("FARGATE");
             let cluster =
                 Cluster { arn: arn.clone(), status: "ACTIVE".to_owned(), capacity_providers: vec![fargate], tags };
@@ -69,23 +79,33 @@ impl World {
     }
 
     fn build_services(&mut self) {
-        let shapes = self.scenario.services.clone();
+        let (shapes, clusters) = (self.scenario.services.clone(), self.scenario.cluster_names());
         let services = Arc::make_mut(&mut self.account.services);
-        services.extend(shapes.iter().map(|shape| service(shape, CLUSTER)));
+        for cluster in &clusters {
+            services.extend(shapes.iter().map(|shape| service(shape, cluster)));
+        }
         services.push(service(&ServiceShape::new("backoffice", 6, 50, 200), OTHER));
-        if self.scenario.daemon {
+        for cluster in clusters.iter().filter(|_| self.scenario.daemon) {
             services.push(Service {
                 daemon: true,
                 needs: Resources::default(),
-                ..service(&ServiceShape::new("logs", 0, 0, 100), CLUSTER)
+                ..service(&ServiceShape::new("logs", 0, 0, 100), cluster)
             });
+        }
+        self.index_services();
+    }
+
+    pub(super) fn index_services(&mut self) {
+        self.services_of.clear();
+        for (index, service) in self.account.services.iter().enumerate() {
+            self.services_of.entry(service.cluster.clone()).or_default().push(index);
         }
     }
 
     fn build_standalone_tasks(&mut self) {
         let hosts = self.hosts_by_age();
         let stuck = u32::from(self.scenario.stuck_task);
-        for n in 0..self.scenario.standalone_tasks + stuck {
+        for n in 0..self.scenario.standalone_tasks * self.scenario.clusters + stuck {
             let Some(host) = hosts.get(self.physics.below(hosts.len())).copied() else { return };
             let no = self.add_task(Owner::Standalone, host, TaskStatus::Running);
             if n >= stuck {
@@ -114,7 +134,7 @@ impl World {
         }
     }
 
-    /// The host with this number of the opted-in cluster, oldest first; for tests and people.
+    /// The host with this number of the opted-in clusters, oldest first; for tests and people.
     pub fn nth_host(&self, index: usize) -> Option<HostNo> {
         self.hosts_by_age().get(index).copied()
     }

@@ -12,7 +12,7 @@ use crate::effect::{
     BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, InstanceState, Parameter, Reply, VersionQuery,
     VersionRule,
 };
-use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TemplateId, Zone};
+use crate::id::{AmiId, GroupName, InstanceId, PageToken, ParameterName, TemplateId, Zone};
 use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.
@@ -31,23 +31,26 @@ pub(super) fn describe_instances(
         InstanceFilter::MembersOf(groups) => at_most(groups, FILTER_VALUES)?,
         InstanceFilter::Tagged { .. } => {}
     }
-    let on_ec2 = account.hosts.iter().filter(|(_, host)| host.kind != HostKind::External);
-    let asked = on_ec2.filter(|(no, host)| passes(filter, **no, host));
-    let keyed = asked.map(|(no, host)| (no.instance().to_string(), host.described(*no)));
-    let (instances, next) = page(keyed, token, size);
-    Ok(Reply::Instances { instances, next })
+    let asked = passing(account, filter).into_iter().filter(|(_, host)| host.kind != HostKind::External);
+    let (hosts, next) = page(asked.map(|(no, host)| (no.instance().to_string(), (no, host))), token, size);
+    Ok(Reply::Instances { instances: hosts.into_iter().map(|(no, host)| host.described(no)).collect(), next })
 }
 
-fn passes(filter: &InstanceFilter, no: HostNo, host: &Host) -> bool {
+/// In the order of their numbers.
+fn passing<'a>(account: &'a Account, filter: &InstanceFilter) -> BTreeMap<HostNo, &'a Host> {
     match filter {
-        InstanceFilter::Ids(ids) => ids.iter().any(|id| HostNo::of_instance(id) == Some(no)),
+        InstanceFilter::Ids(ids) => ids.iter().filter_map(|id| account.host_of_instance(id)).collect(),
         InstanceFilter::MembersOf(groups) => {
-            let of = host.tags.get(GROUP_NAME_TAG);
-            of.is_some_and(|name| groups.iter().any(|group| group.as_str() == name))
+            let here =
+                |group: &GroupName, host: &Host| host.tags.get(GROUP_NAME_TAG).is_some_and(|of| of == group.as_str());
+            groups.iter().flat_map(|group| account.hosts_of(group).filter(move |(_, host)| here(group, host))).collect()
         }
         InstanceFilter::Tagged { key, pattern } => {
-            let ended = host.state == InstanceState::Terminated;
-            !ended && host.tags.get(key).is_some_and(|value| matches_glob(pattern, value))
+            let pattern = WildMatch::new(pattern);
+            let matches = |host: &Host| host.tags.get(key).is_some_and(|value| pattern.matches(value));
+            let there = account.hosts.iter().filter(|(_, host)| host.state != InstanceState::Terminated);
+            let tagged = there.filter(|(_, host)| matches(host));
+            tagged.map(|(no, host)| (*no, host)).collect()
         }
     }
 }
@@ -132,6 +135,9 @@ impl World {
         }
         let key = format!("{}rotation", self.scenario.settings.tag_prefix);
         for no in hosts {
+            if self.account.host(no).is_some_and(|host| host.state != InstanceState::Terminated) {
+                self.tagged.insert(no);
+            }
             let Some(host) = self.host_mut(no) else { continue };
             let before = host.tags.get(&key).cloned().unwrap_or_default();
             host.tags.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));

@@ -53,9 +53,9 @@ pub(super) fn list_container_instances(
     known(account, cluster)?;
     at_most(instances, 50)?;
     let wanted: BTreeSet<_> = instances.iter().filter_map(HostNo::of_instance).collect();
-    let listed = account.hosts.iter().filter(|(no, host)| {
+    let listed = account.hosts_in(cluster).filter(|(no, host)| {
         let present = host.status().is_some_and(|status| status != ContainerInstanceStatus::Inactive);
-        host.cluster == *cluster && present && (instances.is_empty() || wanted.contains(no))
+        present && (instances.is_empty() || wanted.contains(no))
     });
     let keyed = listed.map(|(no, host)| (no.instance().to_string(), no.agent(&host.cluster)));
     let (arns, next) = page(keyed, token, size);
@@ -101,9 +101,8 @@ pub(super) fn list_tasks(
             page(listed.map(|(no, _)| key(no)), token, size)
         }
         None => {
-            let of_cluster = |no: &TaskNo| account.host(no.host).is_some_and(|host| host.cluster == *cluster);
-            let listed = account.tasks.iter().filter(|(no, task)| task.desired == desired && of_cluster(no));
-            page(listed.map(|(no, _)| key(*no)), token, size)
+            let tasks = account.hosts_in(cluster).flat_map(|(no, _)| account.tasks_on(no));
+            page(tasks.filter(|(_, task)| task.desired == desired).map(|(no, _)| key(no)), token, size)
         }
     };
     Ok(Reply::TaskArns { arns, next })

@@ -9,9 +9,9 @@ use super::account::{Account, Agent, GROUP_NAME_TAG, Host, HostKind, HostNo, zon
 use super::services::host_size;
 use super::{FORGET, Physics, World};
 use crate::effect::{Activity, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
-use crate::id::{AmiId, GroupName, Zone};
+use crate::id::{AmiId, ClusterArn, GroupName, Zone};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::{BadRelease, CLUSTER, Membership, OTHER};
+use crate::sim::scenario::{BadRelease, Membership, OTHER};
 use crate::sim::timeline::{By, Happening};
 
 /// How long a group takes to notice that a member is gone.
@@ -32,20 +32,22 @@ impl World {
 
     /// Members = desired: that is all a group wants.
     pub(super) fn group_look(&mut self, name: &GroupName) {
-        let account = self.account.clone();
-        let Some(group) = account.groups.get(name) else { return };
-        let mut counted: Vec<_> = account.members_of(name).filter(|(_, host)| host.is_counted()).collect();
-        counted.sort_by_key(|(no, host)| (host.launched, *no));
-        let mut capacity: u32 = counted.iter().map(|(_, host)| host.counts()).sum();
-        for (no, host) in counted.iter().filter(|(_, host)| !host.kept_at_scale_in) {
-            if capacity - host.counts() >= group.desired {
-                capacity -= host.counts();
+        // Nothing is kept of the account as it was: while somebody keeps it, whatever changes is copied whole.
+        let Some(group) = self.account.groups.get(name).cloned() else { return };
+        let counted = self.account.members_of(name).filter(|(_, host)| host.is_counted());
+        let mut counted: Vec<_> =
+            counted.map(|(no, host)| (host.launched, no, host.counts(), host.kept_at_scale_in)).collect();
+        counted.sort_unstable();
+        let mut capacity: u32 = counted.iter().map(|(_, _, counts, _)| counts).sum();
+        for (_, no, counts, _) in counted.iter().filter(|(_, _, _, kept)| !kept) {
+            if capacity - counts >= group.desired {
+                capacity -= counts;
                 self.scale_in(*no);
             }
         }
         // The first that fails is tried again later, and the others with it.
         while capacity < group.desired && !group.suspended.contains("Launch") {
-            let Some(weight) = self.launch(group) else { return };
+            let Some(weight) = self.launch(&group) else { return };
             capacity += weight;
         }
     }
@@ -116,7 +118,7 @@ impl World {
             root_device: made_from.and_then(|image| image.root_device.clone()),
             architecture: made_from.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
             windows: made_from.is_some_and(|image| image.windows),
-            cluster: super::cluster_arn(self.cluster_to_join(&group.name)),
+            cluster: self.cluster_to_join(&group.name),
             origin: group.name.clone(),
             member: Some(Lifecycle::Pending),
             image,
@@ -131,6 +133,7 @@ impl World {
             agent: None,
         };
         Arc::make_mut(&mut self.account.hosts).insert(no, host);
+        self.account.enter(no);
         no
     }
 
@@ -140,13 +143,11 @@ impl World {
         }
     }
 
-    fn cluster_to_join(&self, group: &GroupName) -> &'static str {
-        let shape = self.scenario.groups.iter().find(|shape| shape.name == group.as_str());
-        match shape.map(|shape| shape.membership) {
-            _ if group.as_str().starts_with(OTHER) => OTHER,
-            Some(Membership::TwoClusters) if self.account.members_of(group).count() % 2 == 1 => OTHER,
-            Some(Membership::Provider | Membership::Configured | Membership::TwoClusters) | None => CLUSTER,
-        }
+    fn cluster_to_join(&self, group: &GroupName) -> ClusterArn {
+        let membership = self.homes_of_groups.get(group).map(|(_, membership)| membership);
+        let every_other =
+            membership == Some(&Membership::TwoClusters) && self.account.members_of(group).count() % 2 == 1;
+        if every_other || group.as_str().starts_with(OTHER) { super::cluster_arn(OTHER) } else { self.home_of(group) }
     }
 
     pub(super) fn booted(&mut self, no: HostNo) {
@@ -215,6 +216,7 @@ impl World {
         if let Some(host) = self.host_mut(no) {
             host.state = InstanceState::Terminated;
         }
+        self.tagged.remove(&no);
         self.emit_instance(no, "terminated");
         self.after(FORGET, Physics::ForgetHost(no));
     }
@@ -233,6 +235,7 @@ impl World {
     }
 
     pub(super) fn forget_host(&mut self, no: HostNo) {
+        self.account.leave(no);
         Arc::make_mut(&mut self.account.hosts).remove(&no);
         self.versions.remove(&no);
     }

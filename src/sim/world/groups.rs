@@ -14,8 +14,10 @@ use crate::sim::scenario::{CLUSTER, Follows, GroupShape, ImageKind, Membership, 
 pub(super) const OTHER_GROUP: &str = "other-asg";
 
 impl World {
-    pub(super) fn build_group(&mut self, shape: &GroupShape) {
+    /// `cluster`: the name of the one that it is for.
+    pub(super) fn build_group(&mut self, shape: &GroupShape, cluster: &str) {
         let name = GroupName::from(shape.name.as_str());
+        self.homes_of_groups.insert(name.clone(), (cluster.to_owned(), shape.membership));
         let group = Group {
             name: name.clone(),
             min: 0,
@@ -29,7 +31,7 @@ impl World {
             counted_in: None,
             arn: None,
         };
-        self.build_providers(&name, shape.membership);
+        self.build_providers(&name, shape.membership, cluster);
         Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());
         let follows = shape.kinds().into_iter().map(|kind| ParameterName::from(kind.parameter()));
         self.ledger.follows.entry(name.clone()).or_default().extend(follows);
@@ -124,15 +126,12 @@ impl World {
         id
     }
 
-    fn build_providers(&mut self, group: &GroupName, membership: Membership) {
+    fn build_providers(&mut self, group: &GroupName, membership: Membership, cluster: &str) {
         match membership {
             Membership::Configured => {}
-            Membership::Provider if group.as_str() == OTHER_GROUP => {
-                self.build_provider(&format!("{group}-provider"), Some(group), OTHER);
-            }
-            Membership::Provider => self.build_provider(&format!("{group}-provider"), Some(group), CLUSTER),
+            Membership::Provider => self.build_provider(&format!("{group}-provider"), Some(group), cluster),
             Membership::TwoClusters => {
-                self.build_provider(&format!("{group}-provider"), Some(group), CLUSTER);
+                self.build_provider(&format!("{group}-provider"), Some(group), cluster);
                 self.build_provider(&format!("{group}-provider-too"), Some(group), OTHER);
             }
         }
@@ -168,7 +167,7 @@ impl World {
         let around = self.scenario.neighbours;
         for n in 0..around.groups {
             let shape = GroupShape::new(&format!("idle-{n}-asg"), 0).membership(Membership::Configured);
-            self.build_group(&shape);
+            self.build_group(&shape, CLUSTER);
         }
         for n in 0..around.providers {
             self.build_provider(&format!("further-{n}-provider"), None, CLUSTER);
@@ -188,11 +187,13 @@ impl World {
         let Some(group) = self.account.groups.get(&GroupName::from(OTHER_GROUP)).cloned() else { return };
         let no = self.add_host(&group, Self::image_of(Follows::Own, 0));
         self.age(no, SignedDuration::from_hours(24 * 30));
+        self.account.leave(no);
         if let Some(host) = self.host_mut(no) {
             (host.kind, host.cluster, host.member) = (kind, cluster_arn(CLUSTER), None);
             host.origin = GroupName::from("");
             host.tags.clear();
         }
+        self.account.enter(no);
         self.plan_agent_drop(no);
     }
 }

@@ -41,7 +41,7 @@ pub use queue::Queue;
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay};
 use super::invariants::Ledger;
-use super::scenario::{Act, CLUSTER, Scenario};
+use super::scenario::{Act, CLUSTER, Membership, Scenario};
 use super::timeline::{Happening, Moment};
 use crate::effect::{Cluster, Group, Image, Message, Notice, Parameter, Resources};
 use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
@@ -59,6 +59,14 @@ pub struct World {
     agenda: Agenda<Physics>,
     /// The version of each container instance: rises with every event of it, also when nothing that can be described changed.
     versions: BTreeMap<HostNo, u64>,
+    /// The clusters of the scenario that have opted in from the start.
+    homes: BTreeSet<ClusterArn>,
+    /// The cluster that each group was made for, by its name, and how it belongs there.
+    homes_of_groups: BTreeMap<GroupName, (String, Membership)>,
+    /// The numbers of each cluster's services.
+    services_of: BTreeMap<ClusterArn, Vec<usize>>,
+    /// Hosts whose tags workers have written, and which are not TERMINATED: to be found without a look at all.
+    tagged: BTreeSet<HostNo>,
     /// Clusters whose services are to be looked at soon.
     looking: BTreeSet<ClusterArn>,
     /// The images that do not work.
@@ -274,6 +282,7 @@ impl World {
     /// Changes services as a person would: for tests.
     pub fn edit_services(&mut self, edit: impl FnOnce(&mut Vec<Service>)) {
         edit(Arc::make_mut(&mut self.account.services));
+        self.index_services();
     }
 
     /// Makes hosts larger or smaller, each by its number: for tests.
@@ -300,6 +309,20 @@ impl World {
 
     pub(super) fn note(&mut self, what: Happening) {
         self.timeline.push(Moment { at: self.now, what });
+    }
+
+    /// The clusters of the scenario that have opted in from the start.
+    pub(super) fn homes(&self) -> &BTreeSet<ClusterArn> {
+        &self.homes
+    }
+
+    pub(super) fn tagged(&self) -> &BTreeSet<HostNo> {
+        &self.tagged
+    }
+
+    /// The cluster that a group was made for.
+    pub(super) fn home_of(&self, group: &GroupName) -> ClusterArn {
+        cluster_arn(self.homes_of_groups.get(group).map_or(CLUSTER, |(cluster, _)| cluster))
     }
 
     fn host_mut(&mut self, no: HostNo) -> Option<&mut Host> {

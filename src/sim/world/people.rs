@@ -7,7 +7,7 @@ use super::{Physics, World, cluster_arn};
 use crate::effect::{ContainerInstanceStatus, TaskStatus};
 use crate::id::{AmiId, GroupName, ParameterName};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::{Act, BadRelease, CLUSTER, ImageKind, OTHER, Trigger};
+use crate::sim::scenario::{Act, BadRelease, ImageKind, OTHER, Trigger};
 use crate::sim::timeline::{By, Happening};
 
 const HOUR: Delay = Delay::secs(3600, 3600);
@@ -29,14 +29,18 @@ impl World {
     pub(super) fn release(&mut self, generation: u32) {
         self.released_anew();
         if self.scenario.trigger == Trigger::Force {
-            self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}","force":true}}"#));
+            for cluster in self.scenario.cluster_names() {
+                self.send(format!(r#"{{"action":"rotate","cluster":"{cluster}","force":true}}"#));
+            }
             return;
         }
         for kind in self.scenario.kinds() {
             self.release_kind(kind, generation);
         }
-        if self.scenario.trigger == Trigger::Message {
-            self.send(format!(r#"{{"action":"rotate","cluster":"{CLUSTER}"}}"#));
+        for cluster in self.scenario.cluster_names() {
+            if self.scenario.trigger == Trigger::Message {
+                self.send(format!(r#"{{"action":"rotate","cluster":"{cluster}"}}"#));
+            }
         }
     }
 
@@ -44,6 +48,7 @@ impl World {
         self.ledger.released.get_or_insert(self.now);
         // What was said before does not answer this one.
         (self.ledger.closed, self.ledger.held) = (None, None);
+        self.ledger.ended.clear();
     }
 
     fn release_kind(&mut self, kind: ImageKind, generation: u32) {
@@ -115,11 +120,10 @@ impl World {
         }
     }
 
-    /// The hosts of the opted-in cluster's groups that are up, oldest first.
+    /// The hosts of the opted-in clusters' groups that are up, oldest first.
     pub fn hosts_by_age(&self) -> Vec<HostNo> {
-        let cluster = cluster_arn(CLUSTER);
         let of_groups = self.account.hosts.iter().filter(|(_, host)| host.kind == HostKind::OfGroup);
-        let up = of_groups.filter(|(_, host)| host.cluster == cluster && host.is_up());
+        let up = of_groups.filter(|(_, host)| self.homes.contains(&host.cluster) && host.is_up());
         let mut hosts: Vec<_> = up.map(|(no, host)| (host.launched, *no)).collect();
         hosts.sort_unstable();
         hosts.into_iter().map(|(_, no)| no).collect()
@@ -162,8 +166,7 @@ impl World {
     pub(super) fn noise(&mut self) {
         self.after(NOISE, Physics::Noise);
         let cluster = cluster_arn(OTHER);
-        let hosts = self.account.hosts.iter().filter(|(_, host)| host.cluster == cluster);
-        let tasks = hosts.flat_map(|(no, _)| self.account.tasks_on(*no));
+        let tasks = self.account.hosts_in(&cluster).flat_map(|(no, _)| self.account.tasks_on(no));
         let running: Vec<_> = tasks
             .filter(|(_, task)| task.last == TaskStatus::Running && matches!(task.owner, Owner::Service(_)))
             .map(|(no, _)| no)

@@ -1,6 +1,6 @@
 //! An SQS standard queue: visibility timeouts, receipts, receive counts, a dead-letter queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +13,10 @@ pub const BATCH: usize = 10;
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     messages: BTreeMap<u64, Entry>,
+    /// Those that were visible at the last receive, and the others by the time at which they are: so that a receive need not
+    /// look at them all.
+    ready: BTreeSet<u64>,
+    hidden: BTreeSet<(Timestamp, u64)>,
     put: u64,
     max_receives: u32,
     /// Bodies of the messages that were received too often.
@@ -35,6 +39,7 @@ impl Queue {
     pub fn send(&mut self, body: String, now: Timestamp) {
         self.put += 1;
         self.messages.insert(self.put, Entry { body, sent: now, visible: now, receives: 0 });
+        self.hidden.insert((now, self.put));
     }
 
     pub fn len(&self) -> usize {
@@ -45,13 +50,19 @@ impl Queue {
         self.messages.is_empty()
     }
 
-    pub fn has_visible(&self, now: Timestamp) -> bool {
-        self.messages.values().any(|entry| entry.visible <= now)
+    /// Whatever is in it, visible or not: the bodies, and when they were sent. The oldest first.
+    pub fn messages(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.messages.values().map(|entry| (entry.body.as_str(), entry.sent))
     }
 
-    /// When the next message that is invisible now comes back.
+    pub fn has_visible(&self, now: Timestamp) -> bool {
+        self.next_visible().is_some_and(|at| at <= now)
+    }
+
+    /// When the next message that is invisible now comes back; the past, when one is visible.
     pub fn next_visible(&self) -> Option<Timestamp> {
-        self.messages.values().map(|entry| entry.visible).min()
+        let ready = self.ready.first().and_then(|number| self.messages.get(number)).map(|entry| entry.visible);
+        ready.or_else(|| self.hidden.first().map(|(at, _)| *at))
     }
 
     /// At most ten messages, invisible from now on; `again` says which of them stay visible all the same.
@@ -61,24 +72,48 @@ impl Queue {
         now: Timestamp,
         mut again: impl FnMut() -> bool,
     ) -> Vec<Message> {
-        self.bury(now);
-        let visible = self.messages.iter_mut().filter(|(_, entry)| entry.visible <= now).take(BATCH);
-        visible
-            .map(|(number, entry)| {
-                entry.receives += 1;
-                if !again() {
-                    entry.visible = now + SignedDuration::from_secs(i64::from(visibility_seconds));
-                }
-                entry.message(*number)
-            })
-            .collect()
+        self.show(now);
+        let mut messages = Vec::new();
+        while messages.len() < BATCH
+            && let Some(number) = self.ready.pop_first()
+        {
+            let Some(entry) = self.messages.get_mut(&number) else { continue };
+            entry.receives += 1;
+            if !again() {
+                entry.visible = now + SignedDuration::from_secs(i64::from(visibility_seconds));
+            }
+            self.hidden.insert((entry.visible, number));
+            messages.push(entry.message(number));
+        }
+        messages
     }
 
-    /// Messages that would be received once too often go to the dead-letter queue instead.
-    fn bury(&mut self, now: Timestamp) {
-        let max = self.max_receives;
-        let dead = self.messages.extract_if(.., |_, entry| entry.visible <= now && entry.receives >= max);
-        self.dead.extend(dead.map(|(_, entry)| entry.body));
+    /// Those whose time has come are visible. Messages that would be received once too often go to the dead-letter queue
+    /// instead.
+    fn show(&mut self, now: Timestamp) {
+        while let Some((_, number)) = self.hidden.first().copied().filter(|(at, _)| *at <= now) {
+            self.hidden.pop_first();
+            let worn = self.messages.get(&number).is_some_and(|entry| entry.receives >= self.max_receives);
+            if !worn {
+                self.ready.insert(number);
+            } else if let Some(entry) = self.messages.remove(&number) {
+                self.dead.push(entry.body);
+            }
+        }
+    }
+
+    fn hide(&mut self, number: u64, until: Timestamp) {
+        let Some(entry) = self.messages.get_mut(&number) else { return };
+        self.ready.remove(&number);
+        self.hidden.remove(&(entry.visible, number));
+        entry.visible = until;
+        self.hidden.insert((until, number));
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some(entry) = self.messages.remove(&number) else { return };
+        self.ready.remove(&number);
+        self.hidden.remove(&(entry.visible, number));
     }
 
     /// A receipt is good until its message is received again; deleting what is gone already is no error.
@@ -86,9 +121,7 @@ impl Queue {
         let mut failures = Vec::new();
         for receipt in receipts {
             match self.find(receipt) {
-                Found::Good(number) => {
-                    self.messages.remove(&number);
-                }
+                Found::Good(number) => self.remove(number),
                 Found::Gone => {}
                 Found::Outdated | Found::Foreign => failures.push(failure(receipt, "ReceiptHandleIsInvalid")),
             }
@@ -99,16 +132,17 @@ impl Queue {
     pub fn change_visibility(&mut self, receipts: &[Receipt], seconds: u32, now: Timestamp) -> Vec<ItemFailure> {
         let mut failures = Vec::new();
         for receipt in receipts {
-            let entry = match self.find(receipt) {
-                Found::Good(number) => self.messages.get_mut(&number).filter(|entry| entry.visible > now),
+            let invisible = |number: &u64| self.messages.get(number).is_some_and(|entry| entry.visible > now);
+            let number = match self.find(receipt) {
+                Found::Good(number) => Some(number).filter(invisible),
                 Found::Gone => None,
                 Found::Outdated | Found::Foreign => {
                     failures.push(failure(receipt, "ReceiptHandleIsInvalid"));
                     continue;
                 }
             };
-            match entry {
-                Some(entry) => entry.visible = now + SignedDuration::from_secs(i64::from(seconds)),
+            match number {
+                Some(number) => self.hide(number, now + SignedDuration::from_secs(i64::from(seconds))),
                 None => failures.push(failure(receipt, "MessageNotInflight")),
             }
         }

@@ -72,12 +72,11 @@ impl World {
 
     pub(super) fn services_look(&mut self, cluster: &ClusterArn) {
         self.looking.remove(cluster);
-        let account = self.account.clone();
-        let tallies = tally(&account, cluster);
+        let tallies = tally(&self.account, cluster);
         let mut places = self.places(cluster);
-        for (index, service) in account.services.iter().enumerate().filter(|(_, service)| service.cluster == *cluster) {
+        for index in self.services_of.get(cluster).cloned().unwrap_or_default() {
             let tally = tallies.get(&index);
-            match service.daemon {
+            match self.account.services[index].daemon {
                 true => self.roll_daemon(index, tally, &places),
                 false => self.roll(index, tally, &mut places),
             }
@@ -151,21 +150,21 @@ impl World {
     }
 
     fn places(&self, cluster: &ClusterArn) -> Vec<Place> {
-        let images = self.images_by_group();
-        let hosts = || self.account.hosts.values();
-        let zones: Vec<&Zone> = hosts().map(|host| &host.zone).collect::<BTreeSet<_>>().into_iter().collect();
-        let takes = self.account.hosts.iter().filter(|(_, host)| host.cluster == *cluster && host.is_placeable());
-        takes
+        let images = self.images_by_group(cluster);
+        let hosts = || self.account.hosts_in(cluster);
+        let zones: Vec<&Zone> = hosts().map(|(_, host)| &host.zone).collect::<BTreeSet<_>>().into_iter().collect();
+        hosts()
+            .filter(|(_, host)| host.is_placeable())
             .map(|(no, host)| {
                 let mut place = Place {
-                    no: *no,
+                    no,
                     zone: zones.binary_search(&&host.zone).unwrap_or_default(),
-                    free: self.account.free_on(*no, host),
+                    free: self.account.free_on(no, host),
                     tasks: 0,
                     old: self.is_old(host, &images),
                     of_service: BTreeMap::new(),
                 };
-                for (_, task) in self.account.tasks_on(*no).filter(|(_, task)| !task.is_over()) {
+                for (_, task) in self.account.tasks_on(no).filter(|(_, task)| !task.is_over()) {
                     let Owner::Service(index) = task.owner else { continue };
                     let daemon = self.account.services[index].daemon;
                     // A daemon is not placed but belongs to its host.
@@ -206,9 +205,9 @@ impl World {
 
 fn tally(account: &Account, cluster: &ClusterArn) -> BTreeMap<usize, Tally> {
     let mut tallies: BTreeMap<usize, Tally> = BTreeMap::new();
-    for (no, host) in account.hosts.iter().filter(|(_, host)| host.cluster == *cluster) {
+    for (no, host) in account.hosts_in(cluster) {
         let leaves = host.status() == Some(ContainerInstanceStatus::Draining);
-        for (task_no, task) in account.tasks_on(*no).filter(|(_, task)| task.is_wanted()) {
+        for (task_no, task) in account.tasks_on(no).filter(|(_, task)| task.is_wanted()) {
             let Owner::Service(index) = task.owner else { continue };
             let tally = tallies.entry(index).or_default();
             let runs = task.last == TaskStatus::Running;

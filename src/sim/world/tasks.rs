@@ -10,7 +10,7 @@ use super::account::{HostNo, Owner, Task, TaskNo};
 use super::{FORGET, Physics, World};
 use crate::effect::{ContainerInstanceStatus, DesiredStatus, TaskStatus};
 use crate::sim::chance::Delay;
-use crate::sim::scenario::{BadRelease, CLUSTER};
+use crate::sim::scenario::BadRelease;
 use crate::sim::timeline::Happening;
 
 const BRIEFLY: Delay = Delay::millis(300, 2000);
@@ -86,7 +86,7 @@ impl World {
         task.last = TaskStatus::Running;
         let owner = task.owner;
         let replica = matches!(owner, Owner::Service(index) if !self.account.services[index].daemon);
-        self.ledger.tasks_started += u64::from(replica && self.is_in_demo(no.host));
+        self.ledger.tasks_started += u64::from(replica && self.is_at_home(no.host));
         self.look_at_services_of(no.host);
     }
 
@@ -107,8 +107,8 @@ impl World {
         self.look_at_services_of(no.host);
     }
 
-    fn is_in_demo(&self, host: HostNo) -> bool {
-        self.account.host(host).is_some_and(|host| host.cluster == super::cluster_arn(CLUSTER))
+    fn is_at_home(&self, host: HostNo) -> bool {
+        self.account.host(host).is_some_and(|host| self.homes.contains(&host.cluster))
     }
 
     /// A standalone task ends by itself: its containers have exited.
