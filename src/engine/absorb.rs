@@ -171,9 +171,9 @@ fn container_instance(
         container.free = container.free.or(known.free);
     }
     host.container = Seen::Here(container);
-    let idle = host.tasks_to_run() == 0;
+    let tasks = host.tasks_to_run();
     if let Some(watch) = &mut host.watch {
-        watch.idle_since = idle.then(|| watch.idle_since.unwrap_or(now));
+        watch.recount(tasks, now);
     }
     view.containers.insert(container_id, id);
 }

@@ -261,13 +261,12 @@ fn counts<'a>(view: &'a ClusterView, hosts: &'a BTreeSet<InstanceId>) -> impl It
     hosts.iter().filter_map(|id| Some((id.clone(), view.hosts.get(id)?.tasks_to_run())))
 }
 
-/// The answer to a drain says how many tasks were on a host in the moment in which no more could come to it. Where it says
-/// less than the last look, that is believed: too many cost a look, too few would be taken for all.
+/// The answer to a drain says how many tasks were on a host in the moment in which no more could come to it.
 fn begin_watch(view: &mut ClusterView, before: &BTreeMap<InstanceId, u32>, now: Timestamp) {
     for (id, before) in before {
         let Some(host) = view.hosts.get_mut(id) else { continue };
         if host.watch.is_none() && host.status() == Some(ContainerInstanceStatus::Draining) {
-            host.watch = Some(TaskWatch::counted(host.tasks_to_run().max(*before), now));
+            host.watch = Some(TaskWatch::counted(host.tasks_to_run(), *before, now));
         }
     }
 }

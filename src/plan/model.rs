@@ -300,7 +300,7 @@ pub struct BrokenTasks {
 pub struct TaskWatch {
     /// When we first looked, or were told that it drains.
     pub since: Timestamp,
-    /// So many tasks were to run then, by the answer to the drain: they have not been listed by name.
+    /// So many tasks were to run then: they have been counted, and not listed by name.
     pub counted: Option<u32>,
     /// Those that began to stop after that.
     pub begun: BTreeSet<TaskArn>,
@@ -598,16 +598,25 @@ impl TaskWatch {
         }
     }
 
-    /// A host has just been made to drain, with so many tasks that shall run.
-    pub fn counted(tasks: u32, now: Timestamp) -> Self {
-        Self { counted: Some(tasks), ..Self::new(std::iter::empty(), now) }
+    /// A host has just been made to drain, with so many tasks that shall run as the answer says, and so many at the last look.
+    pub fn counted(answer: u32, before: u32, now: Timestamp) -> Self {
+        let idle_since = (answer == 0 && before == 0).then_some(now);
+        Self { counted: Some(answer), idle_since, ..Self::new(std::iter::empty(), now) }
+    }
+
+    /// A look counts so many that shall run. An answer that counted none is corrected by it.
+    pub fn recount(&mut self, tasks: u32, now: Timestamp) {
+        self.idle_since = (tasks == 0).then(|| self.idle_since.unwrap_or(now));
+        if self.counted == Some(0) {
+            self.counted = Some(tasks);
+        }
     }
 
     /// Is every task known that was on the host when its drain began? By name from the start; or as many as were counted then
     /// have begun to stop since; or the list of those that shall have stopped is so much younger than the first look that
     /// counted none to run, that it cannot lack one.
     pub fn is_complete(&self, reads_lag: SignedDuration) -> bool {
-        let all_begun = |counted| u32::try_from(self.begun.len()).unwrap_or(u32::MAX) >= counted;
+        let all_begun = |counted| counted > 0 && u32::try_from(self.begun.len()).unwrap_or(u32::MAX) >= counted;
         let listed_since = self.idle_since.is_some_and(|since| self.last_look >= since + reads_lag);
         listed_since || self.counted.is_none_or(all_begun)
     }
