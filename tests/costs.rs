@@ -2,7 +2,10 @@
 //! machine, so a call more is seen.
 
 use ecs_rotator::plan::policy::Budget;
+use ecs_rotator::sim::Delay;
 use ecs_rotator::sim::baseline::{long_drains, poll_through};
+use ecs_rotator::sim::hindsight::Hindsight;
+use jiff::SignedDuration;
 
 mod common;
 use common::run;
@@ -22,10 +25,40 @@ fn the_polling_procedure_looks_every_two_seconds_and_rotates_every_host() {
 fn a_drain_of_five_minutes_is_waited_for_and_not_looked_at() {
     let report = run(long_drains(20, 1, Budget::Hosts(1)));
     let calls = report.requests.values().sum::<u64>();
-    // To be brought down to 160, the sweeps among them.
-    assert!(calls <= 1_000, "{calls} calls for 20 hosts: {:#?}", report.requests);
+    assert!(calls <= 560, "{calls} calls for 20 hosts: {:#?}", report.requests);
     let looks = report.requests["ListTasks"];
-    assert!(looks <= 4 * 20, "{looks} lists of tasks for 20 drains");
+    assert!(looks <= 30, "{looks} lists of tasks for 20 drains");
+}
+
+#[test]
+fn hosts_that_go_together_share_their_calls() {
+    for (hosts, groups, most) in [(100, 1, 8.0), (300, 3, 7.0)] {
+        let report = run(long_drains(hosts, groups, Budget::Percent(10)));
+        let each = report.requests.values().sum::<u64>() as f64 / f64::from(hosts);
+        assert!(each <= most, "{each} calls per host of {hosts}: {:#?}", report.requests);
+    }
+}
+
+/// With events that arrive at once: what is left is the worker's own.
+fn in_hindsight(hosts: u32, budget: Budget) -> (i64, Hindsight) {
+    let mut scenario = long_drains(hosts, 1, budget);
+    scenario.event_delay = Delay::millis(0, 0);
+    let policy = scenario.settings.policy.clone();
+    let report = run(scenario);
+    (report.simulated_seconds, Hindsight::of(&report, &policy))
+}
+
+#[test]
+fn a_host_that_goes_alone_waits_for_less_than_a_second_in_all() {
+    let (seconds, hindsight) = in_hindsight(20, Budget::Hosts(1));
+    assert!(hindsight.longest_idle < SignedDuration::from_secs(1), "{hindsight:?}");
+    assert!(seconds * 100 < hindsight.critical_path.as_secs() * 105, "{seconds} s, {hindsight:?}");
+}
+
+#[test]
+fn ten_at_a_time_take_little_longer_than_their_boots_and_drains() {
+    let (seconds, hindsight) = in_hindsight(100, Budget::Percent(10));
+    assert!(seconds * 100 < hindsight.critical_path.as_secs() * 105, "{seconds} s, {hindsight:?}");
 }
 
 #[test]

@@ -208,8 +208,12 @@ impl Engine {
             Command::Resume { cluster } => self.ask(&cluster, "resume", Ask::Resume, receipt, now),
             Command::Abort { cluster } => self.ask(&cluster, "abort", Ask::Abort, receipt, now),
             Command::CheckReleases {} => self.check_releases(receipt, now),
-            // The census has been it.
-            Command::Sweep {} => {}
+            // The census has been it; who asks for one wants everything looked at.
+            Command::Sweep {} => {
+                for state in self.clusters.values_mut().filter(|state| state.view.is_some()) {
+                    state.errand.whole = true;
+                }
+            }
         }
         self.inbox.release(receipt, now);
     }

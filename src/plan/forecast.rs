@@ -185,7 +185,8 @@ pub fn forecast(
 
 /// A look at everything opens and closes a rotation, and one comes with each sweep; beside that, what a host takes on its way.
 fn calls(hosts: usize, looked_in: u64, takes: SignedDuration) -> u64 {
-    /// Claim, detach, mark, drain, deregister, terminate; and looks before each: counted in simulated rotations.
+    /// Claim, detach, mark, drain, deregister, terminate; and looks before each: of a host that goes alone, counted in simulated
+    /// rotations. Hosts that go together share most of it.
     const PER_HOST: u64 = 17;
     const SWEEP_MINUTES: u64 = 5;
     if hosts == 0 {

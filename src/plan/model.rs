@@ -639,3 +639,53 @@ impl TaskWatch {
             && self.tasks.values().all(|seen| *seen != TaskSeen::NotStopped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAG: SignedDuration = SignedDuration::from_secs(15);
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_drain_that_was_counted_is_not_over_before_as_many_have_begun_to_stop() {
+        let mut watch = TaskWatch::counted(2, 3, time(0));
+        assert!(!watch.seems_over(), "nothing has been heard");
+        watch.tasks.insert("t/1".into(), TaskSeen::Stopped);
+        watch.begun.insert("t/1".into());
+        assert!(!watch.seems_over() && !watch.is_complete(LAG), "the list may lack the second");
+        // One that was on its way out already stands for none of them.
+        watch.tasks.insert("t/0".into(), TaskSeen::Stopped);
+        assert!(watch.seems_over() && !watch.is_complete(LAG));
+        watch.begun.insert("t/2".into());
+        assert!(watch.is_complete(LAG));
+    }
+
+    #[test]
+    fn or_before_its_list_is_younger_than_any_that_could_lack_one() {
+        let mut watch = TaskWatch::counted(2, 2, time(0));
+        watch.recount(0, time(100));
+        for (last_look, complete) in [(100, false), (114, false), (115, true)] {
+            watch.last_look = time(last_look);
+            assert_eq!(watch.is_complete(LAG), complete, "{last_look}");
+        }
+        watch.recount(1, time(116));
+        assert!(!watch.is_complete(LAG), "one is to run after all");
+    }
+
+    #[test]
+    fn an_answer_that_counts_none_is_not_believed_at_once() {
+        let mut empty = TaskWatch::counted(0, 0, time(0));
+        empty.last_look = time(15);
+        assert!(empty.seems_over() && empty.is_complete(LAG));
+        let mut watch = TaskWatch::counted(0, 3, time(0));
+        watch.last_look = time(15);
+        assert!(!watch.is_complete(LAG), "the last look counted three");
+        watch.recount(3, time(15));
+        assert!(!watch.seems_over(), "and so does the next");
+        assert_eq!(watch.count_left(), 3);
+    }
+}
