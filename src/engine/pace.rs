@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn at_once_and_by_the_second_half_of_what_aws_grants_the_account() {
+    fn at_once_and_by_the_second_half_of_what_the_account_is_granted() {
         for (kind, at_once, in_ten_seconds) in [
             (Kind::EcsRead, 50, 150),
             (Kind::EcsServiceRead, 25, 125),
