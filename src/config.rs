@@ -195,7 +195,7 @@ pub struct RotationArgs {
 /// How often the worker looks, and how long it keeps a message.
 #[derive(Args, Debug)]
 pub struct PaceArgs {
-    /// How often every rotation under way is looked at wholly
+    /// How often every rotation under way is looked at; with every sixth sweep wholly
     #[arg(
         long,
         env = SWEEP_VARIABLE,

@@ -69,7 +69,7 @@ pub struct Settings {
     /// In front of every tag of ours: `ecs-rotator:`.
     pub tag_prefix: String,
     pub policy: Policy,
-    /// How often every rotation under way is looked at wholly.
+    /// How often every rotation under way is looked at: what it changes, and with every sixth sweep everything.
     pub sweep_interval: SignedDuration,
     /// How long a message stays invisible after a receive; extended while it is worked on.
     pub visibility: SignedDuration,

@@ -136,14 +136,9 @@ pub fn new_images(
     release: &Release<'_>,
     bake: SignedDuration,
 ) -> BTreeSet<AmiId> {
-    let of_group = |id: &InstanceId, host: &Host| match (context.memberships.get(id), &host.ours) {
-        (Some((group, _)), _) => *group == name,
-        (None, Some(ours)) => ours.group == *name,
-        (None, None) => false,
-    };
     // A second host was taken later: by then one had served.
-    let taken = context.view.hosts.values().filter_map(|host| host.ours.as_ref());
-    let taken = taken.filter(|ours| ours.group == *name && ours.since >= release.since()).map(|ours| ours.since);
+    let taken = context.ours_of(name).iter().filter_map(|(_, host)| Some(host.ours.as_ref()?.since));
+    let taken = taken.filter(|since| *since >= release.since());
     let (first, last) = taken.fold((None, None), |(first, last): (Option<Timestamp>, Option<Timestamp>), at| {
         (Some(first.map_or(at, |first| first.min(at))), last.max(Some(at)))
     });
@@ -151,14 +146,11 @@ pub fn new_images(
         return BTreeSet::new();
     }
     let in_use: BTreeSet<&AmiId> = release.launches.iter().map(|launch| &launch.in_use).collect();
-    // Whose it is is the dearest of the questions: asked last, and of one host for each image that is good.
-    let mut good = BTreeSet::new();
-    for (id, host) in &context.view.hosts {
-        let image = host.image().filter(|image| in_use.contains(image) && !good.contains(image));
-        if let Some(image) = image.filter(|_| host.has_served(bake) && of_group(id, host)) {
-            good.insert(image);
-        }
-    }
+    let members = context.view.groups.get(name).into_iter().flat_map(|group| &group.facts.members);
+    let members = members.filter_map(|member| context.view.hosts.get(&member.id));
+    let left = context.ours_of(name).iter().filter(|(id, _)| !context.memberships.contains_key(*id));
+    let served = members.chain(left.map(|(_, host)| *host)).filter(|host| host.has_served(bake));
+    let good: BTreeSet<&AmiId> = served.filter_map(Host::image).collect();
     let rejected = context.view.groups.get(name).map(|group| &group.source.rejected);
     let is_new = |image: &AmiId| !good.contains(image) && !rejected.is_some_and(|images| images.contains(image));
     // What it launches with now, and not what it shall launch with: something newer may be out already.

@@ -41,6 +41,7 @@ pub(super) struct Batches {
     pub(super) let_go: BTreeSet<InstanceId>,
     /// Replacements that have just been chosen to go in another's stead.
     pub(super) stand_ins: BTreeSet<InstanceId>,
+    may_drain: BTreeMap<GroupName, Option<bool>>,
     detach: BTreeMap<GroupName, BTreeSet<InstanceId>>,
     mark: BTreeSet<InstanceId>,
     drain: BTreeSet<InstanceId>,
@@ -129,7 +130,11 @@ impl Context<'_> {
                 return;
             }
         }
-        match self.may_drain(&ours.group, plan) {
+        // Once for all hosts that wait for the same group.
+        let known = batches.may_drain.get(&ours.group).copied();
+        let may_drain = known.unwrap_or_else(|| self.may_drain(&ours.group, plan));
+        batches.may_drain.entry(ours.group.clone()).or_insert(may_drain);
+        match may_drain {
             // A person may have stopped it through another worker, which sends the host back already.
             Some(true) if !self.view.is_known(&Look::Cluster, self.now) => {
                 plan.looks.insert(Look::Cluster);
@@ -286,13 +291,12 @@ impl Context<'_> {
     }
 
     fn replacing_hosts(&self, group: &GroupName) -> BTreeMap<InstanceId, Timestamp> {
-        self.view
-            .hosts
+        self.ours_of(group)
             .iter()
-            .filter_map(|(id, host)| Some((id, host, host.ours.as_ref()?)))
-            .filter(|(_, host, ours)| ours.group == *group && host.status() == Some(ContainerInstanceStatus::Active))
-            .filter(|(id, _, _)| !self.memberships.contains_key(id))
-            .map(|(id, _, ours)| (id.clone(), ours.since))
+            .filter(|(id, host)| {
+                host.status() == Some(ContainerInstanceStatus::Active) && !self.memberships.contains_key(*id)
+            })
+            .filter_map(|(id, host)| Some(((*id).clone(), host.ours.as_ref()?.since)))
             .collect()
     }
 

@@ -79,8 +79,7 @@ fn plan_way_back(context: &Context<'_>, writing: &mut BTreeSet<Act>, plan: &mut 
         if let Some(Resolution::Resolved(release)) = context.resolutions.get(name) {
             write_release(context, name, group, release, Which::Before, writing, plan);
         }
-        let since = view.hosts.values().filter_map(|host| host.ours.as_ref()).filter(|ours| ours.group == *name);
-        let taken = since.map(|ours| ours.since).min();
+        let taken = context.ours_of(name).iter().filter_map(|(_, host)| Some(host.ours.as_ref()?.since)).min();
         // In a rotation that a person has let go on since, it is not told again.
         let under_way = rotation.state != RotationState::Open;
         let is_news = |at: Timestamp| at >= rotation.since || (under_way && taken.is_some_and(|taken| at >= taken));

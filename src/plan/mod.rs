@@ -246,12 +246,18 @@ struct Context<'a> {
     /// Once for all hosts: a cluster can have thousands.
     memberships: &'a Memberships<'a>,
     strengths: &'a BTreeMap<&'a GroupName, Strength>,
+    /// The hosts that carry our tag, by the group that it names.
+    ours: &'a BTreeMap<&'a GroupName, Vec<(&'a InstanceId, &'a model::Host)>>,
     /// Replacements that go in the stead of hosts that go back.
     stand_ins: &'a BTreeSet<&'a InstanceId>,
     now: Timestamp,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    fn ours_of(&self, group: &GroupName) -> &'a [(&'a InstanceId, &'a model::Host)] {
+        self.ours.get(group).map_or(&[], Vec::as_slice)
+    }
+
     fn strength(&self, group: &GroupName) -> Strength {
         self.strengths.get(group).copied().unwrap_or_default()
     }
@@ -269,12 +275,19 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     let gone = |host: &&model::Host| host.ec2.here().is_some_and(|ec2| ec2.state.is_gone());
     let give_backs = view.hosts.values().filter(|host| !gone(host)).filter_map(|host| host.give_back.as_ref());
     let stand_ins = give_backs.filter_map(|give_back| give_back.instead.as_ref()).collect();
+    let mut ours: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (id, host) in &view.hosts {
+        if let Some(of) = &host.ours {
+            ours.entry(&of.group).or_default().push((id, host));
+        }
+    }
     let context = Context {
         view,
         policy,
         resolutions: &resolutions,
         memberships: &memberships,
         strengths: &strengths,
+        ours: &ours,
         stand_ins: &stand_ins,
         now,
     };
