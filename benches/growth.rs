@@ -23,14 +23,14 @@ use plotters::prelude::*;
 
 const SIZES: [u32; 4] = [10, 100, 1_000, 5_000];
 const LONG: SignedDuration = SignedDuration::from_hours(24 * 30);
-const PLANS: u32 = 20;
+const PLANS: u32 = 200;
 
 /// What a rotation of so many hosts costs.
 struct Size {
     hosts: u32,
     calls_per_host: f64,
     minutes: f64,
-    /// The median of some plans at the beginning, when every host is outdated.
+    /// The median of many plans at the beginning, when every host is outdated.
     plan: Duration,
     /// Held by what the worker knows of the cluster then, in bytes.
     view: u64,
