@@ -213,7 +213,8 @@ impl ClusterState {
         let carry: BTreeSet<InstanceId> = ours.iter().map(|instance| instance.id.clone()).collect();
         absorb::cluster(view, found.facts, settings, tags, now);
         absorb::instances(view, ours, &[], tags, now);
-        view.note_asked([Look::Cluster, Look::Ours], now);
+        // Who is ours is asked again in the pass that takes a host: another worker may have taken one since.
+        view.asked.insert(Look::Cluster, now);
         let carries_no_more =
             |(id, host): &(&InstanceId, &Host)| host.ours.is_some() && !host.is_gone() && !carry.contains(*id);
         let untagged = view.hosts.iter().filter(carries_no_more).map(|(id, _)| Look::Instance(id.clone()));

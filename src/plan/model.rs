@@ -30,10 +30,6 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// host of ours leaves its group only when another has come.
 const REFRESHES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
 
-/// How old it may be who carries our tag, when somebody is to be taken: no replacement comes in that time, so that whoever
-/// another worker has taken since is still missing in the group.
-const OURS_GOOD_FOR: SignedDuration = SignedDuration::from_secs(10);
-
 /// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
 /// thousand members there is hardly a moment at which all of them are connected.
 pub const AGENT_MAY_BE_AWAY: SignedDuration = SignedDuration::from_mins(5);
@@ -371,20 +367,14 @@ impl ClusterView {
 
     /// Is it known well enough to take a host, or to drain it? Of what others may have changed meanwhile each has its own time.
     pub fn is_known(&self, look: &Look, now: Timestamp) -> bool {
-        let good_for = if matches!(look, Look::Refreshes(_)) {
-            REFRESHES_GOOD_FOR
-        } else if matches!(look, Look::Ours) {
-            OURS_GOOD_FOR
-        } else {
-            FRESH_FOR
-        };
+        let good_for = if matches!(look, Look::Refreshes(_)) { REFRESHES_GOOD_FOR } else { FRESH_FOR };
         self.is_fresh(look, now) || self.asked.get(look).is_some_and(|at| now < *at + good_for)
     }
 
     /// These questions are asked now.
     pub fn note_asked(&mut self, looks: impl IntoIterator<Item = Look>, now: Timestamp) {
         for look in looks {
-            if matches!(look, Look::Cluster | Look::Ours | Look::Template(..) | Look::Refreshes(_)) {
+            if matches!(look, Look::Cluster | Look::Template(..) | Look::Refreshes(_)) {
                 self.asked.insert(look.clone(), now);
             }
             self.looked.insert(look, now);
