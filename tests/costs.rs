@@ -58,7 +58,10 @@ fn a_host_that_goes_alone_waits_for_less_than_a_second_in_all() {
 #[test]
 fn ten_at_a_time_take_little_longer_than_their_boots_and_drains() {
     let (seconds, hindsight) = in_hindsight(100, Budget::Percent(10));
-    assert!(seconds * 100 < hindsight.critical_path.as_secs() * 105, "{seconds} s, {hindsight:?}");
+    assert!(seconds * 100 < hindsight.critical_path.as_secs() * 101, "{seconds} s, {hindsight:?}");
+    // Where many come one after another, who has just missed a pass waits for the next: a second later.
+    assert!(hindsight.idle < SignedDuration::from_millis(1_500), "{hindsight:?}");
+    assert!(hindsight.longest_idle < SignedDuration::from_millis(2_500), "{hindsight:?}");
 }
 
 #[test]

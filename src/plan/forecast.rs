@@ -166,6 +166,7 @@ pub fn forecast(
     let due = going.len();
     let in_flight = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
     let takes = teller.takes(&groups, policy, due);
+    let calls = calls(&groups, in_flight, looked_in, takes);
     Forecast {
         cluster: view.arn.name(),
         enabled: view.enabled,
@@ -179,21 +180,38 @@ pub fn forecast(
         due,
         in_flight,
         takes_seconds: takes.as_secs(),
-        calls: calls(due + in_flight, looked_in, takes),
+        calls,
     }
 }
 
-/// A look at everything opens and closes a rotation, and one comes with each sweep; beside that, what a host takes on its way.
-fn calls(hosts: usize, looked_in: u64, takes: SignedDuration) -> u64 {
-    /// Claim, detach, mark, drain, deregister, terminate; and looks before each: of a host that goes alone, counted in simulated
-    /// rotations. Hosts that go together share most of it.
-    const PER_HOST: u64 = 17;
+/// Counted in simulated rotations (`benches/rotations.rs`, `tests/plan.rs`). A look at everything opens and closes a rotation,
+/// and every sixth sweep is one; beside that, what hosts take on their way. The deregistration and the list of its tasks are
+/// each host's own; the rest (tag, detach, mark, drain, terminate, and the looks before them) is shared by those that come to
+/// the same point in the same second. Where drains are not alike, about two do; of many, more.
+fn calls(groups: &[GroupForecast], in_flight: usize, looked_in: u64, takes: SignedDuration) -> u64 {
+    const OWN: u64 = 2;
+    const SHARED: u64 = 15;
+    const MOST_PASSES: u32 = 60;
+    const SWEEP: u64 = 5;
     const SWEEP_MINUTES: u64 = 5;
-    if hosts == 0 {
+    const SWEEPS_PER_WHOLE_LOOK: u64 = 6;
+    let due = groups.iter().map(|group| group.order.len()).sum::<usize>() + in_flight;
+    if due == 0 {
         return 0;
     }
+    let passes = |group: &GroupForecast| {
+        waves(group.order.len(), group.at_a_time) * u64::from(group.at_a_time.div_ceil(2).min(MOST_PASSES))
+    };
+    let passes = groups.iter().map(passes).sum::<u64>() + in_flight as u64;
     let sweeps = u64::try_from(takes.as_mins()).unwrap_or(0) / SWEEP_MINUTES;
-    PER_HOST * hosts as u64 + looked_in * (2 + sweeps)
+    let whole = sweeps / SWEEPS_PER_WHOLE_LOOK;
+    OWN * due as u64 + SHARED * passes + SWEEP * (sweeps - whole) + looked_in * (2 + whole)
+}
+
+/// The canary alone; then so many at a time.
+fn waves(due: usize, at_a_time: u32) -> u64 {
+    let others = due.saturating_sub(1) as u64;
+    u64::from(due > 0) + others.div_ceil(u64::from(at_a_time.max(1)))
 }
 
 struct Teller<'a> {
@@ -329,9 +347,8 @@ impl Teller<'_> {
     fn waves(&self, due: usize, at_a_time: u32, windows: bool, policy: &Policy) -> SignedDuration {
         let Assumptions { replacement, replacement_windows, drain } = *self.assumptions;
         let replacement = if windows { replacement_windows } else { replacement };
-        let Some(others) = due.checked_sub(1) else { return SignedDuration::ZERO };
-        let waves = others.div_ceil(usize::try_from(at_a_time.max(1)).unwrap_or(usize::MAX));
-        let first = replacement + if others == 0 { drain } else { drain.max(policy.bake) };
+        let Some(waves) = waves(due, at_a_time).checked_sub(1) else { return SignedDuration::ZERO };
+        let first = replacement + if waves == 0 { drain } else { drain.max(policy.bake) };
         first + (replacement + drain.max(policy.settle)) * i32::try_from(waves).unwrap_or(i32::MAX)
     }
 

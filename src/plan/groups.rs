@@ -17,7 +17,7 @@ use super::tags::RotationState;
 use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
-use crate::effect::Member;
+use crate::effect::{Lifecycle, Member};
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -260,6 +260,8 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
         flight.in_flight += 1;
         match phase {
             Phase::Replacing => flight.replacing += 1,
+            // Until its target groups have let go of it, it is listed, and serves its group no more.
+            Phase::Leaving if is_detaching(view, id, &ours.group) => flight.replacing += 1,
             Phase::Draining | Phase::Drained | Phase::Retired => flight.emptying += 1,
             Phase::Leaving
             | Phase::Returning
@@ -271,6 +273,11 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
         }
     }
     flights
+}
+
+fn is_detaching(view: &ClusterView, id: &InstanceId, group: &GroupName) -> bool {
+    let members = view.groups.get(group).into_iter().flat_map(|group| &group.facts.members);
+    members.filter(|member| member.lifecycle == Lifecycle::Detaching).any(|member| member.id == *id)
 }
 
 /// Admits as many as may go now; returns how many.
@@ -423,10 +430,10 @@ mod tests {
     use crate::effect::{
         Group, Image, Launch, LaunchChange, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
     };
-    use crate::plan::model::Seen;
+    use crate::plan::model::{Host, Seen};
     use crate::plan::plan;
     use crate::plan::policy::Policy;
-    use crate::plan::tags::{Rotation, RotationId, Tags};
+    use crate::plan::tags::{Ours, Rotation, RotationId, Tags};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -475,6 +482,21 @@ mod tests {
         view.parameters.insert("/p".into(), Ok(parameter));
         view.looked = [Look::Group("web".into()), Look::Parameter("/p".into())].map(|look| (look, NOW)).into();
         view
+    }
+
+    #[test]
+    fn regression_a_host_that_is_still_being_detached_explains_its_empty_place() {
+        for (lifecycle, replacing) in [(Lifecycle::InService, 0), (Lifecycle::Detaching, 1)] {
+            let mut view = view();
+            let ours = Ours { rotation: RotationId::new(&"c".into(), NOW), group: "web".into(), since: NOW };
+            view.hosts.insert("i-1".into(), Host { ours: Some(ours), ..Host::default() });
+            let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None };
+            view.groups.get_mut(&GroupName::from("web")).expect("the group").facts.members.push(member);
+            let phases = BTreeMap::from([("i-1".into(), Phase::Leaving)]);
+            let flights = flights(&view, &Plan { phases, ..Plan::default() });
+            let flight = &flights[&GroupName::from("web")];
+            assert_eq!((flight.in_flight, flight.replacing), (1, replacing), "{lifecycle:?}");
+        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn sums(report: &Report) -> Lines {
             ),
         ));
         let calls: u64 = report.clusters.iter().map(|cluster| cluster.calls).sum();
-        lines.push(("would call".to_owned(), format!("about {calls} times: each host on its way, and a look at everything at the opening, at each sweep and at the close")));
+        lines.push(("would call".to_owned(), format!("about {calls} times: each host on its way, and a look at everything at the opening, now and then on the way and at the close")));
     }
     let made: u64 = report.requests.values().sum();
     lines.push((
