@@ -1,8 +1,12 @@
 //! The log: one line for each thing that is decided, found again by the id of its rotation; and nothing in it that is not the
 //! log's business.
 
+use std::collections::BTreeSet;
+
 use ecs_rotator::journal::LogLine;
 use ecs_rotator::plan::host::Phase;
+use ecs_rotator::plan::policy::Budget;
+use ecs_rotator::sim::baseline::long_drains;
 use ecs_rotator::sim::{Act, CLUSTER, Faults, GroupShape, Happening, Scenario, Simulation, logs};
 use jiff::SignedDuration;
 use tracing_subscriber::filter::LevelFilter;
@@ -83,6 +87,22 @@ fn without_troubles_each_step_of_a_host_is_one_line_in_the_order_of_its_life() {
         assert_eq!(steps, ["leaving", "replacing", "draining", "drained", "retired", "gone"], "{host}");
     }
     assert_eq!(lines.iter().filter(|line| line.level != "INFO").map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A group lists a host for a while as one that is being detached, and whoever looks then sees it there once more.
+#[test]
+fn regression_no_host_is_said_to_leave_again_while_its_group_lets_go_of_it() {
+    let (_, lines) = told(long_drains(30, 1, Budget::Percent(30)));
+    let mut replacing = BTreeSet::new();
+    for line in lines.iter().filter(|line| line.get("host").is_some()) {
+        let host = line.get("host").unwrap_or_default();
+        match line.message.as_str() {
+            "leaving" => assert!(!replacing.contains(host), "{} {line}", line.at),
+            "replacing" => assert!(replacing.insert(host), "{} {line}", line.at),
+            _ => {}
+        }
+    }
+    assert_eq!(replacing.len(), 30);
 }
 
 #[test]

@@ -226,8 +226,18 @@ impl ClusterState {
     pub fn note_phases(&mut self, plan: &Plan, now: Timestamp) {
         let Some(view) = &self.view else { return };
         let in_flight = plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase));
-        let phases: BTreeMap<_, _> =
-            in_flight.map(|(id, phase)| (id.clone(), (*phase, view.group_of(id).cloned()))).collect();
+        // One that its group still lists while it lets go of it has been told to have left.
+        let has_left = |id: &InstanceId, group: Option<&GroupName>| {
+            let replacing = self.phases.get(id).is_some_and(|(before, _)| *before == Phase::Replacing);
+            replacing && group.is_some_and(|group| view.is_detaching(id, group))
+        };
+        let phases: BTreeMap<_, _> = in_flight
+            .map(|(id, phase)| {
+                let group = view.group_of(id);
+                let leaving = *phase == Phase::Leaving && has_left(id, group);
+                (id.clone(), (if leaving { Phase::Replacing } else { *phase }, group.cloned()))
+            })
+            .collect();
         let mut teller = Teller::new(view, now);
         for (host, (phase, group)) in &phases {
             if self.phases.get(host).is_none_or(|(before, _)| before != phase) {

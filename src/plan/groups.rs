@@ -17,7 +17,7 @@ use super::tags::RotationState;
 use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
-use crate::effect::{Lifecycle, Member};
+use crate::effect::Member;
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -261,7 +261,7 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
         match phase {
             Phase::Replacing => flight.replacing += 1,
             // Until its target groups have let go of it, it is listed, and serves its group no more.
-            Phase::Leaving if is_detaching(view, id, &ours.group) => flight.replacing += 1,
+            Phase::Leaving if view.is_detaching(id, &ours.group) => flight.replacing += 1,
             Phase::Draining | Phase::Drained | Phase::Retired => flight.emptying += 1,
             Phase::Leaving
             | Phase::Returning
@@ -273,11 +273,6 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
         }
     }
     flights
-}
-
-fn is_detaching(view: &ClusterView, id: &InstanceId, group: &GroupName) -> bool {
-    let members = view.groups.get(group).into_iter().flat_map(|group| &group.facts.members);
-    members.filter(|member| member.lifecycle == Lifecycle::Detaching).any(|member| member.id == *id)
 }
 
 /// Admits as many as may go now; returns how many.
@@ -428,7 +423,7 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
 mod tests {
     use super::*;
     use crate::effect::{
-        Group, Image, Launch, LaunchChange, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
+        Group, Image, Launch, LaunchChange, Lifecycle, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
     };
     use crate::plan::model::{Host, Seen};
     use crate::plan::plan;

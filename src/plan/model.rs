@@ -431,6 +431,12 @@ impl ClusterView {
             group.facts.members.iter().find(|member| member.id == *id).map(|member| (name, member))
         })
     }
+
+    /// Is it still listed in this group, which is letting go of it?
+    pub fn is_detaching(&self, id: &InstanceId, group: &GroupName) -> bool {
+        let members = self.groups.get(group).into_iter().flat_map(|group| &group.facts.members);
+        members.filter(|member| member.lifecycle == Lifecycle::Detaching).any(|member| member.id == *id)
+    }
 }
 
 impl GroupView {
