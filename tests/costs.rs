@@ -2,9 +2,9 @@
 //! machine, so a call more is seen.
 
 use ecs_rotator::plan::policy::Budget;
-use ecs_rotator::sim::Delay;
 use ecs_rotator::sim::baseline::{long_drains, poll_through};
 use ecs_rotator::sim::hindsight::Hindsight;
+use ecs_rotator::sim::{Delay, Trigger};
 use jiff::SignedDuration;
 
 mod common;
@@ -62,6 +62,17 @@ fn ten_at_a_time_take_little_longer_than_their_boots_and_drains() {
     // Where many come one after another, who has just missed a pass waits for the next: a second later.
     assert!(hindsight.idle < SignedDuration::from_millis(1_500), "{hindsight:?}");
     assert!(hindsight.longest_idle < SignedDuration::from_millis(2_500), "{hindsight:?}");
+}
+
+#[test]
+fn an_event_that_is_lost_costs_no_more_than_the_time_to_the_next_sweep() {
+    let mut scenario = long_drains(6, 1, Budget::Hosts(1)).trigger(Trigger::Message);
+    scenario.faults.events_lost = 1.0;
+    let (policy, sweep) = (scenario.settings.policy.clone(), scenario.settings.sweep_interval);
+    let hindsight = Hindsight::of(&run(scenario), &policy);
+    // Of each host two: that another has come for it, and that its last task has stopped.
+    assert!(hindsight.longest_idle < sweep * 2 + SignedDuration::from_mins(1), "{hindsight:?}");
+    assert!(hindsight.idle > SignedDuration::from_mins(1), "{hindsight:?}");
 }
 
 #[test]

@@ -422,3 +422,23 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
         (one, None) | (None, one) => one,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tags::{Rotation, RotationId};
+
+    #[test]
+    fn an_agent_that_has_left_is_looked_at_when_it_should_be_back_and_not_before() {
+        let (now, back) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(60));
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        view.opted_in = true;
+        let id = RotationId::new(&"c".into(), now);
+        view.rotation = Some(Rotation { id, state: RotationState::Held, since: now });
+        view.left.insert("i-1".into(), back);
+        let looks_at = |plan: &Plan| plan.looks.contains(&Look::Host("i-1".into()));
+        let early = plan(&view, &Policy::default(), now);
+        assert!(!looks_at(&early) && early.look_again == Some(back), "{early:?}");
+        assert!(looks_at(&plan(&view, &Policy::default(), back)));
+    }
+}
