@@ -21,6 +21,7 @@ use super::wire::TagChange;
 use crate::effect::{Instance, News, Notice};
 use crate::event::EventKind;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName, Receipt};
+use crate::plan::forecast::SWEEPS_PER_WHOLE_LOOK;
 use crate::plan::hold::{Problem, reason};
 use crate::plan::host::Phase;
 use crate::plan::model::{ClusterView, Host, Look, Tenants};
@@ -35,10 +36,6 @@ pub const BREATH: SignedDuration = SignedDuration::from_secs(1);
 
 /// Most agents that leave are back within a minute, and nothing is decided by one that is away for that long.
 const AGENT_COMES_BACK: SignedDuration = SignedDuration::from_secs(60);
-
-/// So often everything is looked at in the middle of a rotation: what hardly ever changes in it too (its providers, what the
-/// parameters and templates say), and what no event tells of.
-const SWEEPS_PER_WHOLE_LOOK: i32 = 6;
 
 #[derive(Debug)]
 pub struct ClusterState {
@@ -200,7 +197,8 @@ impl ClusterState {
             return;
         }
         let rotation = tags.read_cluster(&found.facts.tags).rotation;
-        let lately = self.looked_at.is_some_and(|at| now < at + settings.sweep_interval * SWEEPS_PER_WHOLE_LOOK);
+        let lately =
+            self.looked_at.is_some_and(|at| now < at + settings.sweep_interval * i32::from(SWEEPS_PER_WHOLE_LOOK));
         let calm = lately && !moved && self.patience.failures() == 0;
         let goes_on = |view: &&mut ClusterView| {
             let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);

@@ -17,6 +17,10 @@ use super::{Plan, is_in_flight, plan, resolutions};
 use crate::effect::VersionRule;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, TemplateId};
 
+/// So often everything is looked at in the middle of a rotation: what hardly ever changes in it too (its providers, what the
+/// parameters and templates say), and what no event tells of.
+pub const SWEEPS_PER_WHOLE_LOOK: u8 = 6;
+
 /// What the time of a rotation is reckoned by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assumptions {
@@ -166,7 +170,7 @@ pub fn forecast(
     let due = going.len();
     let in_flight = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
     let takes = teller.takes(&groups, policy, due);
-    let calls = calls(&groups, in_flight, looked_in, takes);
+    let calls = calls(&groups, due, in_flight, looked_in, takes);
     Forecast {
         cluster: view.arn.name(),
         enabled: view.enabled,
@@ -188,15 +192,14 @@ pub fn forecast(
 /// and every sixth sweep is one; beside that, what hosts take on their way. The deregistration and the list of its tasks are
 /// each host's own; the rest (tag, detach, mark, drain, terminate, and the looks before them) is shared by those that come to
 /// the same point in the same second. Where drains are not alike, about two do; of many, more.
-fn calls(groups: &[GroupForecast], in_flight: usize, looked_in: u64, takes: SignedDuration) -> u64 {
+fn calls(groups: &[GroupForecast], due: usize, in_flight: usize, looked_in: u64, takes: SignedDuration) -> u64 {
     const OWN: u64 = 2;
     const SHARED: u64 = 15;
     const MOST_PASSES: u32 = 60;
     const SWEEP: u64 = 5;
     const SWEEP_MINUTES: u64 = 5;
-    const SWEEPS_PER_WHOLE_LOOK: u64 = 6;
-    let due = groups.iter().map(|group| group.order.len()).sum::<usize>() + in_flight;
-    if due == 0 {
+    let hosts = due + in_flight;
+    if hosts == 0 {
         return 0;
     }
     let passes = |group: &GroupForecast| {
@@ -204,8 +207,8 @@ fn calls(groups: &[GroupForecast], in_flight: usize, looked_in: u64, takes: Sign
     };
     let passes = groups.iter().map(passes).sum::<u64>() + in_flight as u64;
     let sweeps = u64::try_from(takes.as_mins()).unwrap_or(0) / SWEEP_MINUTES;
-    let whole = sweeps / SWEEPS_PER_WHOLE_LOOK;
-    OWN * due as u64 + SHARED * passes + SWEEP * (sweeps - whole) + looked_in * (2 + whole)
+    let whole = sweeps / u64::from(SWEEPS_PER_WHOLE_LOOK);
+    OWN * hosts as u64 + SHARED * passes + SWEEP * (sweeps - whole) + looked_in * (2 + whole)
 }
 
 /// The canary alone; then so many at a time.
