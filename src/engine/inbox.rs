@@ -170,3 +170,66 @@ impl Inbox {
         extensions.chain(self.flush_at).chain(self.pause_until).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn inbox() -> Inbox {
+        Inbox::new(SignedDuration::from_secs(120))
+    }
+
+    fn messages(count: usize) -> Vec<Message> {
+        let message = |n: usize| Message {
+            id: n.to_string(),
+            receipt: n.to_string().into(),
+            body: String::new(),
+            sent: NOW,
+            receive_count: 1,
+        };
+        (0..count).map(message).collect()
+    }
+
+    /// How many receives are under way at once, after receives that brought so many.
+    fn receives_after(brought: &[usize]) -> usize {
+        let (mut inbox, mut wire) = (inbox(), Wire::default());
+        for count in brought {
+            inbox.received(&messages(*count));
+        }
+        inbox.turn(&mut wire, true, NOW);
+        wire.receives()
+    }
+
+    #[test]
+    fn a_full_receive_asks_for_ten_at_once_and_the_end_of_a_storm_for_fewer_and_fewer() {
+        for (brought, expected) in [
+            (&[][..], 1),
+            (&[10], 10),
+            (&[10, 3], 5),
+            (&[10, 3, 3], 2),
+            (&[10, 3, 3, 3], 1),
+            (&[10, 3, 3, 3, 3], 1),
+            (&[10, 3, 10], 10),
+            (&[10, 0], 1),
+            (&[3], 1),
+        ] {
+            assert_eq!(receives_after(brought), expected, "after receives of {brought:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_received_while_too_much_is_in_hand() {
+        let (mut inbox, most) = (inbox(), messages(MOST_IN_HAND));
+        for message in &most {
+            inbox.hold(&message.receipt, NOW);
+        }
+        let mut wire = Wire::default();
+        inbox.turn(&mut wire, true, NOW);
+        assert_eq!(wire.receives(), 0);
+        inbox.release(&most[0].receipt, NOW);
+        inbox.turn(&mut wire, true, NOW);
+        assert_eq!(wire.receives(), 1);
+    }
+}

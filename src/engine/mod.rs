@@ -587,3 +587,32 @@ fn note_owners(owners: &mut Owners, state: &ClusterState) -> BTreeSet<ClusterNam
     }
     sharing
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_that_always_have_something_to_do_take_turns() {
+        let (mut engine, mut now) = (Engine::new(Settings::default(), 1, Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+        for n in 0..40 {
+            let arn = ClusterArn::new(format!("arn:aws:ecs:eu-west-1:123456789012:cluster/c-{n}"));
+            engine.clusters.insert(arn.clone(), ClusterState::new(arn));
+        }
+        let mut begun: BTreeMap<ClusterArn, usize> = BTreeMap::new();
+        for _ in 0..10 {
+            for state in engine.clusters.values_mut() {
+                state.errand.whole = true;
+            }
+            engine.start_passes(now);
+            assert_eq!(engine.passes.len(), MOST_PASSES);
+            // All of them end, and every cluster has something to do again.
+            for arn in std::mem::take(&mut engine.passes).into_keys() {
+                *begun.entry(arn).or_default() += 1;
+            }
+            now += SignedDuration::from_mins(1);
+        }
+        let (least, most) = (begun.values().min(), begun.values().max());
+        assert_eq!((begun.len(), least, most), (40, Some(&4), Some(&4)), "160 passes of 40 clusters: {begun:?}");
+    }
+}
