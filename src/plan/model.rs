@@ -647,6 +647,25 @@ mod tests {
     }
 
     #[test]
+    fn whom_another_worker_may_have_taken_is_asked_anew_in_every_pass() {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        let remembered =
+            [Look::Cluster, Look::Template("lt-1".into(), VersionRule::Default), Look::Refreshes("web".into())];
+        let anew = [Look::Ours, Look::Group("web".into()), Look::Host("i-1".into()), Look::Tasks("i-1".into())];
+        view.note_asked(remembered.iter().chain(&anew).cloned(), time(0));
+        assert!(remembered.iter().chain(&anew).all(|look| view.is_known(look, time(1))), "in this pass");
+        // What the next pass begins with.
+        view.looked.clear();
+        for look in &remembered {
+            assert!(view.is_known(look, time(1)), "{look:?}");
+        }
+        for look in &anew {
+            assert!(!view.is_known(look, time(1)), "{look:?}");
+        }
+        assert!(!view.is_known(&Look::Cluster, time(31)), "nobody is believed for longer");
+    }
+
+    #[test]
     fn a_drain_that_was_counted_is_not_over_before_as_many_have_begun_to_stop() {
         let mut watch = TaskWatch::counted(2, 3, time(0));
         assert!(!watch.seems_over(), "nothing has been heard");
