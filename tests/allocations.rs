@@ -6,7 +6,7 @@ mod fleet;
 use ecs_rotator::plan::forecast::as_if_open;
 use ecs_rotator::plan::plan;
 use ecs_rotator::plan::policy::Policy;
-use fleet::Worker;
+use fleet::{AtRest, BATCH, Steady, Worker};
 
 const HOSTS: u32 = 200;
 
@@ -24,6 +24,21 @@ fn an_event_that_is_dropped_allocates_little() {
         let each = spent.count_total / count;
         assert!(each <= most, "{each} allocations for each of {count} events");
         println!("{each} allocations, {} bytes", spent.bytes_total / count);
+    }
+}
+
+/// However many clusters there are.
+#[test]
+fn so_does_one_of_a_cluster_that_is_at_rest() {
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:container-instance/demo/4c1f0c2b9d2a4f0e8a6d0f3b5e7c9a1b";
+    let host = Steady { arn: arn.into(), instance: "i-0a1b2c3d4e5f60718".into() };
+    let body = fleet::short_event(&host, 1).replace(":cluster/demo", ":cluster/cluster-5");
+    for clusters in [10, 200] {
+        let mut worker = AtRest::of(clusters);
+        let messages = fleet::messages(BATCH, &body, worker.now);
+        let spent = allocation_counter::measure(|| worker.drop_all(messages));
+        let each = spent.count_total / BATCH as u64;
+        assert!(each <= 9, "{each} allocations for each of {BATCH} events, of {clusters} clusters");
     }
 }
 

@@ -33,13 +33,14 @@ pub mod vitals;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tracing::{debug, info, warn};
 
-use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::effect::{Failure, Notice, Reply, Request, RequestId};
 use crate::id::{BusName, ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
 use crate::plan::policy::Policy;
 use crate::plan::tags::Tags;
@@ -183,6 +184,8 @@ pub struct Engine {
     worker: Option<ContainerInstanceArn>,
     /// Clusters that are none of ours, and whose events come here.
     strangers: BTreeSet<ClusterArn>,
+    /// What passes have to tell.
+    news: Vec<Notice>,
     counters: Counters,
     pulse: Pulse,
     stopping: bool,
@@ -213,6 +216,7 @@ impl Engine {
             knows_clusters: false,
             worker: None,
             strangers: BTreeSet::new(),
+            news: Vec::new(),
             counters: Counters::default(),
             pulse: Pulse::default(),
             stopping: false,
@@ -341,10 +345,9 @@ impl Engine {
         }
         // In turn, beginning behind the one that came last: those with the first names could keep all others from theirs.
         let last = self.last_begun.take();
-        let is_later = |arn: &ClusterArn| last.as_ref().is_none_or(|last| arn > last);
-        let (later, earlier) = (self.clusters.iter().filter(|(arn, _)| is_later(arn)), self.clusters.iter());
-        let due: Vec<ClusterArn> = later
-            .chain(earlier.filter(|(arn, _)| !is_later(arn)))
+        let behind = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let in_turn = self.clusters.range((behind, Bound::Unbounded)).chain(&self.clusters).take(self.clusters.len());
+        let due: Vec<ClusterArn> = in_turn
             .filter(|(arn, state)| state.is_due(now) && !self.passes.contains_key(*arn))
             .map(|(arn, _)| arn.clone())
             .take(room)
@@ -375,6 +378,7 @@ impl Engine {
         if !self.stopping {
             pass.advance(state, &mut context);
         }
+        self.news.append(&mut state.news);
         if pass.ended {
             self.end_pass(arn, pass, now);
         } else {

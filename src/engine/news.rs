@@ -23,8 +23,7 @@ const PUT: usize = 10;
 impl Engine {
     /// Sends what the clusters have to tell; forgets it where nobody wants to know.
     pub(super) fn tell_news(&mut self) {
-        let notices: Vec<Notice> =
-            self.clusters.values_mut().flat_map(|state| std::mem::take(&mut state.news)).collect();
+        let notices = std::mem::take(&mut self.news);
         let Some(bus) = &self.settings.event_bus else { return };
         for notices in notices.chunks(PUT) {
             let request = Request::PutEvents { bus: bus.clone(), notices: notices.to_vec() };

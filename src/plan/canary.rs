@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::flight::CLAIM_GOOD_FOR;
 use super::hold::in_words;
-use super::host::Phase;
+use super::host::{MemberHost, Phase};
 use super::model::{AGENT_MAY_BE_AWAY, GroupView, Host, Look, Seen};
 use super::release::{Release, Resolution, Way};
 use super::{Act, Context, Plan};
@@ -52,25 +52,17 @@ pub enum Verdict {
 }
 
 /// Judges the release of a group that is in use.
-pub fn judge(
-    context: &Context<'_>,
-    plan: &Plan,
-    name: &GroupName,
-    group: &GroupView,
-    release: &Release<'_>,
-) -> Verdict {
+pub fn judge(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> Verdict {
     let (now, bake) = (context.now, group.policy.bake);
-    let runs_it = |id: &InstanceId, host: &Host| {
-        let current = plan.phases.get(id) == Some(&Phase::Current);
-        current && host.image().is_some_and(|image| release.images.contains(image))
-    };
-    let in_service = group.facts.members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
-    let tried = in_service.filter_map(|member| context.view.hosts.get_key_value(&member.id));
-    let mut tried: Vec<Tried<'_>> = tried.filter(|(id, host)| runs_it(id, host)).filter_map(Tried::of).collect();
+    let runs_it = |host: &Host| host.image().is_some_and(|image| release.images.contains(image));
+    let members = context.members_of(name).iter();
+    let tried = members.filter(|of| of.member.lifecycle == Lifecycle::InService && of.is(Phase::Current));
+    let tried = tried.filter_map(MemberHost::known).filter(|(_, host)| runs_it(host));
+    let mut tried: Vec<Tried<'_>> = tried.filter_map(Tried::of).collect();
     tried.sort_by_key(|tried| (tried.registered, tried.id));
     let new = new_images(context, name, release, bake);
     if let Some(seasoned) = tried.iter().find(|tried| tried.host.serves(now) && tried.host.has_served(bake)) {
-        return breaks_tasks(context, plan, group, seasoned, &new).unwrap_or(Verdict::Proven);
+        return breaks_tasks(context, group, seasoned, &new).unwrap_or(Verdict::Proven);
     }
     // Its bake is over, and by the last look it was not.
     let unseen = tried.iter().filter(|tried| now >= tried.registered + bake && !tried.is_away());
@@ -146,8 +138,7 @@ pub fn new_images(
         return BTreeSet::new();
     }
     let in_use: BTreeSet<&AmiId> = release.launches.iter().map(|launch| &launch.in_use).collect();
-    let members = context.view.groups.get(name).into_iter().flat_map(|group| &group.facts.members);
-    let members = members.filter_map(|member| context.view.hosts.get(&member.id));
+    let members = context.members_of(name).iter().filter_map(|of| of.host);
     let left = context.ours_of(name).iter().filter(|(id, _)| !context.memberships.contains_key(*id));
     let served = members.chain(left.map(|(_, host)| *host)).filter(|host| host.has_served(bake));
     let good: BTreeSet<&AmiId> = served.filter_map(Host::image).collect();
@@ -158,13 +149,7 @@ pub fn new_images(
 }
 
 /// Do tasks break on the first host that has served for long enough, and not on those of before?
-fn breaks_tasks(
-    context: &Context<'_>,
-    plan: &Plan,
-    group: &GroupView,
-    first: &Tried<'_>,
-    new: &BTreeSet<AmiId>,
-) -> Option<Verdict> {
+fn breaks_tasks(context: &Context<'_>, group: &GroupView, first: &Tried<'_>, new: &BTreeSet<AmiId>) -> Option<Verdict> {
     let (now, bake) = (context.now, group.policy.bake);
     let image = first.host.image()?;
     // Only the first of them is looked at, and only while ECS knows what broke.
@@ -186,8 +171,8 @@ fn breaks_tasks(
     if broke < BROKEN {
         return None;
     }
-    let old = group.facts.members.iter().filter(|member| plan.phases.get(&member.id) == Some(&Phase::Outdated));
-    let old = old.filter_map(|member| context.view.hosts.get_key_value(&member.id)).take(COMPARED);
+    let old = context.members_of(&group.facts.name).iter().filter(|of| of.is(Phase::Outdated));
+    let old = old.filter_map(MemberHost::known).take(COMPARED);
     // Those too from which its tasks may have come.
     let left = context.view.hosts.iter().filter(|(_, host)| {
         let there = host.ec2.here().is_some_and(|ec2| !ec2.state.is_gone()) && host.container.here().is_some();
@@ -217,7 +202,7 @@ fn others_serve(context: &Context<'_>, group: &GroupView, first: &Tried<'_>) -> 
         let registered = host.container.here().and_then(|container| container.registered);
         registered.is_some_and(|at| at < first.registered) && host.serves(context.now)
     };
-    let members = group.facts.members.iter().filter_map(|member| context.view.hosts.get(&member.id));
+    let members = context.members_of(&group.facts.name).iter().filter_map(|of| of.host);
     members.filter(|host| host.image() == first.host.image()).any(served)
 }
 
@@ -246,10 +231,9 @@ fn said(images: &BTreeSet<AmiId>, why: &str) -> String {
 }
 
 /// What is not known of the members of a group: who they are, and whether they have registered.
-pub fn unknown(context: &Context<'_>, group: &GroupView) -> BTreeSet<Look> {
-    let members = group.facts.members.iter().map(|member| &member.id);
-    let lacks = members.flat_map(|id| {
-        let host = context.view.hosts.get(id);
+pub fn unknown(context: &Context<'_>, name: &GroupName) -> BTreeSet<Look> {
+    let lacks = context.members_of(name).iter().flat_map(|of| {
+        let (id, host) = (of.id(), of.host);
         let instance = host.is_none_or(|host| host.ec2 == Seen::Unknown).then(|| Look::Instance(id.clone()));
         let registered = host.is_none_or(|host| host.container.here().is_none()).then(|| Look::Host(id.clone()));
         [instance, registered]
@@ -280,7 +264,7 @@ pub fn never_registered(
     timeout: SignedDuration,
 ) -> Dead {
     let new = new_images(context, name, release, group.policy.bake);
-    let members = group.facts.members.iter().filter_map(|member| context.view.hosts.get_key_value(&member.id));
+    let members = context.members_of(name).iter().filter_map(MemberHost::known);
     let unregistered: Vec<(&InstanceId, Timestamp, &AmiId)> = members
         .filter(|(_, host)| host.container == Seen::Missing)
         .filter_map(|(id, host)| Some((id, host.launched()?, host.image()?)))

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::canary::{Dead, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown};
 use super::groups::plan_reconnection;
 use super::hold::{Problem, in_words};
-use super::host::{DrainStep, Phase, READS_LAG, drain_step};
-use super::model::{GroupView, Host, Look, Strength, TaskWatch};
+use super::host::{DrainStep, MemberHost, Phase, READS_LAG, drain_step};
+use super::model::{Host, Look, Strength, TaskWatch};
 use super::policy::DrainWhen;
 use super::release::{Release, Resolution};
 use super::stall::{self, Blockers};
@@ -55,7 +55,8 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     let mut batches = Batches::default();
     for (id, host) in &view.hosts {
-        let (Some(ours), Some(phase)) = (&host.ours, plan.phases.get(id).copied()) else { continue };
+        let Some(ours) = &host.ours else { continue };
+        let Some(phase) = plan.phases.get(id).copied() else { continue };
         if let Some(why) = &host.problem {
             plan.problems.insert(Problem::HostRefused { host: id.clone(), why: why.clone() });
             continue;
@@ -259,32 +260,31 @@ impl Context<'_> {
             plan.look_again = earlier(plan.look_again, Some(self.now + LIFECYCLE_LAG));
             return Some(false);
         }
-        self.runs_the_release(name, group, plan).then_some(true)
+        self.runs_the_release(name, plan).then_some(true)
     }
 
     /// Do the members that came after a detach run what the template says? If not, that is a problem: a warm pool, an image
     /// of their own. A host is only detached when its release is in use, so for the hosts that were claimed under the
     /// version now in use whatever came after them must run it; what came before it had another template.
-    fn runs_the_release(&self, name: &GroupName, group: &GroupView, plan: &mut Plan) -> bool {
+    fn runs_the_release(&self, name: &GroupName, plan: &mut Plan) -> bool {
         let Some(Resolution::Resolved(release)) = self.resolutions.get(name) else { return true };
         let mut waiting = self.replacing_hosts(name);
         waiting.retain(|_, since| *since >= release.since());
         let Some(after) = waiting.values().min().copied().filter(|_| release.is_in_use()) else { return true };
-        for member in &group.facts.members {
-            let Some(host) = self.view.hosts.get(&member.id) else { continue };
+        for (id, host) in self.members_of(name).iter().filter_map(MemberHost::known) {
             let came_after = host.launched().is_some_and(|launched| launched >= after);
             let on_release = host.image().is_some_and(|image| release.images.contains(image));
             if !came_after || on_release || !host.serves(self.now) {
                 continue;
             }
             // The agent's registration is later than the launch: EC2 knows better.
-            let look = Look::Instance(member.id.clone());
+            let look = Look::Instance(id.clone());
             if host.ec2.here().is_none() && !self.view.has_looked(&look) {
                 plan.looks.insert(look);
                 return false;
             }
             let Some(image) = host.image().cloned() else { continue };
-            plan.problems.insert(wrong_image(name, &member.id, image, release, waiting.keys().cloned().collect()));
+            plan.problems.insert(wrong_image(name, id, image, release, waiting.keys().cloned().collect()));
             return false;
         }
         true
@@ -396,7 +396,7 @@ impl Context<'_> {
         else {
             return false;
         };
-        let lacks = unknown(self, group);
+        let lacks = unknown(self, name);
         if !lacks.is_empty() {
             plan.looks.extend(lacks);
             return true;

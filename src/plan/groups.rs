@@ -9,7 +9,7 @@ use super::calendar::NotNow;
 use super::canary::{Verdict, judge, new_images, reject};
 use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
-use super::host::{Phase, READS_LAG};
+use super::host::{MemberHost, Phase, READS_LAG};
 use super::model::{ClusterView, GroupView, Look};
 use super::others;
 use super::release::{Launching, Release, Resolution};
@@ -17,7 +17,6 @@ use super::tags::RotationState;
 use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
-use crate::effect::Member;
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -101,11 +100,11 @@ fn has_proof(
     plan: &mut Plan,
 ) -> Option<u32> {
     let in_flight = flight.map_or(0, |flight| flight.in_flight);
-    let due = group.facts.members.iter().any(|member| plan.phases.get(&member.id) == Some(&Phase::Outdated));
+    let due = context.members_of(name).iter().any(|of| of.is(Phase::Outdated));
     if in_flight == 0 && !due {
         return Some(u32::MAX);
     }
-    match judge(context, plan, name, group, release) {
+    match judge(context, name, group, release) {
         Verdict::Proven if !settled(context, group, release, due, plan) => Some(0),
         // Of two images (of two architectures) one may not have been tried: as long as that is so, one host at a time.
         Verdict::Proven if !new_images(context, name, release, group.policy.bake).is_empty() => {
@@ -132,15 +131,15 @@ fn has_proof(
 }
 
 /// Has the youngest host on the release served for as long as the next one shall wait?
-fn settled(context: &Context<'_>, group: &GroupView, release: &Release<'_>, due: bool, plan: &mut Plan) -> bool {
+fn settled<'a>(context: &Context<'a>, group: &GroupView, release: &Release<'_>, due: bool, plan: &mut Plan) -> bool {
     let settle = group.policy.settle;
-    let registered = |member: &Member| {
-        let (id, host) = context.view.hosts.get_key_value(&member.id)?;
+    let registered = |of: &MemberHost<'a>| {
+        let host = of.host.filter(|_| of.is(Phase::Current))?;
         let on_release = host.image().is_some_and(|image| release.images.contains(image));
-        let current = on_release && plan.phases.get(id) == Some(&Phase::Current);
-        Some((host.container.here()?.registered?, id)).filter(|_| current)
+        Some((host.container.here()?.registered?, of.id())).filter(|_| on_release)
     };
-    let Some((since, host)) = group.facts.members.iter().filter_map(registered).max() else { return true };
+    let members = context.members_of(&group.facts.name).iter();
+    let Some((since, host)) = members.filter_map(registered).max() else { return true };
     let until = since + settle;
     if context.now >= until {
         return true;
@@ -155,8 +154,7 @@ fn settled(context: &Context<'_>, group: &GroupView, release: &Release<'_>, due:
 /// Nothing begins outside the maintenance window or in a freeze: no host is taken, and no template is written either, as
 /// whatever the group launches for other reasons would be on the new image.
 fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>, plan: &mut Plan) -> bool {
-    let outdated = |member: &Member| plan.phases.get(&member.id) == Some(&Phase::Outdated);
-    if release.is_in_use() && !group.facts.members.iter().any(outdated) {
+    if release.is_in_use() && !context.members_of(name).iter().any(|of| of.is(Phase::Outdated)) {
         return true;
     }
     match group.policy.calendar.admits(context.now) {
@@ -290,9 +288,8 @@ fn admit(
     let flight = flight.unwrap_or(&none);
     let budget = group.policy.max_in_flight.hosts(group.size());
     let room = budget.saturating_sub(flight.in_flight).min(most);
-    let members = group.facts.members.iter().filter_map(|member| view.hosts.get_key_value(&member.id));
-    let due = order(view, members.filter(|(id, _)| plan.phases.get(*id) == Some(&Phase::Outdated)));
-    if due.is_empty() || room == 0 {
+    let due = context.members_of(name).iter().filter(|of| of.is(Phase::Outdated)).filter_map(MemberHost::known);
+    if room == 0 || due.clone().next().is_none() {
         return 0;
     }
     if !agreed(context, release, plan) {
@@ -311,7 +308,7 @@ fn admit(
         .and_then(|()| gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now));
     match gate {
         Ok(()) => {
-            let due = match admissible(view, group, due) {
+            let due = match admissible(view, group, order(view, due)) {
                 Admissible::Hosts(due) => due,
                 Admissible::Look(looks) => {
                     plan.looks.extend(looks);
@@ -369,8 +366,8 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
         if matches!(context.resolutions.get(name), Some(Resolution::Unresolved { .. })) {
             continue;
         }
-        let set_aside = |member: &&Member| plan.phases.get(&member.id) == Some(&Phase::SetAside);
-        let aside: u32 = group.facts.members.iter().filter(set_aside).map(Member::weight).sum();
+        let aside = context.members_of(name).iter().filter(|of| of.is(Phase::SetAside));
+        let aside: u32 = aside.map(|of| of.member.weight()).sum();
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
             let why = Blocked::not_whole(group, &view.hosts, ready, 0, context.now);
@@ -383,15 +380,14 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
 /// being whole, those agents are looked at again, and soon. So are those of which only an event says that they have come.
 pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupView, plan: &mut Plan) {
     let view = context.view;
-    let said = |id: &&InstanceId| view.hosts.get(*id).is_some_and(|host| host.said_to_serve);
-    let said = group.facts.members.iter().map(|member| &member.id).filter(said).cloned();
-    let away: BTreeSet<InstanceId> = group.disconnected(&view.hosts).into_iter().chain(said).collect();
-    let weights = group.facts.members.iter().filter(|member| away.contains(&member.id)).map(Member::weight);
-    let would_do = context.strength(name).registered.saturating_add(weights.sum());
+    let is_away = |of: &&MemberHost<'_>| of.host.is_some_and(|host| host.is_disconnected() || host.said_to_serve);
+    let away: Vec<&MemberHost<'_>> = context.members_of(name).iter().filter(is_away).collect();
+    let would_do = context.strength(name).registered.saturating_add(away.iter().map(|of| of.member.weight()).sum());
     if away.is_empty() || would_do < group.facts.desired {
         return;
     }
-    let looks: BTreeSet<Look> = away.into_iter().map(Look::Host).filter(|look| !view.has_looked(look)).collect();
+    let looks = away.into_iter().map(|of| Look::Host(of.id().clone()));
+    let looks: BTreeSet<Look> = looks.filter(|look| !view.has_looked(look)).collect();
     if looks.is_empty() {
         plan.look_again = earlier(plan.look_again, Some(context.now + AGENT_AWAY));
     }
@@ -423,7 +419,8 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
 mod tests {
     use super::*;
     use crate::effect::{
-        Group, Image, Launch, LaunchChange, Lifecycle, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
+        Group, Image, Launch, LaunchChange, Lifecycle, Member, Override, Parameter, ParameterKind, TemplateSpec,
+        VersionRule,
     };
     use crate::plan::model::{Host, Seen};
     use crate::plan::plan;

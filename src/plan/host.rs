@@ -9,6 +9,7 @@ use serde::Serialize;
 use strum::IntoEnumIterator as _;
 
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
+use super::release::Resolution;
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
 use crate::id::{AmiId, GroupName, InstanceId};
 
@@ -77,6 +78,64 @@ pub fn memberships(view: &ClusterView) -> Memberships<'_> {
         .iter()
         .flat_map(|(name, group)| group.facts.members.iter().map(move |member| (&member.id, (name, member))))
         .collect()
+}
+
+/// A member of a group beside what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberHost<'a> {
+    pub member: &'a Member,
+    /// `None`: nobody has heard of it yet.
+    pub host: Option<&'a Host>,
+    pub phase: Option<Phase>,
+}
+
+impl<'a> MemberHost<'a> {
+    pub fn id(&self) -> &'a InstanceId {
+        &self.member.id
+    }
+
+    pub fn is(&self, phase: Phase) -> bool {
+        self.phase == Some(phase)
+    }
+
+    pub fn known(&self) -> Option<(&'a InstanceId, &'a Host)> {
+        Some((&self.member.id, self.host?))
+    }
+}
+
+/// The members of each group beside their hosts, in the order of their names.
+pub type MemberHosts<'a> = BTreeMap<&'a GroupName, Vec<MemberHost<'a>>>;
+
+/// In which phase every host is, and the members of the groups beside their hosts. Each decision about a group goes through
+/// all of its members: both lists are gone through side by side once, so that nobody has to look a member up.
+pub fn phases<'a>(
+    view: &'a ClusterView,
+    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
+    memberships: &Memberships<'a>,
+    now: Timestamp,
+) -> (BTreeMap<InstanceId, Phase>, MemberHosts<'a>) {
+    let mut of_groups = MemberHosts::new();
+    let mut members = memberships.iter().map(|(id, at)| (*id, *at)).peekable();
+    let mut phases = Vec::with_capacity(view.hosts.len());
+    for (id, host) in &view.hosts {
+        while let Some((_, (group, member))) = members.next_if(|(of, _)| *of < id) {
+            of_groups.entry(group).or_default().push(MemberHost { member, host: None, phase: None });
+        }
+        let member = members.next_if(|(of, _)| *of == id).map(|(_, at)| at);
+        let release = member.and_then(|(group, _)| match resolutions.get(group) {
+            Some(Resolution::Resolved(release)) => Some(&release.images),
+            Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
+        });
+        let phase = phase(view, id, host, member, release, now);
+        if let Some((group, member)) = member {
+            of_groups.entry(group).or_default().push(MemberHost { member, host: Some(host), phase: Some(phase) });
+        }
+        phases.push((id.clone(), phase));
+    }
+    for (_, (group, member)) in members {
+        of_groups.entry(group).or_default().push(MemberHost { member, host: None, phase: None });
+    }
+    (phases.into_iter().collect(), of_groups)
 }
 
 /// The phase of one host. `release`: the images that its group shall run, where that is known.

@@ -38,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use hold::Problem;
-use host::{Memberships, Phase};
+use host::{MemberHost, MemberHosts, Memberships, Phase};
 use model::{ClusterView, Look, Strength};
 use policy::Policy;
 use release::{Resolution, resolve};
@@ -245,6 +245,7 @@ struct Context<'a> {
     resolutions: &'a BTreeMap<&'a GroupName, Resolution<'a>>,
     /// Once for all hosts: a cluster can have thousands.
     memberships: &'a Memberships<'a>,
+    members: &'a MemberHosts<'a>,
     strengths: &'a BTreeMap<&'a GroupName, Strength>,
     /// The hosts that carry our tag, by the group that it names.
     ours: &'a BTreeMap<&'a GroupName, Vec<(&'a InstanceId, &'a model::Host)>>,
@@ -256,6 +257,10 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn ours_of(&self, group: &GroupName) -> &'a [(&'a InstanceId, &'a model::Host)] {
         self.ours.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    fn members_of(&self, group: &GroupName) -> &'a [MemberHost<'a>] {
+        self.members.get(group).map_or(&[], Vec::as_slice)
     }
 
     fn strength(&self, group: &GroupName) -> Strength {
@@ -271,7 +276,10 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     }
     let resolutions = resolutions(view, now);
     let memberships = host::memberships(view);
-    let strengths = view.groups.iter().map(|(name, group)| (name, group.strength(&view.hosts, now))).collect();
+    let members;
+    (plan.phases, members) = host::phases(view, &resolutions, &memberships, now);
+    let strength = |members: &Vec<MemberHost<'_>>| Strength::of(members.iter().map(|of| (of.member, of.host)), now);
+    let strengths = members.iter().map(|(name, members)| (*name, strength(members))).collect();
     let gone = |host: &&model::Host| host.ec2.here().is_some_and(|ec2| ec2.state.is_gone());
     let give_backs = view.hosts.values().filter(|host| !gone(host)).filter_map(|host| host.give_back.as_ref());
     let stand_ins = give_backs.filter_map(|give_back| give_back.instead.as_ref()).collect();
@@ -286,12 +294,12 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
         policy,
         resolutions: &resolutions,
         memberships: &memberships,
+        members: &members,
         strengths: &strengths,
         ours: &ours,
         stand_ins: &stand_ins,
         now,
     };
-    plan.phases = phases(view, &resolutions, &memberships, now);
     flight::plan_hosts_in_flight(&context, &mut plan);
     groups::plan_groups(&context, &mut plan);
     if plan.acts.iter().any(|act| matches!(act, Act::Reject { .. })) {
@@ -364,26 +372,10 @@ pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
         Resolution::Resolved(release) => !release.is_in_use(),
         Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
     });
-    behind || phases(view, &resolutions, &host::memberships(view), now).values().any(|phase| *phase == Phase::Outdated)
-}
-
-fn phases(
-    view: &ClusterView,
-    resolutions: &BTreeMap<&GroupName, Resolution<'_>>,
-    memberships: &Memberships<'_>,
-    now: Timestamp,
-) -> BTreeMap<InstanceId, Phase> {
-    view.hosts
-        .iter()
-        .map(|(id, host)| {
-            let member = memberships.get(id).copied();
-            let release = member.and_then(|(group, _)| match resolutions.get(group) {
-                Some(Resolution::Resolved(release)) => Some(&release.images),
-                Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
-            });
-            (id.clone(), host::phase(view, id, host, member, release, now))
-        })
-        .collect()
+    behind || {
+        let (phases, _) = host::phases(view, &resolutions, &host::memberships(view), now);
+        phases.values().any(|phase| *phase == Phase::Outdated)
+    }
 }
 
 /// An open rotation closes when nothing is left to do, by a look at everything, and every group is whole: a group that is

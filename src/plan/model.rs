@@ -470,15 +470,7 @@ impl GroupView {
 
     /// How many members can take tasks.
     pub fn strength(&self, hosts: &BTreeMap<InstanceId, Host>, now: Timestamp) -> Strength {
-        let mut strength = Strength::default();
-        for member in &self.facts.members {
-            let serves = hosts.get(&member.id).is_some_and(|host| host.serves(now));
-            let in_service = member.lifecycle == Lifecycle::InService;
-            let weight = member.weight();
-            strength.ready += weight * u32::from(serves && in_service);
-            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
-        }
-        strength
+        Strength::of(self.facts.members.iter().map(|member| (member, hosts.get(&member.id))), now)
     }
 
     /// Of how many hosts a share is meant. Where they are weighted, the desired capacity does not say how many it shall have:
@@ -496,15 +488,6 @@ impl GroupView {
         hosts.saturating_mul(self.facts.launch.least_weight().unwrap_or(1))
     }
 
-    /// Members that are ACTIVE, but whose agent was not connected when we looked.
-    pub fn disconnected(&self, hosts: &BTreeMap<InstanceId, Host>) -> Vec<InstanceId> {
-        let away = |id: &InstanceId| {
-            let container = hosts.get(id).and_then(|host| host.container.here());
-            container.is_some_and(|c| c.status == ContainerInstanceStatus::Active && !c.agent_connected)
-        };
-        self.facts.members.iter().map(|member| &member.id).filter(|id| away(id)).cloned().collect()
-    }
-
     pub fn launches_suspended(&self) -> bool {
         self.facts.suspended.contains("Launch")
     }
@@ -515,6 +498,20 @@ fn odd_capacity(facts: &Group) -> Option<String> {
     Some(format!(
         "its capacity is counted in `{unit}`: only groups whose capacity is counted in hosts or weights are rotated"
     ))
+}
+
+impl Strength {
+    pub fn of<'a>(members: impl Iterator<Item = (&'a Member, Option<&'a Host>)>, now: Timestamp) -> Self {
+        let mut strength = Self::default();
+        for (member, host) in members {
+            let serves = host.is_some_and(|host| host.serves(now));
+            let in_service = member.lifecycle == Lifecycle::InService;
+            let weight = member.weight();
+            strength.ready += weight * u32::from(serves && in_service);
+            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
+        }
+        strength
+    }
 }
 
 impl Host {
@@ -529,6 +526,12 @@ impl Host {
 
     pub fn status(&self) -> Option<ContainerInstanceStatus> {
         self.container.here().map(|container| container.status)
+    }
+
+    /// ACTIVE, but its agent was not connected when we looked.
+    pub fn is_disconnected(&self) -> bool {
+        let away = |c: &ContainerInstance| c.status == ContainerInstanceStatus::Active && !c.agent_connected;
+        self.container.here().is_some_and(away)
     }
 
     /// Can it take tasks? An agent that has been connected and has been away for a little while only is on its way back, but

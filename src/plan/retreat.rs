@@ -144,7 +144,7 @@ impl Context<'_> {
             return true;
         }
         let tenants = [Look::Services, Look::AllTasks].into_iter().filter(|look| !self.view.has_looked(look));
-        let lacks: BTreeSet<Look> = unknown(self, group).into_iter().chain(tenants).collect();
+        let lacks: BTreeSet<Look> = unknown(self, &ours.group).into_iter().chain(tenants).collect();
         if !lacks.is_empty() {
             plan.looks.extend(lacks);
             return true;
