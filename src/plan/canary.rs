@@ -140,10 +140,10 @@ pub fn new_images(
     let in_use: BTreeSet<&AmiId> = release.launches.iter().map(|launch| &launch.in_use).collect();
     let members = context.members_of(name).iter().filter_map(|of| of.host);
     let left = context.ours_of(name).iter().filter(|(id, _)| !context.memberships.contains_key(*id));
-    let served = members.chain(left.map(|(_, host)| *host)).filter(|host| host.has_served(bake));
-    let good: BTreeSet<&AmiId> = served.filter_map(Host::image).collect();
+    let hosts = members.chain(left.map(|(_, host)| *host));
+    let is_good = |image: &AmiId| hosts.clone().any(|host| host.image() == Some(image) && host.has_served(bake));
     let rejected = context.view.groups.get(name).map(|group| &group.source.rejected);
-    let is_new = |image: &AmiId| !good.contains(image) && !rejected.is_some_and(|images| images.contains(image));
+    let is_new = |image: &AmiId| !is_good(image) && !rejected.is_some_and(|images| images.contains(image));
     // What it launches with now, and not what it shall launch with: something newer may be out already.
     in_use.iter().copied().filter(|image| is_new(image)).cloned().collect()
 }
