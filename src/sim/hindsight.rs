@@ -27,6 +27,8 @@ struct Group {
     courses: BTreeMap<InstanceId, Course>,
     launched: Vec<InstanceId>,
     registered: BTreeMap<InstanceId, Timestamp>,
+    /// From when until when their agents were away.
+    absences: BTreeMap<InstanceId, Vec<(Timestamp, Timestamp)>>,
 }
 
 /// Durations, all simulated.
@@ -74,6 +76,8 @@ fn groups(report: &Report) -> BTreeMap<GroupName, Group> {
             of.insert(host.clone(), group.clone());
             groups.entry(group.clone()).or_default().launched.push(host.clone());
         } else if let Happening::Registered { host }
+        | Happening::AgentLost { host }
+        | Happening::AgentBack { host }
         | Happening::Draining { host, .. }
         | Happening::Drained { host }
         | Happening::Terminated { host, .. } = what
@@ -89,6 +93,12 @@ impl Group {
     fn note(&mut self, host: &InstanceId, what: &Happening, at: Timestamp) {
         if matches!(what, Happening::Registered { .. }) {
             self.registered.entry(host.clone()).or_insert(at);
+        } else if matches!(what, Happening::AgentLost { .. }) {
+            self.absences.entry(host.clone()).or_default().push((at, Timestamp::MAX));
+        } else if matches!(what, Happening::AgentBack { .. })
+            && let Some((_, back)) = self.absences.get_mut(host).and_then(|absences| absences.last_mut())
+        {
+            *back = at;
         }
         let Some(course) = self.courses.get_mut(host) else { return };
         if matches!(what, Happening::Draining { .. }) {
@@ -126,12 +136,25 @@ impl Group {
             (Some(from), Some(to)) => to.duration_since(from).max(SignedDuration::ZERO),
             (Some(_), None) | (None, _) => SignedDuration::ZERO,
         };
-        let came = |at: &&Timestamp| Some(**at) > course.detached && Some(**at) <= course.draining;
-        let whole = self.registered.values().filter(came).max().copied();
         between(place, course.tagged)
             + between(course.tagged, course.detached)
-            + between(whole, course.draining)
+            + between(self.whole_without(course), course.draining)
             + between(course.drained, course.terminated)
+    }
+
+    /// When all those served that came between its detach and its drain. The agent of one may have left again before anybody
+    /// saw it connected: then it serves when that is back, and the group was waited for until then.
+    fn whole_without(&self, course: &Course) -> Option<Timestamp> {
+        let came = |(_, at): &(&InstanceId, &Timestamp)| Some(**at) > course.detached && Some(**at) <= course.draining;
+        let came: BTreeMap<&InstanceId, &Timestamp> = self.registered.iter().filter(came).collect();
+        let mut absences: Vec<(Timestamp, Timestamp)> =
+            came.keys().filter_map(|host| self.absences.get(*host)).flatten().copied().collect();
+        absences.retain(|(_, back)| Some(*back) <= course.draining);
+        absences.sort();
+        let whole = came.into_values().max().copied()?;
+        Some(
+            absences.into_iter().fold(whole, |whole, (left, back)| if left <= whole { whole.max(back) } else { whole }),
+        )
     }
 
     fn critical_path(&self, policy: &Policy) -> SignedDuration {
@@ -161,6 +184,26 @@ mod tests {
     use crate::plan::policy::Budget;
     use crate::sim::baseline::long_drains;
     use crate::sim::{Outcome, Simulation};
+
+    #[test]
+    fn regression_an_agent_that_left_again_before_it_was_seen_is_no_idleness_of_the_worker() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let course = |draining| Course { detached: Some(at(10)), draining: Some(at(draining)), ..Course::default() };
+        let registered = BTreeMap::from([("i-2".into(), at(60)), ("i-3".into(), at(80))]);
+        for (absences, draining, whole) in [
+            (vec![], 81, 80),
+            (vec![(70, 95)], 96, 95),
+            (vec![(70, 95), (95, 110)], 111, 110),
+            // It was not waited for; or it left when all had come.
+            (vec![(70, 95)], 81, 80),
+            (vec![(85, 95)], 96, 80),
+        ] {
+            let absences = absences.into_iter().map(|(left, back)| (at(left), at(back))).collect();
+            let absences = BTreeMap::from([("i-2".into(), absences)]);
+            let group = Group { registered: registered.clone(), absences, ..Group::default() };
+            assert_eq!(group.whole_without(&course(draining)), Some(at(whole)), "{group:?} drained at {draining}");
+        }
+    }
 
     #[test]
     fn one_host_at_a_time_the_critical_path_is_every_boot_and_every_drain() {
