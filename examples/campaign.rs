@@ -133,12 +133,12 @@ impl Tally {
         self.hosts += u64::from(report.hosts);
         let is_broken = !report.violations.is_empty() || report.tasks_interrupted > 0;
         match &report.outcome {
-            Outcome::Closed if !is_broken => self.closed += 1,
+            Outcome::Closed | Outcome::Skipped { .. } if !is_broken => self.closed += 1,
             Outcome::Held { reason } if !is_broken => {
                 self.held += 1;
                 _ = writeln!(out, "seed {seed}: held: {reason}");
             }
-            outcome @ (Outcome::Closed | Outcome::Held { .. } | Outcome::Open) => {
+            outcome @ (Outcome::Closed | Outcome::Skipped { .. } | Outcome::Held { .. } | Outcome::Open) => {
                 self.broken += 1;
                 let interrupted = report.tasks_interrupted;
                 _ = writeln!(

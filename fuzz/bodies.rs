@@ -78,9 +78,10 @@ fn on_a_cluster(tags: &Tags, all: &BTreeMap<String, String>) {
 
 fn write(tags: &Tags, read: &ClusterTags) -> Option<BTreeMap<String, String>> {
     let rotation = read.rotation.as_ref()?;
-    let (hold, rotate_before, scope) = (read.hold.as_deref(), read.rotate_before, &read.scope);
-    tags.write_cluster(&RotationTags { rotation, hold, rotate_before, resumed: rotate_before, because: None, scope })
-        .ok()
+    let (hold, skipped) = (read.hold.as_ref(), read.skipped.as_slice());
+    let (rotate_before, because, scope) = (read.rotate_before, read.because.as_deref(), &read.scope);
+    let resumed = rotate_before;
+    tags.write_cluster(&RotationTags { rotation, hold, skipped, rotate_before, resumed, because, scope }).ok()
 }
 
 fn on_a_host(tags: &Tags, all: &BTreeMap<String, String>) {

@@ -90,7 +90,7 @@ fn events_of_our_own_are_as_the_examples_show_them() {
         ("own-rotation-held.json", News::RotationHeld { reason: why() }),
         ("own-rotation-opened.json", News::RotationOpened { groups: Vec::new(), force: false, because: why() }),
         ("own-rotation-resumed.json", News::RotationResumed { because: why() }),
-        ("own-rotation-closed.json", News::RotationClosed),
+        ("own-rotation-closed.json", News::RotationClosed { skipped: Vec::new() }),
         ("own-drain-overdue.json", News::DrainOverdue { host: "i-1".into(), reason: why() }),
     ] {
         let notice = Notice {

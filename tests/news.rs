@@ -51,7 +51,8 @@ fn a_drain_that_does_not_end_is_told_with_the_hold_and_a_resume_as_what_it_is() 
         News::RotationOpened { .. }
         | News::HostReplaced { .. }
         | News::RotationResumed { .. }
-        | News::RotationClosed
+        | News::RotationAborted { .. }
+        | News::RotationClosed { .. }
         | News::DrainOverdue { .. } => None,
     });
     assert!(held.is_some_and(|reason| reason.contains("not stopped after 1h of draining")));
@@ -63,13 +64,16 @@ fn on_bad_days_no_host_is_told_twice_and_no_rotation_opens_or_closes_twice() {
         // A worker that is new does not know what another has told.
         let faults = Faults { worker_kills_per_hour: 0.0, ..Faults::heavy() };
         let report = run(aloud(Scenario::random(seed).faults(faults).workers(1)));
-        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+        common::assert_closed(&report, seed);
         let mut told: BTreeMap<(String, String, String), usize> = BTreeMap::new();
         for notice in &report.told {
             let host = match &notice.news {
                 News::HostReplaced { host, .. } => host.to_string(),
-                News::RotationOpened { .. } | News::RotationClosed => String::new(),
-                News::RotationHeld { .. } | News::RotationResumed { .. } | News::DrainOverdue { .. } => continue,
+                News::RotationOpened { .. } | News::RotationClosed { .. } => String::new(),
+                News::RotationHeld { .. }
+                | News::RotationAborted { .. }
+                | News::RotationResumed { .. }
+                | News::DrainOverdue { .. } => continue,
             };
             *told.entry((notice.rotation.clone(), notice.news.detail_type().to_owned(), host)).or_default() += 1;
         }

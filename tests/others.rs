@@ -333,7 +333,7 @@ fn a_group_that_counts_in_vcpus_is_left_as_it_is() {
     simulation.world_mut().edit_group(&GroupName::from(GROUP), vcpus);
     simulation.world_mut().put_beyond_workers(&GroupName::from(GROUP));
     let (report, told) = logs::told_during(|| simulation.run(LONG));
-    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 0));
+    assert_eq!((report.outcome, report.rotated), (common::skipped("demo-asg=unresolved"), 0));
     assert!(told.iter().any(|line| line.contains("counted in `vcpu`")), "{told:#?}");
 }
 

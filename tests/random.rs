@@ -8,14 +8,14 @@ mod common;
 
 use std::ops::Range;
 
-use common::run;
+use common::{assert_closed, run};
 use ecs_rotator::sim::{Faults, Outcome, Scenario};
 
 #[track_caller]
 fn all_close(seeds: Range<u64>, faults: &Faults) {
     for seed in seeds {
         let report = run(Scenario::random(seed).faults(faults.clone()));
-        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+        assert_closed(&report, seed);
     }
 }
 
@@ -87,7 +87,7 @@ fn three_workers_with_reads_that_lag_keep_every_promise() {
         let mut scenario = Scenario::random(seed).workers(3);
         scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.2, ..Faults::light() };
         let report = run(scenario);
-        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+        assert_closed(&report, seed);
     }
 }
 
@@ -99,6 +99,6 @@ fn three_workers_on_very_bad_days_with_every_second_message_doubled_keep_every_p
         let mut scenario = Scenario::random(seed).workers(3);
         scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.5, ..Faults::heavy() };
         let report = run(scenario);
-        assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
+        assert_closed(&report, seed);
     }
 }

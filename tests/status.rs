@@ -7,8 +7,8 @@ use ecs_rotator::cli::status::report::Report;
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::survey::Depth;
 use ecs_rotator::plan::host::Phase;
+use ecs_rotator::plan::outcome::Standing;
 use ecs_rotator::plan::status::ClusterStatus;
-use ecs_rotator::plan::tags::RotationState;
 use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey};
 use jiff::SignedDuration;
 
@@ -47,7 +47,7 @@ fn before_a_rotation_there_is_none_and_after_it_every_host_need_not_go() {
     assert!(simulation.run_until(|world| world.ledger().closed.is_some(), deadline));
     let after = look(&mut simulation, &settings);
     let status = only(&after);
-    assert_eq!(status.rotation.as_ref().map(|rotation| rotation.state), Some(RotationState::Closed));
+    assert_eq!(status.rotation.as_ref().map(|rotation| rotation.state), Some(Standing::Closed));
     assert_eq!((status.current, status.hosts, status.left_seconds), (6, 6, None));
     assert_eq!(status.in_flight, []);
     assert!(in_one_line(status).ends_with(" closed: 6 of 6 hosts done · 0 in flight"), "{}", in_one_line(status));
@@ -70,7 +70,7 @@ fn in_the_middle_it_tells_who_is_on_its_way_and_what_each_waits_for() {
         assert!(rotation.because.as_deref().is_some_and(|because| because.contains("/images/")), "{rotation:?}");
         assert!(status.current >= current, "hosts do not become outdated again: {status:?}");
         current = status.current;
-        if rotation.state != RotationState::Open {
+        if rotation.state != Standing::Open {
             continue;
         }
         assert!(status.left_seconds.is_some_and(|left| left >= 0), "{status:?}");
@@ -97,7 +97,7 @@ fn a_hold_is_told_with_its_reason_and_stands_out() {
     let deadline = simulation.now() + common::LONG;
     assert!(simulation.run_until(|world| world.ledger().held.is_some(), deadline));
     let report = look(&mut simulation, &settings);
-    assert!(report.is_held());
+    assert!(report.any_is(Standing::Held));
     let hold = only(&report).hold.clone().unwrap_or_default();
     assert!(hold.contains("did not register"), "{hold}");
     let trouble: String =

@@ -206,7 +206,7 @@ fn launches_that_fail_for_lack_of_capacity_are_waited_for_and_blame_no_image() {
     assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 3));
     let after = run_to_the_end(Scenario::new(1).hosts(3).act(minutes(0), gone));
     let held = reason(&after.report);
-    assert!(held.contains("no replacement in demo-asg after 15m") && held.contains("sufficient"), "{held}");
+    assert!(held.contains("no replacement in demo-asg within 15m") && held.contains("sufficient"), "{held}");
     assert_eq!(after.rejected, "");
 }
 
@@ -242,7 +242,7 @@ fn a_rejected_image_is_not_tried_again_by_itself_and_a_newer_one_is() {
     let resume = Act::Send(r#"{"action":"rotate","cluster":"demo"}"#.to_owned());
     let scenario = bad(BadRelease::NeverRegisters, rule(VersionRule::Latest)).act(minutes(60), resume.clone());
     let report = run(scenario.clone());
-    assert_eq!(report.outcome, Outcome::Closed, "there is nothing to be done");
+    assert_eq!(report.outcome, common::skipped("demo-asg=rejected"), "there is nothing to be done");
     let tried = |report: &Report| {
         let of_bad = |what: &Happening| matches!(what, Happening::Launched { image, .. } if *image == new());
         times(report, of_bad).len()
@@ -379,7 +379,7 @@ fn an_aborted_rotation_gives_back_what_has_not_begun_to_drain() {
     let after = run_to_the_end(scenario.act(minutes(1), abort));
     assert_eq!((after.members.len(), after.desired, after.ours), (4, 4, 0), "{}", told(&after.report));
     assert_eq!(times(&after.report, |what| matches!(what, Happening::Attached { .. })).len(), 1);
-    assert!(reason(&after.report).contains("aborted by a person"), "{}", reason(&after.report));
+    assert!(reason(&after.report).starts_with("aborted"), "{}", reason(&after.report));
 }
 
 // --- pauses

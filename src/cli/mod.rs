@@ -31,6 +31,10 @@ pub mod exit {
     pub const DUE: u8 = 2;
     pub const HELD: u8 = 3;
     pub const NOT_USABLE: u8 = 4;
+    /// The rotation closed, and left groups out.
+    pub const SKIPPED: u8 = 5;
+    /// A person has stopped the rotation.
+    pub const ABORTED: u8 = 6;
 }
 
 const HELP: &str = "\
@@ -67,7 +71,9 @@ Exit codes:
   1  something failed
   2  bad usage (`plan`: something to do, and bad usage is 1)
   3  the rotation is held, and a person should look (`status`, `demo`)
-  4  the queue or the credentials cannot be used";
+  4  the queue or the credentials cannot be used
+  5  the rotation closed, and left groups out (`status` says which and why)
+  6  the rotation was aborted by a person";
 
 #[derive(Debug, Parser)]
 #[command(name = "ecs-rotator", version, about, after_help = HELP, arg_required_else_help = true)]

@@ -17,8 +17,8 @@ use crate::engine::vitals::ClusterVitals;
 use crate::engine::{Engine, Settings};
 use crate::id::ClusterName;
 use crate::plan::is_in_flight;
+use crate::plan::outcome::Standing;
 use crate::plan::status::ClusterStatus;
-use crate::plan::tags::RotationState;
 use crate::web::{Published, Window};
 
 /// In the place of events: what has happened meanwhile is found so often.
@@ -149,14 +149,14 @@ async fn reached(mut published: watch::Receiver<Published>, queue: &LocalQueue, 
         }
         if heard {
             match known.rotation {
-                Some("held") => {
+                Some(Standing::Held | Standing::Aborted) => {
                     let since = *held_since.get_or_insert(now.at);
                     if !has_hosts_in_flight(&known) || now.at > since + FINISH_WITHIN {
                         return End::Held;
                     }
                 }
-                Some("paused") => return End::Paused,
-                Some("open") => held_since = None,
+                Some(Standing::Paused) => return End::Paused,
+                Some(Standing::Open) => held_since = None,
                 Some(_) | None => return End::Refused,
             }
         }
@@ -178,9 +178,11 @@ pub async fn wait(aws: &Aws, before: &Before) -> u8 {
             return None;
         }
         match now?.1 {
-            RotationState::Closed => Some(exit::OK),
-            RotationState::Held => Some(exit::HELD),
-            RotationState::Open | RotationState::Paused => None,
+            Standing::Closed => Some(exit::OK),
+            Standing::ClosedWithGroupsSkipped => Some(exit::SKIPPED),
+            Standing::Held => Some(exit::HELD),
+            Standing::Aborted => Some(exit::ABORTED),
+            Standing::Open | Standing::Paused => None,
         }
     };
     status::follow(aws, &before.settings, FOLLOW_EVERY, |line| println!("{line}"), end).await
@@ -192,7 +194,7 @@ pub struct Before {
     state: Option<State>,
 }
 
-type State = (String, RotationState, jiff::Timestamp);
+type State = (String, Standing, jiff::Timestamp);
 
 fn state_of(status: &ClusterStatus) -> Option<State> {
     let rotation = status.rotation.as_ref()?;

@@ -105,6 +105,10 @@ fn of_group(group: &GroupForecast) -> Vec<Check> {
         Status::LeftAlone => {
             checks.push(Area::Clusters.warn(&name, format!("is left alone: {reason}"), "is it meant to be?"))
         }
+        Status::Behind => {
+            let advice = "publish a newer image, or clear its tag `rejected`, then `ecs-rotator rotate`";
+            checks.push(Area::Clusters.warn(&name, format!("stays behind a newer image: {reason}"), advice));
+        }
         Status::Unresolved => {
             let advice = "`ecs-rotator plan` shows the whole group; the README says where a release comes from";
             checks.push(Area::Clusters.fail(&name, format!("its release is not known: {reason}"), advice));

@@ -28,40 +28,32 @@ pub enum News {
     ///  "groups":[],"force":false,"because":"/images/ecs-host has changed"}
     /// ```
     /// No groups: all of them.
-    RotationOpened {
-        groups: Vec<GroupName>,
-        force: bool,
-        because: String,
-    },
+    RotationOpened { groups: Vec<GroupName>, force: bool, because: String },
     /// `{…,"host":"i-0abc…","group":"web-asg"}`: the old one is terminated.
-    HostReplaced {
-        host: InstanceId,
-        group: GroupName,
-    },
+    HostReplaced { host: InstanceId, group: GroupName },
     /// `{…,"reason":"i-0abc…: 3 tasks not stopped after 1h of draining: …"}`; again when the reason has changed.
-    RotationHeld {
-        reason: String,
-    },
+    RotationHeld { reason: String },
     /// `{…,"because":"resume"}`: one that was held or paused goes on.
-    RotationResumed {
-        because: String,
-    },
-    RotationClosed,
+    RotationResumed { because: String },
+    /// A person has stopped it: hosts that drain finish, the others are given back.
+    RotationAborted { reason: String },
+    /// Every host of every group in its scope runs its release. Where groups were left out, the detail-type is
+    /// `Rotation Closed With Groups Skipped`, and the detail `{…,"skipped":[{"group":"web-asg","reason":"…"}],"reason":"web-asg: …"}`.
+    RotationClosed { skipped: Vec<(GroupName, String)> },
     /// `{…,"host":"i-0abc…","reason":"…"}`: beside the hold, once for each host.
-    DrainOverdue {
-        host: InstanceId,
-        reason: String,
-    },
+    DrainOverdue { host: InstanceId, reason: String },
 }
 
 impl News {
-    pub const fn detail_type(&self) -> &'static str {
+    pub fn detail_type(&self) -> &'static str {
         match self {
             News::RotationOpened { .. } => "Rotation Opened",
             News::HostReplaced { .. } => "Host Replaced",
             News::RotationHeld { .. } => "Rotation Held",
             News::RotationResumed { .. } => "Rotation Resumed",
-            News::RotationClosed => "Rotation Closed",
+            News::RotationAborted { .. } => "Rotation Aborted",
+            News::RotationClosed { skipped } if skipped.is_empty() => "Rotation Closed",
+            News::RotationClosed { .. } => "Rotation Closed With Groups Skipped",
             News::DrainOverdue { .. } => "Drain Overdue",
         }
     }
@@ -73,9 +65,14 @@ impl News {
                 json!({"groups": groups, "force": force, "because": because})
             }
             News::HostReplaced { host, group } => json!({"host": host.as_str(), "group": group.as_str()}),
-            News::RotationHeld { reason } => json!({"reason": reason}),
+            News::RotationHeld { reason } | News::RotationAborted { reason } => json!({"reason": reason}),
             News::RotationResumed { because } => json!({"because": because}),
-            News::RotationClosed => json!({}),
+            News::RotationClosed { skipped } if skipped.is_empty() => json!({}),
+            News::RotationClosed { skipped } => {
+                let lines: Vec<String> = skipped.iter().map(|(group, reason)| format!("{group}: {reason}")).collect();
+                let skipped = skipped.iter().map(|(group, reason)| json!({"group": group.as_str(), "reason": reason}));
+                json!({"skipped": skipped.collect::<Vec<_>>(), "reason": lines.join("; ")})
+            }
             News::DrainOverdue { host, reason } => json!({"host": host.as_str(), "reason": reason}),
         }
     }

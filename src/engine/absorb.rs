@@ -45,6 +45,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     if !just_written {
         view.rotation = ours.rotation;
         view.hold = ours.hold;
+        view.skipped = ours.skipped;
         view.rotate_before = ours.rotate_before;
         view.resumed = ours.resumed;
         view.because = ours.because;
@@ -373,6 +374,8 @@ pub fn made(view: &mut ClusterView, template: &TemplateId, image: &AmiId, versio
 pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.rotation.clone_from(&old.rotation);
     new.hold.clone_from(&old.hold);
+    new.held_for.clone_from(&old.held_for);
+    new.skipped.clone_from(&old.skipped);
     new.rotate_before = old.rotate_before;
     new.resumed = old.resumed;
     new.because.clone_from(&old.because);

@@ -14,7 +14,7 @@ use super::{Context, acts, news};
 use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
-use crate::plan::hold::Problem;
+use crate::plan::hold::{Problem, Refusal};
 use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
 use crate::plan::writing;
 
@@ -192,8 +192,7 @@ impl Pass {
         say_host!(warn, &*view, hosts.first(), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {
             // Only acts on templates are about no host.
-            let why = format!("{} was refused: {}", failure.operation, failure.message);
-            self.denied.insert(Problem::TemplateRefused { why });
+            self.denied.insert(Problem::TemplateRefused { refusal: refusal(&failure) });
             return;
         };
         let group = view.membership(&id).map(|(group, _)| group.clone());
@@ -215,7 +214,7 @@ impl Pass {
         host.refusals += 1;
         host.refused = Some(context.now);
         if host.refusals >= MOST_REFUSALS {
-            host.problem = Some(format!("{} was refused: {}", failure.operation, failure.message));
+            host.problem = Some(refusal(&failure));
         }
     }
 
@@ -321,7 +320,12 @@ fn is_no(failure: &Failure) -> bool {
 
 /// How a failed call is told in a hold.
 fn not_allowed(failure: &Failure) -> Problem {
-    Problem::NotAllowed { why: format!("not allowed to call {}: {}", failure.operation, failure.message) }
+    Problem::NotAllowed { operation: failure.operation.to_owned(), why: failure.message.clone() }
+}
+
+fn refusal(failure: &Failure) -> Refusal {
+    let Failure { operation, code, message, .. } = failure;
+    Refusal { operation: (*operation).to_owned(), code: code.clone(), message: message.clone() }
 }
 
 /// Groups on this template cannot be brought to their release.

@@ -22,17 +22,22 @@ use crate::effect::{Instance, News, Notice};
 use crate::event::EventKind;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName, Receipt};
 use crate::plan::forecast::SWEEPS_PER_WHOLE_LOOK;
-use crate::plan::hold::{Problem, reason};
+use crate::plan::hold::{Hold, Problem};
 use crate::plan::host::Phase;
 use crate::plan::model::{ClusterView, Host, Look, Tenants};
+use crate::plan::outcome::{Standing, skipped_in_words};
 use crate::plan::policy::Policy;
 use crate::plan::status::{ClusterStatus, status};
-use crate::plan::tags::{ABORTED, Rotation, RotationId, RotationState, Tags, is_abort, readable};
-use crate::plan::{Plan, WaitsFor, earlier, is_in_flight};
+use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
+use crate::plan::{Plan, WaitsFor, earlier, is_in_flight, patch};
 
 /// From the end of a pass to the next one of the same cluster. Who comes alone is served at once; where many hosts of a cluster
 /// come to the same point one after another, those of a second are served in the same calls.
 pub const BREATH: SignedDuration = SignedDuration::from_secs(1);
+
+/// A newer image that has not been out for longer is on its way, and no news; and how often the age of others is told at most.
+const PATCH_AGE_FROM: SignedDuration = SignedDuration::from_hours(24);
+const PATCH_AGE_EVERY: SignedDuration = SignedDuration::from_mins(50);
 
 /// Most agents that leave are back within a minute, and nothing is decided by one that is away for that long.
 const AGENT_COMES_BACK: SignedDuration = SignedDuration::from_secs(60);
@@ -89,6 +94,10 @@ pub struct ClusterState {
     replaced_by: BTreeMap<InstanceId, Option<GroupName>>,
     /// What is to be told of our own.
     pub news: Vec<Notice>,
+    /// Since when a newer image has been out that does not run everywhere in a group.
+    pub behind_since: BTreeMap<GroupName, Timestamp>,
+    /// When that was told last.
+    patch_told: Option<Timestamp>,
 }
 
 impl ClusterState {
@@ -124,6 +133,8 @@ impl ClusterState {
             replaced: BTreeSet::new(),
             replaced_by: BTreeMap::new(),
             news: Vec::new(),
+            behind_since: BTreeMap::new(),
+            patch_told: None,
         }
     }
 
@@ -160,12 +171,30 @@ impl ClusterState {
     }
 
     /// A new whole view.
-    pub fn take_view(&mut self, view: ClusterView, now: Timestamp) {
+    pub fn take_view(&mut self, mut view: ClusterView, now: Timestamp) {
+        view.behind_since = std::mem::take(&mut self.behind_since);
+        self.behind_since = patch::since(&view, now).into_iter().collect();
+        view.behind_since.clone_from(&self.behind_since);
+        self.tell_patch_age(&view, now);
         self.follows = followed(&view, now).into_values().flatten().map(|parameter| parameter.plain()).collect();
         self.settled = Settled::of(&view, now);
         self.looked_at = Some(now);
         self.providers.clone_from(&view.providers);
         self.view = Some(view);
+    }
+
+    /// One line for each group in which a newer image has been out for a day or longer: the stack makes a metric of it.
+    fn tell_patch_age(&mut self, view: &ClusterView, now: Timestamp) {
+        let old = |since: &Timestamp| now.duration_since(*since) >= PATCH_AGE_FROM;
+        let due = self.patch_told.is_none_or(|told| now >= told + PATCH_AGE_EVERY);
+        if !due || !self.behind_since.values().any(old) {
+            return;
+        }
+        self.patch_told = Some(now);
+        for (group, since) in self.behind_since.iter().filter(|(_, since)| old(since)) {
+            let patch_age_days = now.duration_since(*since).as_hours() as f64 / 24.0;
+            say!(info, view, %group, patch_age_days, "patch age");
+        }
     }
 
     /// The agent of this host has left, as an event says: looked at when it should be back, unless another event says that it is.
@@ -252,11 +281,11 @@ impl ClusterState {
         // A rotation that is over is not told once more by every worker that starts.
         let under_way = view.rotation.as_ref().filter(|rotation| rotation.state != RotationState::Closed);
         if let Some(opened) = under_way.and_then(|rotation| rotation.id.opened()) {
-            let current = plan.phases.iter().filter(|(_, phase)| **phase == Phase::Current).map(|(id, _)| id);
-            for host in current {
+            let in_place = plan.phases.iter().filter(|(_, phase)| matches!(phase, Phase::Current | Phase::Behind));
+            for (host, phase) in in_place {
                 if !self.replaced_by.contains_key(host) && teller.has_come(host, opened) {
                     let group = view.group_of(host);
-                    teller.tell(host, group, Phase::Current);
+                    teller.tell(host, group, *phase);
                     self.replaced_by.insert(host.clone(), group.cloned());
                 }
             }
@@ -274,7 +303,7 @@ impl ClusterState {
         let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
         let aside: BTreeSet<InstanceId> = aside.collect();
         for host in aside.difference(&self.set_aside) {
-            say_host!(warn, view, Some(host), "set aside by somebody else (DRAINING, and not by us): left as it is");
+            say_host!(warn, view, Some(host), "drained externally: skipped");
         }
         self.set_aside = aside;
     }
@@ -346,19 +375,22 @@ impl ClusterState {
         let running: u32 = containers().map(|container| container.running_tasks).sum();
         let pending: u32 = containers().map(|container| container.pending_tasks).sum();
         let (current, outdated, in_flight) = (count(Phase::Current), count(Phase::Outdated), self.phases.len());
-        say!(info, view, current, outdated, in_flight, running, pending, "under way");
+        let some = |phase: Phase| Some(count(phase)).filter(|hosts| *hosts > 0);
+        let (unknown, behind) = (some(Phase::Unknown), some(Phase::Behind));
+        say!(info, view, current, outdated, unknown, behind, in_flight, running, pending, "under way");
     }
 
     /// The hold to write, when the rotation is not held yet, or there is more to it than was written.
     pub fn to_hold(&self, plan: &Plan, now: Timestamp) -> Option<Wanted> {
-        let mut reason = reason(&plan.problems)?;
-        let view = self.view.as_ref()?;
-        if is_abort(view.hold.as_deref()) {
-            // That it was a person who stopped it is not to be lost.
-            reason = format!("{ABORTED}. {reason}");
+        if plan.problems.is_empty() {
+            return None;
         }
+        let view = self.view.as_ref()?;
+        // That it was a person who stopped it is not to be lost.
+        let hold = Hold::of(&plan.problems, view.hold.as_ref().is_some_and(|hold| hold.aborted));
         let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
-        let known = plan.problems.is_subset(&self.held_for) || view.hold.as_deref() == Some(readable(&reason).as_str());
+        let known =
+            plan.problems.is_subset(&self.held_for) || view.hold.as_ref().is_some_and(|before| before.covers(&hold));
         if held && known {
             return None;
         }
@@ -367,19 +399,29 @@ impl ClusterState {
             None => rotation_of_hosts(view)?,
         };
         let rotation = Rotation { id, state: RotationState::Held, since: now };
-        Some(Wanted { hold: Some(reason), ..Wanted::of(view, rotation) })
+        Some(Wanted { hold: Some(hold), ..Wanted::of(view, rotation) })
     }
 
-    pub fn to_close(&self, now: Timestamp) -> Option<Wanted> {
+    /// What held it is gone: every wait counts from now.
+    pub fn to_go_on(&self, now: Timestamp) -> Option<Wanted> {
         let view = self.view.as_ref()?;
         let id = view.rotation.as_ref()?.id.clone();
-        Some(Wanted::of(view, Rotation { id, state: RotationState::Closed, since: now }))
+        let rotation = Rotation { id, state: RotationState::Open, since: now };
+        Some(Wanted { resumed: Some(now), ..Wanted::of(view, rotation) })
+    }
+
+    pub fn to_close(&self, plan: &Plan, now: Timestamp) -> Option<Wanted> {
+        let view = self.view.as_ref().filter(|_| plan.complete)?;
+        let id = view.rotation.as_ref()?.id.clone();
+        let rotation = Rotation { id, state: RotationState::Closed, since: now };
+        let skipped = plan.skipped.values().cloned().collect();
+        Some(Wanted { skipped, ..Wanted::of(view, rotation) })
     }
 
     /// A read that lags behind shows a rotation that has closed as open: it is closed once more, and not told again.
     fn is_told_already(&self, notice: &Notice) -> bool {
         let closed = self.told_closed.as_ref().is_some_and(|id| id.as_str() == notice.rotation);
-        closed && notice.news == News::RotationClosed
+        closed && matches!(notice.news, News::RotationClosed { .. })
     }
 
     /// The cluster's tags say so now.
@@ -391,7 +433,7 @@ impl ClusterState {
             self.told_closed = Some(change.wanted.rotation.id.clone());
         }
         let Some(view) = &mut self.view else { return };
-        let Wanted { rotation, hold, scope, .. } = &change.wanted;
+        let rotation = &change.wanted.rotation;
         if rotation.state == RotationState::Open && view.rotation.as_ref().is_none_or(|before| before.id != rotation.id)
         {
             self.replaced.clear();
@@ -400,18 +442,35 @@ impl ClusterState {
         if rotation.state == RotationState::Closed {
             self.closed = rotation.id.opened();
         }
-        let groups = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
-        let (cluster, id, state) = (&self.name, &rotation.id, rotation.state.word());
-        let force = change.wanted.rotate_before.is_some();
-        match (rotation.state, hold) {
-            (RotationState::Open, _) => {
-                let groups = if groups.is_empty() { "all" } else { &groups };
-                info!(%cluster, rotation = %id, groups, force, because = change.because, "rotation {state}");
-            }
-            (_, Some(reason)) => warn!(%cluster, rotation = %id, reason, "rotation {state}"),
-            (_, None) => info!(%cluster, rotation = %id, "rotation {state}"),
-        }
+        tell_change(&self.name, &change);
         change.wanted.apply(view);
+        view.held_for.clone_from(&change.held_for);
         self.held_for = change.held_for;
+    }
+}
+
+/// One line for each change of a rotation's state: the messages are what `record`, the stack's metrics and people look for.
+fn tell_change(cluster: &ClusterName, change: &TagChange) {
+    let Wanted { rotation, hold, scope, skipped, rotate_before, .. } = &change.wanted;
+    let (id, because) = (&rotation.id, change.because.as_str());
+    let aborted = hold.as_ref().is_some_and(|hold| hold.aborted);
+    let standing = Standing::of(rotation.state, aborted, !skipped.is_empty());
+    match standing {
+        Standing::Open => {
+            let groups = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
+            let groups = if groups.is_empty() { "all" } else { &groups };
+            let force = rotate_before.is_some();
+            info!(%cluster, rotation = %id, groups, force, because, "rotation open");
+        }
+        Standing::Held | Standing::Aborted => {
+            let reason = change.reason();
+            warn!(%cluster, rotation = %id, reason, because, "rotation {}", standing.in_words());
+        }
+        Standing::ClosedWithGroupsSkipped => {
+            let groups = skipped.iter().map(|of| of.group.as_str()).collect::<Vec<_>>().join(" ");
+            let reason = skipped_in_words(skipped);
+            warn!(%cluster, rotation = %id, groups, reason, "rotation closed with groups skipped");
+        }
+        Standing::Paused | Standing::Closed => info!(%cluster, rotation = %id, "rotation {}", standing.in_words()),
     }
 }

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use super::say::say;
 use crate::id::{GroupName, ParameterName};
+use crate::plan::hold::Hold;
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
+use crate::plan::outcome::{Skipped, SkippedGroup};
 use crate::plan::release::follows;
-use crate::plan::tags::{
-    ABORTED, Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, is_abort, readable,
-};
+use crate::plan::tags::{Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, word};
 
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,9 @@ impl std::fmt::Display for Ask {
 pub struct Wanted {
     pub rotation: Rotation,
     /// Why it is held, when it is.
-    pub hold: Option<String>,
+    pub hold: Option<Hold>,
+    /// What it leaves out, when it closes.
+    pub skipped: Vec<SkippedGroup>,
     pub rotate_before: Option<Timestamp>,
     /// When a person last let it go on.
     pub resumed: Option<Timestamp>,
@@ -67,6 +69,7 @@ impl Wanted {
         Self {
             rotation,
             hold: None,
+            skipped: Vec::new(),
             rotate_before: view.rotate_before,
             resumed: view.resumed,
             because: view.because.clone(),
@@ -78,7 +81,8 @@ impl Wanted {
     pub fn as_tags(&self, tags: &Tags) -> Result<BTreeMap<String, String>, ScopeTooLong> {
         tags.write_cluster(&RotationTags {
             rotation: &self.rotation,
-            hold: self.hold.as_deref(),
+            hold: self.hold.as_ref(),
+            skipped: &self.skipped(),
             rotate_before: self.rotate_before,
             resumed: self.resumed,
             because: self.because.as_deref(),
@@ -86,11 +90,16 @@ impl Wanted {
         })
     }
 
+    fn skipped(&self) -> Vec<Skipped> {
+        self.skipped.iter().map(|of| Skipped { group: word(of.group.as_str()), code: of.code }).collect()
+    }
+
     pub fn apply(self, view: &mut ClusterView) {
-        view.hold = self.hold.map(|reason| readable(&reason));
+        view.skipped = self.skipped();
+        view.hold = self.hold;
         view.rotate_before = self.rotate_before;
         view.resumed = self.resumed;
-        view.because = self.because.map(|because| readable(&because));
+        view.because = self.because;
         view.scope = self.scope;
         view.rotation = Some(self.rotation);
     }
@@ -137,7 +146,7 @@ fn because(ask: &Ask, before: &Option<Wanted>, after: Option<Wanted>) -> Option<
 fn open(view: &ClusterView, rotate_before: Option<Timestamp>, scope: BTreeSet<GroupName>, now: Timestamp) -> Wanted {
     let id = RotationId::new(&view.arn.name(), now);
     let rotation = Rotation { id, state: RotationState::Open, since: now };
-    Wanted { rotation, hold: None, rotate_before, resumed: None, because: None, scope }
+    Wanted { rotation, hold: None, skipped: Vec::new(), rotate_before, resumed: None, because: None, scope }
 }
 
 fn rotate(
@@ -230,13 +239,13 @@ fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<W
 fn abort(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
     let from = [RotationState::Open, RotationState::Paused, RotationState::Held];
     let before = wanted.as_ref().and_then(|wanted| wanted.hold.clone());
-    if is_abort(before.as_deref()) {
+    if before.as_ref().is_some_and(|hold| hold.aborted) {
         return wanted;
     }
     let aborts = wanted.as_ref().is_some_and(|wanted| from.contains(&wanted.rotation.state));
     let mut wanted = change(view, wanted, "abort", &from, RotationState::Held, now);
     if let Some(wanted) = wanted.as_mut().filter(|_| aborts) {
-        wanted.hold = Some(before.map_or_else(|| ABORTED.to_owned(), |reason| format!("{ABORTED}. {reason}")));
+        wanted.hold = Some(Hold { aborted: true, ..before.unwrap_or_default() });
     }
     wanted
 }

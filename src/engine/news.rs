@@ -73,8 +73,14 @@ fn of_state(before: Option<&Rotation>, change: &TagChange) -> Option<News> {
         }
         // Only its scope has changed.
         (RotationState::Open, Some(RotationState::Open | RotationState::Closed)) => None,
-        (RotationState::Held, _) => Some(News::RotationHeld { reason: wanted.hold.clone().unwrap_or_default() }),
-        (RotationState::Closed, _) => Some(News::RotationClosed),
+        (RotationState::Held, _) if wanted.hold.as_ref().is_some_and(|hold| hold.aborted) => {
+            Some(News::RotationAborted { reason: change.reason() })
+        }
+        (RotationState::Held, _) => Some(News::RotationHeld { reason: change.reason() }),
+        (RotationState::Closed, _) => {
+            let skipped = wanted.skipped.iter().map(|of| (of.group.clone(), of.reason.clone())).collect();
+            Some(News::RotationClosed { skipped })
+        }
         (RotationState::Paused, _) => None,
     }
 }

@@ -297,6 +297,16 @@ impl Pass {
             self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
             return;
         }
+        if let Some((because, wanted)) =
+            plan.goes_on.take().and_then(|because| Some((because, state.to_go_on(context.now)?)))
+        {
+            if view_is_fresh(state, context.now) {
+                self.write(TagChange { wanted, held_for: BTreeSet::new(), because }, state, context);
+            } else {
+                self.errand.looks.insert(Look::Cluster);
+            }
+            return;
+        }
         let Some(view) = &state.view else { return };
         // A call that is not allowed would be made again and again: nothing more is done in this pass.
         let acts = if self.denied.is_empty() { std::mem::take(&mut plan.acts) } else { Vec::new() };
@@ -319,10 +329,7 @@ impl Pass {
             // What "does not exist" may be what we have just made, and cannot be read yet.
             state.look_again = Some(context.now + READS_LAG);
             self.ended = true;
-        } else if let Some(wanted) = state.to_close(context.now).filter(|_| plan.complete) {
-            for (group, why) in plan.unresolved {
-                say!(warn, &*state, %group, why, "closed without this group: its release cannot be found");
-            }
+        } else if let Some(wanted) = state.to_close(&plan, context.now) {
             self.write(TagChange { wanted, held_for: BTreeSet::new(), because: String::new() }, state, context);
         } else {
             state.look_again = plan.look_again;

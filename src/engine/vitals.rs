@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::Engine;
 use super::cluster::ClusterState;
 use crate::effect::{Failure, FailureKind, Reply};
-use crate::id::ClusterName;
+use crate::id::{ClusterName, GroupName};
 use crate::plan::WaitsFor;
 use crate::plan::host::Phase;
+use crate::plan::model::ClusterView;
+use crate::plan::outcome::Standing;
 use crate::plan::status::{ClusterStatus, status};
-use crate::plan::tags::RotationState;
 
 /// At one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,10 +45,12 @@ pub struct Messages {
 /// One cluster, as of the last look at it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterVitals {
-    /// `open`, `paused`, `held`, `closed`; None: there has been none.
-    pub rotation: Option<&'static str>,
+    /// None: there has been none.
+    pub rotation: Option<Standing>,
     pub hosts: BTreeMap<Phase, u32>,
     pub waits: BTreeMap<WaitsFor, u32>,
+    /// Since when a newer image has been out that does not run everywhere in a group.
+    pub behind_since: BTreeMap<GroupName, Timestamp>,
 }
 
 /// The clusters, as a worker knows them.
@@ -150,10 +153,14 @@ impl Engine {
 
 impl ClusterState {
     fn vitals(&self) -> ClusterVitals {
-        let view = self.view.as_ref();
-        let rotation = view.and_then(|view| view.rotation.as_ref()).map(|rotation| rotation.state.word());
-        // At rest there is no view, and nothing is kept but that.
-        let at_rest = self.looked_at.map(|_| RotationState::Closed.word()).filter(|_| view.is_none());
-        ClusterVitals { rotation: rotation.or(at_rest), hosts: self.counts.clone(), waits: self.waits.clone() }
+        // At rest there is no view, and it is as it was then.
+        let at_rest = || self.at_rest.as_ref()?.rotation.as_ref().map(|rotation| rotation.state);
+        let rotation = self.view.as_ref().map_or_else(at_rest, ClusterView::standing);
+        ClusterVitals {
+            rotation,
+            hosts: self.counts.clone(),
+            waits: self.waits.clone(),
+            behind_since: self.behind_since.clone(),
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::pace::{Bucket, Kind};
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, InstanceId};
 use crate::plan::Act;
-use crate::plan::hold::Problem;
+use crate::plan::hold::{ABORTED_SAID, Problem, told};
 
 /// Calls of one kind under way at once: at a round trip of 50 ms that is 160 a second, four times the largest share. Where AWS
 /// takes so long to answer that this is less than the share, more calls would not make it faster.
@@ -56,6 +56,19 @@ pub struct TagChange {
     pub held_for: BTreeSet<Problem>,
     /// What asked for it, for the log.
     pub because: String,
+}
+
+impl TagChange {
+    /// Why the rotation is held, with what to do about it, on one line.
+    pub fn reason(&self) -> String {
+        let Some(hold) = &self.wanted.hold else { return String::new() };
+        if self.held_for.is_empty() {
+            return hold.in_words();
+        }
+        let aborted = hold.aborted.then(|| ABORTED_SAID.to_owned());
+        let problems = told(&self.held_for).into_iter().map(|told| told.text);
+        aborted.into_iter().chain(problems).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// One call, and how often it has been made before.

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::hold::BlockedKind;
 use super::model::{ClusterView, GroupView, Host, Strength};
 use super::policy::DrainWhen;
 use crate::id::{AlarmName, InstanceId, Zone};
@@ -58,6 +59,19 @@ impl Blocked {
         let absent = members.filter(|id| !serves(id)).take(NAMED).cloned().collect();
         let weighted = group.facts.launch.least_weight().is_some();
         Self::NotWhole { ready, desired: group.facts.desired, explained, absent, weighted }
+    }
+}
+
+impl Blocked {
+    pub fn kind(&self) -> BlockedKind {
+        match self {
+            Blocked::LaunchesSuspended => BlockedKind::LaunchesSuspended,
+            Blocked::NotWritten(_) => BlockedKind::NotWritten,
+            Blocked::NotWhole { .. } => BlockedKind::NotAtCapacity,
+            Blocked::InAlarm(_) => BlockedKind::InAlarm,
+            Blocked::NoSuchAlarm(_) => BlockedKind::NoSuchAlarm,
+            Blocked::Tenants(_) => BlockedKind::Workloads,
+        }
     }
 }
 

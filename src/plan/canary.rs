@@ -56,7 +56,7 @@ pub fn judge(context: &Context<'_>, name: &GroupName, group: &GroupView, release
     let (now, bake) = (context.now, group.policy.bake);
     let runs_it = |host: &Host| host.image().is_some_and(|image| release.images.contains(image));
     let members = context.members_of(name).iter();
-    let tried = members.filter(|of| of.member.lifecycle == Lifecycle::InService && of.is(Phase::Current));
+    let tried = members.filter(|of| of.member.lifecycle == Lifecycle::InService && of.is_in_place());
     let tried = tried.filter_map(MemberHost::known).filter(|(_, host)| runs_it(host));
     let mut tried: Vec<Tried<'_>> = tried.filter_map(Tried::of).collect();
     tried.sort_by_key(|tried| (tried.registered, tried.id));

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::canary::{Dead, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown};
 use super::groups::plan_reconnection;
-use super::hold::{Problem, in_words};
+use super::hold::{BlockedKind, Problem, in_words};
 use super::host::{DrainStep, MemberHost, Phase, READS_LAG, drain_step};
 use super::model::{Host, Look, Strength, TaskWatch};
 use super::policy::DrainWhen;
@@ -57,8 +57,8 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
     for (id, host) in &view.hosts {
         let Some(ours) = &host.ours else { continue };
         let Some(phase) = plan.phases.get(id).copied() else { continue };
-        if let Some(why) = &host.problem {
-            plan.problems.insert(Problem::HostRefused { host: id.clone(), why: why.clone() });
+        if let Some(refusal) = &host.problem {
+            plan.problems.insert(Problem::HostRefused { host: id.clone(), refusal: refusal.clone() });
             continue;
         }
         if let Some(again) = host.refused.map(|refused| refused + REFUSED_FOR).filter(|again| now < *again) {
@@ -75,7 +75,13 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
             Phase::Draining => context.draining(id, host, &mut batches, plan),
             Phase::Drained => plan.acts.push(Act::Deregister { host: id.clone() }),
             Phase::Retired => context.retired(id, host, &mut batches, plan),
-            Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => {}
+            Phase::Gone
+            | Phase::SetAside
+            | Phase::Outdated
+            | Phase::Unknown
+            | Phase::Behind
+            | Phase::Current
+            | Phase::Foreign => {}
         }
     }
     context.finish(batches, plan);
@@ -96,6 +102,7 @@ impl Context<'_> {
                 let timeout = self.replacement_timeout(group);
                 self.wait(id, WaitsFor::Launches, ours.since, timeout, plan, |after| Problem::GroupBlocked {
                     group: group.clone(),
+                    kind: BlockedKind::LaunchesSuspended,
                     why: format!("launches are suspended and {id} waits to be detached"),
                     after,
                 });
@@ -313,9 +320,10 @@ impl Context<'_> {
         let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
         self.wait(id, WaitsFor::LastTask, since, timeout, plan, |after| Problem::DrainOverdue {
             host: id.clone(),
+            group: host.ours.as_ref().map(|ours| ours.group.clone()),
             after,
             tasks,
-            blockers: host.blockers.as_ref().map(Blockers::in_short),
+            kept_by: host.blockers.as_ref().map(Blockers::keepers),
         });
         let ladder = group.map_or(self.policy.ladder, |group| group.policy.ladder);
         self.climb(id, host, ladder, since, batches, plan);

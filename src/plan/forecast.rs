@@ -89,6 +89,8 @@ pub struct GroupForecast {
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     UpToDate,
+    /// Its hosts run what it launches, and a newer image is not taken: it failed here, or is refused for good.
+    Behind,
     /// Something is to be done.
     Due,
     /// It has opted out, or is managed by AWS.
@@ -135,8 +137,9 @@ impl Forecast {
         self.in_flight > 0 || self.groups.iter().any(|group| group.status == Status::Due)
     }
 
-    pub fn is_unresolved(&self) -> bool {
-        self.groups.iter().any(|group| group.status == Status::Unresolved)
+    /// Is there a group that cannot be brought to its newest image?
+    pub fn is_stuck(&self) -> bool {
+        self.groups.iter().any(|group| matches!(group.status, Status::Unresolved | Status::Behind))
     }
 }
 
@@ -175,7 +178,7 @@ pub fn forecast(
         cluster: view.arn.name(),
         enabled: view.enabled,
         rotation: view.rotation.as_ref().map(ToString::to_string),
-        hold: view.hold.clone(),
+        hold: view.hold.as_ref().map(|hold| hold.in_words()),
         of_no_group: teller.of_no_group(),
         stuck: tenants::stuck(&open, &going),
         notes: tenants::notes(&open, &going),
@@ -279,7 +282,10 @@ impl Teller<'_> {
         }
         match release {
             None => (Status::Unresolved, Some("its release could not be looked up".to_owned())),
-            Some(release) if order.is_empty() && release.is_in_use() => (Status::UpToDate, None),
+            Some(release) if order.is_empty() && release.is_in_use() => match release.refused_for_good() {
+                Some(why) => (Status::Behind, Some(why.to_owned())),
+                None => (Status::UpToDate, None),
+            },
             Some(_) => (Status::Due, None),
         }
     }
@@ -297,17 +303,11 @@ impl Teller<'_> {
                     launch.spec.map_or_else(String::new, |spec| format!("{}, by parameter", spec.rule))
                 }
             },
-            in_use: self.image(&launch.in_use),
-            release: self.image(&launch.image),
+            in_use: image_forecast(self.view, &launch.in_use, self.now),
+            release: image_forecast(self.view, &launch.image, self.now),
             from: launch.origin.to_string(),
             refused: launch.refused.clone(),
         }
-    }
-
-    fn image(&self, id: &AmiId) -> ImageForecast {
-        let image = self.view.images.get(id).and_then(Seen::here);
-        let age = image.and_then(|image| image.created).map(|created| self.now.duration_since(created).as_hours() / 24);
-        ImageForecast { id: id.clone(), name: image.map(|image| image.name.clone()), age_days: age }
     }
 
     fn stuck(&self, name: &GroupName, group: &GroupView, order: &[InstanceId]) -> Vec<String> {
@@ -365,6 +365,12 @@ impl Teller<'_> {
         let together = policy.max_in_flight_cluster.map(|most| self.waves(due, most, windows, policy).as_secs());
         SignedDuration::from_secs(longest.max(together.unwrap_or(0)))
     }
+}
+
+pub(super) fn image_forecast(view: &ClusterView, id: &AmiId, now: Timestamp) -> ImageForecast {
+    let image = view.images.get(id).and_then(Seen::here);
+    let age = image.and_then(|image| image.created).map(|created| now.duration_since(created).as_hours() / 24);
+    ImageForecast { id: id.clone(), name: image.map(|image| image.name.clone()), age_days: age }
 }
 
 /// The members of a group, and those that have left it for a replacement; whoever has gone is not told of.

@@ -134,7 +134,7 @@ fn has_proof(
 fn settled<'a>(context: &Context<'a>, group: &GroupView, release: &Release<'_>, due: bool, plan: &mut Plan) -> bool {
     let settle = group.policy.settle;
     let registered = |of: &MemberHost<'a>| {
-        let host = of.host.filter(|_| of.is(Phase::Current))?;
+        let host = of.host.filter(|_| of.is_in_place())?;
         let on_release = host.image().is_some_and(|image| release.images.contains(image));
         Some((host.container.here()?.registered?, of.id())).filter(|_| on_release)
     };
@@ -266,6 +266,8 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
             | Phase::Gone
             | Phase::SetAside
             | Phase::Outdated
+            | Phase::Unknown
+            | Phase::Behind
             | Phase::Current
             | Phase::Foreign => {}
         }
@@ -356,6 +358,16 @@ fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
     let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
     let first = first.chain(origins);
     first.filter(|look| !view.is_known(look, context.now)).collect()
+}
+
+/// Would the gate before the next host of this group be open, as far as its capacity goes?
+pub fn is_at_capacity(context: &Context<'_>, name: &GroupName, plan: &Plan) -> bool {
+    let view = context.view;
+    let Some(group) = view.groups.get(name) else { return true };
+    let flights = flights(view, plan);
+    let (replacing, emptying) = flights.get(name).map_or((0, 0), |flight| (flight.replacing, flight.emptying));
+    let (replacing, emptying) = (group.capacity_of(replacing), group.capacity_of(emptying));
+    gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now).is_ok()
 }
 
 /// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's.

@@ -1,19 +1,35 @@
 //! Why a rotation stops by itself: each problem with the hosts or the group it is about, and what a person can do.
 //!
-//! The text becomes a tag of the cluster, so ids come first: they are what must not be cut off.
+//! A tag has room for 256 characters of a small alphabet, so what becomes durable is a code with the ids it is about
+//! ([`Hold`]): `drain-overdue=1h i-0abc i-0def / no-replacement=15m @web-asg i-0fed`. Sentences are made by the reader,
+//! from the code and from what AWS says now ([`told`]).
+//!
+//! A hold ends when a person says so (`resume`, `rotate`). Three causes are observed to be gone, and then the rotation goes
+//! on by itself, because every gate before the next host is checked again: a drain that is over after all, a replacement
+//! that came late, a group that is at capacity again. Whatever rests on a judgement waits for a person: a rejected image, a
+//! host that was given up or could not be given back, a wrong image, a refusal by AWS, an abort.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use serde::Serialize;
 
 use super::admission::Blocked;
+use super::stall::Keeper;
+use super::tags::word;
 use crate::id::{AmiId, GroupName, InstanceId};
 
 /// One reason to hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
     /// Some task of this host has not stopped in time.
-    DrainOverdue { host: InstanceId, after: String, tasks: usize, blockers: Option<String> },
+    DrainOverdue {
+        host: InstanceId,
+        group: Option<GroupName>,
+        after: String,
+        tasks: usize,
+        kept_by: Option<Vec<Keeper>>,
+    },
     /// These hosts were detached, and no replacement became whole in time.
     NoReplacement { group: GroupName, hosts: BTreeSet<InstanceId>, after: String, why: Option<String> },
     /// An image failed here, and is not tried again by itself.
@@ -24,36 +40,446 @@ pub enum Problem {
     NotGivenBack { host: InstanceId, why: String },
     /// A host that came in place of a detached one does not run the release.
     WrongImage { group: GroupName, host: InstanceId, image: AmiId, release: String, waiting: BTreeSet<InstanceId> },
-    /// Nobody could be admitted for too long.
-    GroupBlocked { group: GroupName, why: String, after: String },
+    /// No host could be admitted for too long.
+    GroupBlocked { group: GroupName, kind: BlockedKind, why: String, after: String },
     /// AWS refused a call about this host.
-    HostRefused { host: InstanceId, why: String },
+    HostRefused { host: InstanceId, refusal: Refusal },
     /// The worker lacks a permission.
-    NotAllowed { why: String },
+    NotAllowed { operation: String, why: String },
     /// AWS refused a change of a launch template, or of a group's pin on it.
-    TemplateRefused { why: String },
+    TemplateRefused { refusal: Refusal },
 }
+
+/// What AWS said to a call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// `DetachInstances`
+    pub operation: String,
+    /// `ValidationError`
+    pub code: String,
+    pub message: String,
+}
+
+/// What stands before the next host of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub enum BlockedKind {
+    LaunchesSuspended,
+    NotWritten,
+    NotAtCapacity,
+    InAlarm,
+    NoSuchAlarm,
+    Workloads,
+    InstanceRefresh,
+}
+
+/// The kind of a cause, as the tag says it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display, strum::EnumString, strum::EnumIter,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Code {
+    DrainOverdue,
+    NoReplacement,
+    BadRelease,
+    GivenUp,
+    NotGivenBack,
+    WrongImage,
+    GroupBlocked,
+    HostRefused,
+    NotAllowed,
+    TemplateRefused,
+}
+
+/// One cause as a tag says it: `drain-overdue=1h i-0abc i-0def +3`
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    pub code: Code,
+    /// A duration, an image, a call: one word, or none.
+    pub detail: String,
+    /// Names of groups as [`word`] writes them.
+    pub groups: BTreeSet<String>,
+    pub hosts: BTreeSet<InstanceId>,
+    /// So many hosts more, for which there was no room.
+    pub more: usize,
+}
+
+/// Why a rotation is held, as the cluster's tags `hold` and `hold-more` say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hold {
+    /// A person has stopped it.
+    pub aborted: bool,
+    pub causes: Vec<Cause>,
+    /// What a worker wrote that knew no codes.
+    pub prose: Option<String>,
+}
+
+/// How the tag says that a person has stopped the rotation, and how workers before codes said it.
+const ABORTED: &str = "aborted";
+const ABORTED_IN_PROSE: &str = "aborted by a person";
+/// The same in a sentence.
+pub const ABORTED_SAID: &str =
+    "aborted: hosts that drain finish, the others go back to their groups, and `rotate` begins it again";
+const BETWEEN: &str = " / ";
 
 impl Problem {
     pub fn blocked(group: &GroupName, why: &Blocked, after: SignedDuration) -> Self {
-        Self::GroupBlocked { group: group.clone(), why: why.to_string(), after: in_words(after) }
+        Self::GroupBlocked { group: group.clone(), kind: why.kind(), why: why.to_string(), after: in_words(after) }
+    }
+
+    pub fn code(&self) -> Code {
+        match self {
+            Problem::DrainOverdue { .. } => Code::DrainOverdue,
+            Problem::NoReplacement { .. } => Code::NoReplacement,
+            Problem::BadRelease { .. } => Code::BadRelease,
+            Problem::GivenUp { .. } => Code::GivenUp,
+            Problem::NotGivenBack { .. } => Code::NotGivenBack,
+            Problem::WrongImage { .. } => Code::WrongImage,
+            Problem::GroupBlocked { .. } => Code::GroupBlocked,
+            Problem::HostRefused { .. } => Code::HostRefused,
+            Problem::NotAllowed { .. } => Code::NotAllowed,
+            Problem::TemplateRefused { .. } => Code::TemplateRefused,
+        }
+    }
+
+    fn detail(&self) -> String {
+        let call = |refusal: &Refusal| format!("{}:{}", refusal.operation, refusal.code);
+        match self {
+            Problem::DrainOverdue { after, .. }
+            | Problem::NoReplacement { after, .. }
+            | Problem::GivenUp { after, .. } => after.replace(' ', ""),
+            Problem::GroupBlocked { kind, after, .. } => format!("{kind}:{}", after.replace(' ', "")),
+            Problem::WrongImage { image, .. } => image.to_string(),
+            Problem::HostRefused { refusal, .. } | Problem::TemplateRefused { refusal } => word(&call(refusal)),
+            Problem::NotAllowed { operation, .. } => word(operation),
+            Problem::BadRelease { .. } | Problem::NotGivenBack { .. } => String::new(),
+        }
+    }
+
+    fn group(&self) -> Option<&GroupName> {
+        match self {
+            Problem::NoReplacement { group, .. }
+            | Problem::BadRelease { group, .. }
+            | Problem::WrongImage { group, .. }
+            | Problem::GroupBlocked { group, .. } => Some(group),
+            Problem::DrainOverdue { .. }
+            | Problem::GivenUp { .. }
+            | Problem::NotGivenBack { .. }
+            | Problem::HostRefused { .. }
+            | Problem::NotAllowed { .. }
+            | Problem::TemplateRefused { .. } => None,
+        }
+    }
+
+    /// The hosts that are to be named in the hold: those on their way first of all.
+    fn hosts(&self) -> Vec<&InstanceId> {
+        match self {
+            Problem::DrainOverdue { host, .. }
+            | Problem::GivenUp { host, .. }
+            | Problem::NotGivenBack { host, .. }
+            | Problem::HostRefused { host, .. } => vec![host],
+            Problem::NoReplacement { hosts, .. } => hosts.iter().collect(),
+            Problem::WrongImage { host, waiting, .. } => waiting.iter().chain([host]).collect(),
+            Problem::BadRelease { .. }
+            | Problem::GroupBlocked { .. }
+            | Problem::NotAllowed { .. }
+            | Problem::TemplateRefused { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Hold {
+    pub fn aborted() -> Self {
+        Self { aborted: true, ..Self::default() }
+    }
+
+    /// Problems of one kind and detail are one cause.
+    pub fn of(problems: &BTreeSet<Problem>, aborted: bool) -> Self {
+        let mut causes: BTreeMap<(Code, String), Cause> = BTreeMap::new();
+        for problem in problems {
+            let (code, detail) = (problem.code(), problem.detail());
+            let cause = causes.entry((code, detail.clone())).or_insert_with(|| Cause {
+                code,
+                detail,
+                groups: BTreeSet::new(),
+                hosts: BTreeSet::new(),
+                more: 0,
+            });
+            cause.groups.extend(problem.group().map(|group| word(group.as_str())));
+            cause.hosts.extend(problem.hosts().into_iter().cloned());
+        }
+        Self { aborted, causes: causes.into_values().collect(), prose: None }
+    }
+
+    /// Where only the tag is there to go by.
+    pub fn in_words(&self) -> String {
+        let aborted = (self.aborted && self.prose.is_none()).then(|| ABORTED_SAID.to_owned());
+        let lines = aborted.into_iter().chain(self.prose.clone()).chain(self.causes.iter().map(Cause::sentence));
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Does it say all that the other says? What found no room in a tag is not asked for.
+    pub fn covers(&self, other: &Self) -> bool {
+        let named = |cause: &Cause| {
+            let mut same = self.causes.iter().filter(|mine| mine.code == cause.code && mine.detail == cause.detail);
+            same.any(|mine| {
+                mine.more > 0 || (mine.hosts.is_superset(&cause.hosts) && mine.groups.is_superset(&cause.groups))
+            })
+        };
+        self.aborted == other.aborted && other.causes.iter().all(named)
+    }
+
+    /// As the tag says it, in at most so many characters: hosts and groups that find no room are counted (`+3`).
+    pub fn text(&self, room: usize) -> String {
+        if let Some(prose) = &self.prose {
+            return prose.clone();
+        }
+        let aborted = self.aborted.then(|| ABORTED.to_owned());
+        // Every cause is said; then their hosts and groups, as far as there is room.
+        let heads: Vec<String> = aborted.into_iter().chain(self.causes.iter().map(Cause::head)).collect();
+        let mut left = room.saturating_sub(heads.join(BETWEEN).chars().count());
+        let first = heads.len() - self.causes.len();
+        let parts = heads.iter().enumerate().map(|(n, head)| match n.checked_sub(first).map(|n| &self.causes[n]) {
+            Some(cause) => format!("{head}{}", cause.tail(&mut left)),
+            None => head.clone(),
+        });
+        parts.collect::<Vec<_>>().join(BETWEEN).chars().take(room).collect()
+    }
+
+    /// None of it fails: what is no code is what an older worker wrote.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = text.split(BETWEEN).peekable();
+        let aborted = parts.next_if(|first| *first == ABORTED).is_some();
+        let rest: Vec<&str> = parts.collect();
+        let causes: Option<Vec<Cause>> = rest.iter().map(|part| Cause::parse(part)).collect();
+        match causes {
+            Some(causes) => Self { aborted, causes, prose: None },
+            None => {
+                let aborted = aborted || text.starts_with(ABORTED_IN_PROSE);
+                Self { aborted, causes: Vec::new(), prose: Some(text.to_owned()) }
+            }
+        }
+    }
+}
+
+impl Cause {
+    fn head(&self) -> String {
+        if self.detail.is_empty() { self.code.to_string() } else { format!("{}={}", self.code, self.detail) }
+    }
+
+    /// ` @web-asg i-0abc +3`
+    fn tail(&self, left: &mut usize) -> String {
+        /// For ` +999` behind the last one.
+        const COUNT: usize = 5;
+        let words: Vec<String> = self
+            .groups
+            .iter()
+            .map(|group| format!(" @{group}"))
+            .chain(self.hosts.iter().map(|id| format!(" {id}")))
+            .collect();
+        let whole: usize = words.iter().map(|word| word.chars().count()).sum();
+        let most = if whole <= *left && self.more == 0 { *left } else { left.saturating_sub(COUNT) };
+        let mut used = 0;
+        let fits = |word: &&String| {
+            used += word.chars().count();
+            used <= most
+        };
+        let mut tail: String = words.iter().take_while(fits).map(String::as_str).collect();
+        let said = tail.split_whitespace().count();
+        let more = words.len() - said + self.more;
+        if more > 0 {
+            tail += &format!(" +{more}");
+        }
+        *left = left.saturating_sub(tail.chars().count());
+        tail
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let head = words.next()?;
+        let (code, detail) = head.split_once('=').unwrap_or((head, ""));
+        let code = code.parse().ok()?;
+        let mut cause =
+            Self { code, detail: detail.to_owned(), groups: BTreeSet::new(), hosts: BTreeSet::new(), more: 0 };
+        for word in words {
+            if let Some(group) = word.strip_prefix('@') {
+                cause.groups.insert(group.to_owned());
+            } else if let Some(more) = word.strip_prefix('+') {
+                cause.more = more.parse().ok()?;
+            } else if word.starts_with("i-") {
+                cause.hosts.insert(word.into());
+            } else {
+                return None;
+            }
+        }
+        Some(cause)
+    }
+
+    /// What stands before the next host, where the cause is that.
+    pub fn blocked_kind(&self) -> Option<BlockedKind> {
+        let (kind, _) = self.detail.split_once(':').filter(|_| self.code == Code::GroupBlocked)?;
+        kind.parse().ok()
+    }
+
+    /// Does the rotation go on by itself when it is gone?
+    pub fn clears_itself(&self) -> bool {
+        match self.code {
+            Code::DrainOverdue | Code::NoReplacement => true,
+            Code::GroupBlocked => {
+                matches!(self.blocked_kind(), Some(BlockedKind::NotAtCapacity | BlockedKind::LaunchesSuspended))
+            }
+            Code::BadRelease
+            | Code::GivenUp
+            | Code::NotGivenBack
+            | Code::WrongImage
+            | Code::HostRefused
+            | Code::NotAllowed
+            | Code::TemplateRefused => false,
+        }
+    }
+
+    /// What can be said where only the tag is left to go by.
+    pub fn sentence(&self) -> String {
+        let detail = &self.detail;
+        let (hosts, groups) = (self.hosts_said(), list(self.groups.iter().map(String::as_str)));
+        match self.code {
+            Code::DrainOverdue => format!("{hosts} not drained within {detail}"),
+            Code::NoReplacement => format!("no replacement in {groups} within {detail} for {hosts}"),
+            Code::BadRelease => format!("an image failed in {groups} and is rejected there"),
+            Code::GivenUp => format!("{hosts} given up after {detail} of draining"),
+            Code::NotGivenBack => format!("{hosts} not given back to the group"),
+            Code::WrongImage => format!("a replacement in {groups} runs {detail}, which is not the release: {hosts}"),
+            Code::GroupBlocked => {
+                let (kind, after) = detail.split_once(':').unwrap_or((detail, ""));
+                format!("{groups}: {} for {after}", kind.replace('-', " "))
+            }
+            Code::HostRefused => format!("AWS refused {} for {hosts}", call_said(detail)),
+            Code::NotAllowed => format!("the worker's role does not allow {detail}"),
+            Code::TemplateRefused => format!("AWS refused {}", call_said(detail)),
+        }
+    }
+
+    fn hosts_said(&self) -> String {
+        let names = list(self.hosts.iter().map(InstanceId::as_str));
+        match self.more {
+            0 => names,
+            more => format!("{names} and {more} more"),
+        }
+    }
+}
+
+/// `DetachInstances:ValidationError` → `DetachInstances (ValidationError)`
+fn call_said(detail: &str) -> String {
+    detail.split_once(':').map_or_else(|| detail.to_owned(), |(call, code)| format!("{call} ({code})"))
+}
+
+/// What a person does about a cause of this kind.
+pub fn advice(code: Code, clears_itself: bool) -> &'static str {
+    match code {
+        Code::DrainOverdue => {
+            "stop these tasks or make room for them: the rotation goes on by itself once the hosts are empty"
+        }
+        Code::NoReplacement => {
+            "see the group's scaling activities: the rotation goes on by itself once a replacement has joined"
+        }
+        Code::BadRelease => "publish a newer image, or clear the group's tag `rejected`, then run `rotate`",
+        Code::GivenUp => "see why its tasks do not stop, then run `resume`",
+        Code::NotGivenBack => "see the group's size and its maximum, then run `resume`",
+        Code::WrongImage => "see the group's warm pool and overrides, then run `resume`",
+        Code::GroupBlocked if clears_itself => "the rotation goes on by itself once the group is at capacity",
+        Code::GroupBlocked => "once fixed, run `resume`",
+        Code::HostRefused | Code::TemplateRefused => "see what AWS says, then run `resume`",
+        Code::NotAllowed => "allow it (`ecs-rotator doctor` names what is missing), then run `resume`",
+    }
+}
+
+/// Problems of one kind and cause, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub code: Code,
+    pub text: String,
+    pub hosts: BTreeSet<InstanceId>,
+    pub groups: BTreeSet<GroupName>,
+}
+
+/// The problems in sentences, those with one cause in one.
+pub fn told(problems: &BTreeSet<Problem>) -> Vec<Told> {
+    let mut all: Vec<Told> = drains(problems);
+    for problem in problems.iter().filter(|problem| problem.code() != Code::DrainOverdue) {
+        all.push(Told {
+            code: problem.code(),
+            text: problem.to_string(),
+            hosts: problem.hosts().into_iter().cloned().collect(),
+            groups: problem.group().cloned().into_iter().collect(),
+        });
+    }
+    all
+}
+
+/// All problems on one line.
+pub fn reason(problems: &BTreeSet<Problem>) -> Option<String> {
+    let lines: Vec<String> = told(problems).into_iter().map(|told| told.text).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+type OverdueHost<'a> = (&'a InstanceId, Option<&'a GroupName>, usize);
+
+/// Drains that last too long, by what keeps them.
+fn drains(problems: &BTreeSet<Problem>) -> Vec<Told> {
+    let mut kept: BTreeMap<(&String, Option<Vec<(&str, Option<&str>)>>), Vec<OverdueHost<'_>>> = BTreeMap::new();
+    for problem in problems {
+        if let Problem::DrainOverdue { host, group, after, tasks, kept_by } = problem {
+            let by = kept_by.as_ref().map(|all| {
+                let what: BTreeSet<_> = all.iter().map(|one| (one.what.as_str(), one.why.as_deref())).collect();
+                what.into_iter().collect()
+            });
+            kept.entry((after, by)).or_default().push((host, group.as_ref(), *tasks));
+        }
+    }
+    kept.into_iter().map(|((after, by), hosts)| drain(after, by, &hosts)).collect()
+}
+
+fn drain(after: &str, by: Option<Vec<(&str, Option<&str>)>>, hosts: &[OverdueHost<'_>]) -> Told {
+    let tasks: usize = hosts.iter().map(|(_, _, tasks)| tasks).sum();
+    let tasks = if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
+    let mut by_group: BTreeMap<Option<&GroupName>, Vec<&str>> = BTreeMap::new();
+    for (host, group, _) in hosts {
+        by_group.entry(*group).or_default().push(host.as_str());
+    }
+    let of_group = |(group, hosts): (&Option<&GroupName>, &Vec<&str>)| match group {
+        Some(group) => format!("{group}: {}", hosts.join(" ")),
+        None => hosts.join(" "),
+    };
+    let names = by_group.iter().map(of_group).collect::<Vec<_>>().join(", ");
+    let subject = if let [(host, group, _)] = hosts {
+        let group = group.map(|group| format!(" ({group})")).unwrap_or_default();
+        format!("{host}{group}: {tasks} not stopped after {after} of draining")
+    } else {
+        format!("{} hosts: {tasks} not stopped after {after} of draining ({names})", hosts.len())
+    };
+    let one = |(what, why): (&str, Option<&str>)| match why {
+        Some(why) => format!("{what} ({why})"),
+        None => what.to_owned(),
+    };
+    let by = by.map(|by| by.into_iter().map(one).collect::<Vec<_>>().join(", ")).filter(|by| !by.is_empty());
+    Told {
+        code: Code::DrainOverdue,
+        text: by.map_or_else(|| subject.clone(), |by| format!("{subject}, kept by {by}")),
+        hosts: hosts.iter().map(|(host, _, _)| (*host).clone()).collect(),
+        groups: hosts.iter().filter_map(|(_, group, _)| group.cloned()).collect(),
     }
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Problem::DrainOverdue { host, after, tasks, blockers } => {
-                let word = if *tasks == 1 { "task" } else { "tasks" };
-                write!(f, "{host}: {tasks} {word} not stopped after {after} of draining")?;
-                if let Some(blockers) = blockers {
-                    write!(f, ": {blockers}")?;
-                }
-                f.write_str(": stop them or wait, then resume")
+            Problem::DrainOverdue { .. } => {
+                f.write_str(&drains(&BTreeSet::from([self.clone()])).pop().map(|told| told.text).unwrap_or_default())
             }
             Problem::NoReplacement { group, hosts, after, why } => {
-                let why = why.as_deref().unwrap_or("see the activity of the group");
-                write!(f, "{}: no replacement in {group} after {after}: {why}", list(hosts))
+                let why = why.as_deref().unwrap_or("see the scaling activities of the group").trim_end_matches('.');
+                write!(f, "{}: no replacement in {group} within {after}: {why}", hosts_said(hosts))
             }
             Problem::BadRelease { group, why } => write!(f, "{group}: {why}"),
             Problem::GivenUp { host, after } => {
@@ -63,19 +489,20 @@ impl std::fmt::Display for Problem {
             Problem::WrongImage { group, host, image, release, waiting } => write!(
                 f,
                 "{}: the replacement {host} in {group} runs {image} and not {release}: see warm pool and overrides",
-                list(waiting)
+                hosts_said(waiting)
             ),
-            Problem::GroupBlocked { group, why, after } => write!(f, "{group}: {why} for {after}"),
-            Problem::HostRefused { host, why } => write!(f, "{host}: {why}"),
-            Problem::NotAllowed { why } | Problem::TemplateRefused { why } => f.write_str(why),
+            Problem::GroupBlocked { group, why, after, .. } => write!(f, "{group}: {why} for {after}"),
+            Problem::HostRefused { host, refusal } => write!(f, "{host}: {refusal}"),
+            Problem::NotAllowed { operation, why } => write!(f, "not allowed to call {operation}: {why}"),
+            Problem::TemplateRefused { refusal } => write!(f, "{refusal}"),
         }
     }
 }
 
-/// All problems as one line.
-pub fn reason(problems: &BTreeSet<Problem>) -> Option<String> {
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    (!lines.is_empty()).then(|| lines.join("; "))
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} was refused: {}", self.operation, self.message)
+    }
 }
 
 /// `1h`, `15m`, `1h 30m`
@@ -86,18 +513,112 @@ pub fn in_words(duration: SignedDuration) -> String {
     if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
 }
 
-fn list(hosts: &BTreeSet<InstanceId>) -> String {
-    hosts.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(" ")
+fn hosts_said(hosts: &BTreeSet<InstanceId>) -> String {
+    list(hosts.iter().map(InstanceId::as_str))
+}
+
+fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TAG: usize = 256;
+
+    fn hosts(n: usize) -> BTreeSet<InstanceId> {
+        (0..n).map(|n| InstanceId::from(format!("i-{n:017x}").as_str())).collect()
+    }
+
+    fn overdue(host: &str, group: &str, service: &str) -> Problem {
+        let keeper = Keeper { what: format!("service {service}"), why: Some("0 of 6 run".to_owned()) };
+        Problem::DrainOverdue {
+            host: host.into(),
+            group: Some(group.into()),
+            after: "1h 30m".to_owned(),
+            tasks: 2,
+            kept_by: Some(vec![keeper]),
+        }
+    }
+
+    fn no_replacement(n: usize) -> Problem {
+        Problem::NoReplacement { group: "web asg".into(), hosts: hosts(n), after: "15m".to_owned(), why: None }
+    }
+
     #[test]
     fn durations_read_as_people_say_them() {
         for (seconds, words) in [(0, "0s"), (59, "59s"), (900, "15m"), (3600, "1h"), (5430, "1h 30m 30s")] {
             assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn a_hold_is_short_codes_with_the_ids_they_are_about() {
+        let problems = BTreeSet::from([overdue("i-1", "web", "api"), overdue("i-2", "web", "api"), no_replacement(1)]);
+        let hold = Hold::of(&problems, false);
+        let text = hold.text(TAG);
+        assert_eq!(text, "drain-overdue=1h30m i-1 i-2 / no-replacement=15m @web_asg i-00000000000000000");
+        assert_eq!(Hold::parse(&text), hold);
+        let aborted = Hold { aborted: true, ..hold };
+        assert_eq!(Hold::parse(&aborted.text(TAG)), aborted);
+        assert_eq!(Hold::parse("aborted"), Hold::aborted());
+    }
+
+    #[test]
+    fn hosts_for_which_there_is_no_room_are_counted() {
+        let hold = Hold::of(&BTreeSet::from([no_replacement(40), overdue("i-1", "web", "api")]), true);
+        let text = hold.text(TAG);
+        assert!(text.chars().count() <= TAG && text.starts_with("aborted / drain-overdue=1h30m i-1 / "), "{text}");
+        let read = Hold::parse(&text);
+        let cause = &read.causes[1];
+        assert_eq!((cause.hosts.len() + cause.more, cause.hosts.len()), (40, 9), "{text}");
+        assert_eq!(read.text(TAG), text, "read and written again it is the same");
+    }
+
+    #[test]
+    fn what_a_worker_wrote_that_knew_no_codes_is_kept_as_it_is() {
+        let old = "i-093d4049acb3a0d3e: 2 tasks not stopped after 1h of draining: stop them or wait. then resume";
+        assert_eq!(Hold::parse(old), Hold { prose: Some(old.to_owned()), ..Hold::default() });
+        assert_eq!(Hold::parse(old).text(TAG), old);
+        let aborted = Hold::parse("aborted by a person. hosts that drain finish. it begins again with rotate");
+        assert!(aborted.aborted && aborted.prose.is_some());
+    }
+
+    #[test]
+    fn hosts_that_are_kept_by_the_same_are_told_in_one_sentence() {
+        let problems = BTreeSet::from([
+            overdue("i-1", "web", "checkout"),
+            overdue("i-2", "web", "checkout"),
+            overdue("i-3", "api", "checkout"),
+            overdue("i-4", "api", "search"),
+        ]);
+        let texts: Vec<String> = told(&problems).into_iter().map(|told| told.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "3 hosts: 6 tasks not stopped after 1h 30m of draining (api: i-3, web: i-1 i-2), kept by service checkout \
+                 (0 of 6 run)",
+                "i-4 (api): 2 tasks not stopped after 1h 30m of draining, kept by service search (0 of 6 run)",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_code_is_read_back_and_has_a_sentence_and_advice() {
+        use strum::IntoEnumIterator as _;
+        for code in Code::iter() {
+            let detail = if code == Code::GroupBlocked { "in-alarm:15m" } else { "15m" };
+            let cause = Cause {
+                code,
+                detail: detail.to_owned(),
+                groups: BTreeSet::from(["web".to_owned()]),
+                hosts: hosts(2),
+                more: 1,
+            };
+            let hold = Hold { causes: vec![cause.clone()], ..Hold::default() };
+            assert_eq!(Hold::parse(&hold.text(TAG)), hold);
+            assert!(cause.sentence().len() > 10 && advice(code, false).len() > 10, "{code}");
         }
     }
 }

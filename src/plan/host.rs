@@ -40,6 +40,11 @@ pub enum Phase {
     Leaving,
     /// In the group and in service, not on the release, or launched before `rotate-before`.
     Outdated,
+    /// In the group, and the group's release is not known: so neither is whether it is current.
+    Unknown,
+    /// In the group, on what stands in for a newer image that failed here.
+    Behind,
+    /// In the group, on its release.
     Current,
     /// Of no group of this cluster, or not ours to touch.
     Foreign,
@@ -57,13 +62,15 @@ impl std::fmt::Display for Phase {
         f.write_str(match self {
             Phase::Gone => "gone",
             Phase::Retired => "retired",
-            Phase::SetAside => "set aside",
+            Phase::SetAside => "set-aside",
             Phase::Returning => "returning",
             Phase::Drained => "drained",
             Phase::Draining => "draining",
             Phase::Replacing => "replacing",
             Phase::Leaving => "leaving",
             Phase::Outdated => "outdated",
+            Phase::Unknown => "unknown",
+            Phase::Behind => "behind",
             Phase::Current => "current",
             Phase::Foreign => "foreign",
         })
@@ -98,6 +105,11 @@ impl<'a> MemberHost<'a> {
         self.phase == Some(phase)
     }
 
+    /// On what its group launches now, which need not be the newest image.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.phase, Some(Phase::Current | Phase::Behind))
+    }
+
     pub fn known(&self) -> Option<(&'a InstanceId, &'a Host)> {
         Some((&self.member.id, self.host?))
     }
@@ -123,7 +135,9 @@ pub fn phases<'a>(
         }
         let member = members.next_if(|(of, _)| *of == id).map(|(_, at)| at);
         let release = member.and_then(|(group, _)| match resolutions.get(group) {
-            Some(Resolution::Resolved(release)) => Some(&release.images),
+            Some(Resolution::Resolved(release)) => {
+                Some(Target { images: &release.images, fallbacks: &release.fallbacks })
+            }
             Some(Resolution::Unresolved { .. } | Resolution::Lacks(_)) | None => None,
         });
         let phase = phase(view, id, host, member, release, now);
@@ -138,13 +152,20 @@ pub fn phases<'a>(
     (phases.into_iter().collect(), of_groups)
 }
 
-/// The phase of one host. `release`: the images that its group shall run, where that is known.
+/// The images that a group shall run, and those of them that stand in for a newer one that failed there.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub images: &'a BTreeSet<AmiId>,
+    pub fallbacks: &'a BTreeSet<AmiId>,
+}
+
+/// The phase of one host. `release`: what its group shall run, where that is known.
 pub fn phase(
     view: &ClusterView,
     id: &InstanceId,
     host: &Host,
     member: Option<(&GroupName, &Member)>,
-    release: Option<&BTreeSet<AmiId>>,
+    release: Option<Target<'_>>,
     now: Timestamp,
 ) -> Phase {
     match &host.ec2 {
@@ -189,19 +210,24 @@ fn phase_of_member(
     host: &Host,
     group: &GroupName,
     member: &Member,
-    release: Option<&BTreeSet<AmiId>>,
+    release: Option<Target<'_>>,
 ) -> Phase {
     if !is_ours_to_touch(view, group) || host.ec2.here().is_some_and(|ec2| ec2.managed) {
         return Phase::Foreign;
     }
+    let Some(release) = release else { return Phase::Unknown };
+    let in_place = if host.image().is_some_and(|image| release.fallbacks.contains(image)) {
+        Phase::Behind
+    } else {
+        Phase::Current
+    };
     if member.lifecycle != Lifecycle::InService {
-        return Phase::Current;
+        return in_place;
     }
-    let other_image = matches!((host.image(), release), (Some(image), Some(release)) if !release.contains(image));
+    let other_image = host.image().is_some_and(|image| !release.images.contains(image));
     let too_old = matches!((host.launched(), view.forced_before()), (Some(at), Some(before)) if at < before)
-        && view.in_scope(group)
-        && release.is_some();
-    if other_image || too_old { Phase::Outdated } else { Phase::Current }
+        && view.in_scope(group);
+    if other_image || too_old { Phase::Outdated } else { in_place }
 }
 
 fn is_ours_to_touch(view: &ClusterView, group: &GroupName) -> bool {
@@ -361,19 +387,38 @@ mod tests {
             let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None });
             let web = GroupName::from("web");
             let membership = member.as_ref().map(|member| (&web, member));
-            let release = BTreeSet::from([AmiId::from(new)]);
-            let phase = phase(&view, &"i-1".into(), &host, membership, Some(&release), time(NOW));
+            let images = BTreeSet::from([AmiId::from(new)]);
+            let release = Some(Target { images: &images, fallbacks: &BTreeSet::new() });
+            let phase = phase(&view, &"i-1".into(), &host, membership, release, time(NOW));
             assert_eq!(phase, expected, "{state:?} {status:?} ours {ours} {member:?} {image}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_current_only_where_its_release_is_known_and_is_the_newest() {
+        let running = |image| host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, image);
+        let (web, id) = (GroupName::from("web"), InstanceId::from("i-1"));
+        let (images, none) = (BTreeSet::from([AmiId::from("ami-1")]), BTreeSet::new());
+        let known = Target { images: &images, fallbacks: &none };
+        let fallback = Target { images: &images, fallbacks: &images };
+        for lifecycle in [Lifecycle::InService, Lifecycle::Pending, Lifecycle::Standby] {
+            let member = Member { id: id.clone(), zone: "a".into(), lifecycle, weight: None };
+            let of =
+                |release, image| phase(&view(false), &id, &running(image), Some((&web, &member)), release, time(NOW));
+            assert_eq!(of(Some(known), "ami-1"), Phase::Current, "{lifecycle:?}");
+            assert_eq!(of(None, "ami-1"), Phase::Unknown, "{lifecycle:?}");
+            assert_eq!(of(Some(fallback), "ami-1"), Phase::Behind, "{lifecycle:?}");
         }
     }
 
     #[test]
     fn a_member_of_a_group_that_has_opted_out_is_foreign_even_when_it_carries_our_tag() {
         let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
-        let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
+        let (web, images, none) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]), BTreeSet::new());
+        let release = Target { images: &images, fallbacks: &none };
         for ours in [false, true] {
             let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), ours, "ami-1");
-            let phase = phase(&view(true), &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
+            let phase = phase(&view(true), &"i-1".into(), &host, Some((&web, &member)), Some(release), time(NOW));
             assert_eq!(phase, Phase::Foreign);
         }
     }
@@ -381,7 +426,8 @@ mod tests {
     #[test]
     fn a_host_launched_before_a_forced_rotation_is_outdated_whatever_its_image() {
         let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
-        let (web, release) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]));
+        let (web, images, none) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]), BTreeSet::new());
+        let release = Target { images: &images, fallbacks: &none };
         let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-2");
         let mut view = view(false);
         for (before, scope, expected) in
@@ -390,7 +436,7 @@ mod tests {
             view.rotate_before = Some(before);
             view.rotation = "c/1 open 1970-01-01T00:00:00Z".parse().ok();
             view.scope = BTreeSet::from([scope.into()]);
-            let phase = phase(&view, &"i-1".into(), &host, Some((&web, &member)), Some(&release), time(NOW));
+            let phase = phase(&view, &"i-1".into(), &host, Some((&web, &member)), Some(release), time(NOW));
             assert_eq!(phase, expected, "{before} {scope}");
         }
     }

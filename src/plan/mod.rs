@@ -24,8 +24,11 @@ pub mod host;
 pub mod ladder;
 pub mod model;
 pub mod others;
+pub mod outcome;
+pub mod patch;
 pub mod policy;
 pub mod release;
+mod resumption;
 mod retreat;
 pub mod stall;
 pub mod status;
@@ -37,9 +40,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use hold::Problem;
+use hold::{Cause, Problem};
 use host::{MemberHost, MemberHosts, Memberships, Phase};
 use model::{ClusterView, Look, Strength};
+use outcome::SkippedGroup;
 use policy::Policy;
 use release::{Resolution, resolve};
 use tags::{GiveBack, RotationState};
@@ -72,8 +76,14 @@ pub struct Plan {
     pub not_now: BTreeMap<GroupName, String>,
     /// Groups in which somebody is due and nobody can be admitted, with the reason.
     pub blocked: BTreeMap<GroupName, String>,
-    /// Every host in scope is current, and none is in flight.
+    /// No host in scope is outdated, and none is in flight.
     pub complete: bool,
+    /// What a rotation that is complete leaves out; what one that has closed still leaves out.
+    pub skipped: BTreeMap<GroupName, SkippedGroup>,
+    /// What holds the rotation, and whether it is gone (None: that cannot be observed).
+    pub causes: Vec<(Cause, Option<bool>)>,
+    /// All of that is gone, and the rotation goes on by itself: why.
+    pub goes_on: Option<String>,
     /// If no event comes first.
     pub look_again: Option<Timestamp>,
 }
@@ -308,6 +318,7 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     }
     plan_absent(&context, &mut plan);
     plan_closing(&context, &mut plan);
+    resumption::plan_resumption(&context, &mut plan);
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
     if !plan.problems.is_empty() && !held && !view.has_looked(&Look::ContainerInstances) {
         // Nobody is woken at night for what only looks so from here.
@@ -358,7 +369,13 @@ pub fn is_in_flight(phase: Phase) -> bool {
         Phase::Retired | Phase::Returning | Phase::Drained | Phase::Draining | Phase::Replacing | Phase::Leaving => {
             true
         }
-        Phase::Gone | Phase::SetAside | Phase::Outdated | Phase::Current | Phase::Foreign => false,
+        Phase::Gone
+        | Phase::SetAside
+        | Phase::Outdated
+        | Phase::Unknown
+        | Phase::Behind
+        | Phase::Current
+        | Phase::Foreign => false,
     }
 }
 
@@ -383,6 +400,9 @@ pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
 fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     let Some(rotation) = &view.rotation else { return };
+    if rotation.state == RotationState::Closed && !view.skipped.is_empty() {
+        plan.skipped = outcome::skipped(context);
+    }
     let waits = !plan.blocked.is_empty() || !plan.not_now.is_empty();
     let busy = !plan.looks.is_empty() || !plan.acts.is_empty() || !plan.problems.is_empty() || waits;
     let left = plan.phases.iter().any(|(id, phase)| is_in_flight(*phase) || is_left_to_do(context, id, *phase));
@@ -400,6 +420,7 @@ fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
             groups::plan_pruning(context, rotation.since, plan);
         }
         plan.complete = plan.blocked.is_empty() && plan.looks.is_empty() && plan.acts.is_empty();
+        plan.skipped = outcome::skipped(context);
     }
 }
 

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::hold::{Hold, Problem, Refusal};
 use super::others::Others;
+use super::outcome::{Skipped, Standing};
 use super::policy::{BadSetting, Policy};
 use super::stall::Blockers;
 use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags};
@@ -119,7 +121,11 @@ pub struct ClusterView {
     pub enabled: Option<bool>,
     pub rotation: Option<Rotation>,
     /// Why the rotation is held.
-    pub hold: Option<String>,
+    pub hold: Option<Hold>,
+    /// What it is about, where it was this worker that held it.
+    pub held_for: BTreeSet<Problem>,
+    /// The groups that the rotation left out when it closed.
+    pub skipped: Vec<Skipped>,
     /// Hosts launched earlier are outdated whatever their image.
     pub rotate_before: Option<Timestamp>,
     /// When a person last let the rotation go on: every wait counts from then.
@@ -163,6 +169,8 @@ pub struct ClusterView {
     pub asked: BTreeMap<Look, Timestamp>,
     /// Hosts whose agent has left, as events say, and when it is looked whether it is back.
     pub left: BTreeMap<InstanceId, Timestamp>,
+    /// Since when a newer image has been out that does not run everywhere in a group, as far back as this worker has seen.
+    pub behind_since: BTreeMap<GroupName, Timestamp>,
 }
 
 /// A value that we gave a parameter.
@@ -280,7 +288,7 @@ pub struct Host {
     pub refusals: u32,
     pub refused: Option<Timestamp>,
     /// It was refused too often: what AWS said.
-    pub problem: Option<String>,
+    pub problem: Option<Refusal>,
 }
 
 /// The tasks that broke on a host, as far as ECS still lists them (about an hour).
@@ -328,6 +336,8 @@ impl ClusterView {
             enabled: None,
             rotation: None,
             hold: None,
+            held_for: BTreeSet::new(),
+            skipped: Vec::new(),
             rotate_before: None,
             resumed: None,
             because: None,
@@ -352,6 +362,7 @@ impl ClusterView {
             looked: BTreeMap::new(),
             asked: BTreeMap::new(),
             left: BTreeMap::new(),
+            behind_since: BTreeMap::new(),
         }
     }
 
@@ -385,6 +396,12 @@ impl ClusterView {
     pub fn forced_before(&self) -> Option<Timestamp> {
         let over = self.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
         self.rotate_before.filter(|_| !over)
+    }
+
+    /// How its rotation stands, or how it ended; None: there has been none.
+    pub fn standing(&self) -> Option<Standing> {
+        let aborted = self.hold.as_ref().is_some_and(|hold| hold.aborted);
+        self.rotation.as_ref().map(|rotation| Standing::of(rotation.state, aborted, !self.skipped.is_empty()))
     }
 
     /// Is the rotation about this group?

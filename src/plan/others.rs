@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::admission::Blocked;
-use super::hold::{Problem, in_words};
+use super::hold::{BlockedKind, Problem, in_words};
 use super::model::{ClusterView, GroupView, Look};
 use super::{Context, Plan, earlier};
 use crate::effect::InstanceRefresh;
@@ -97,7 +97,12 @@ pub(super) fn lets_go(context: &Context<'_>, name: &GroupName, plan: &mut Plan) 
         plan.not_now.insert(name.clone(), why);
     } else {
         let after = in_words(REFRESH_TIMEOUT);
-        plan.problems.insert(Problem::GroupBlocked { group: name.clone(), why, after });
+        plan.problems.insert(Problem::GroupBlocked {
+            group: name.clone(),
+            kind: BlockedKind::InstanceRefresh,
+            why,
+            after,
+        });
     }
     false
 }

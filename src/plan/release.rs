@@ -52,6 +52,34 @@ pub struct Release<'a> {
     pub launches: Vec<Launching<'a>>,
     /// Their images.
     pub images: BTreeSet<AmiId>,
+    /// Those of them that stand in for a newer one that failed here.
+    pub fallbacks: BTreeSet<AmiId>,
+}
+
+/// An image that fits and is newer than the release: it is not taken now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newer {
+    pub image: AmiId,
+    /// None: AWS tells no date.
+    pub created: Option<Timestamp>,
+    pub not_taken: NotTaken,
+}
+
+/// Why an image that fits is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It failed here.
+    Rejected,
+    /// However long one waits: it is deprecated, or tells no age where one is asked for.
+    Refused,
+    /// It is taken when it is older (`min-ami-age`).
+    Young,
+}
+
+/// Why an image that fits is not to be taken now.
+struct NotNow {
+    kind: NotTaken,
+    why: String,
 }
 
 /// One way in which a group launches.
@@ -65,6 +93,8 @@ pub struct Launching<'a> {
     pub way: Way<'a>,
     /// A newer image that is not taken now, and why.
     pub refused: Option<String>,
+    /// The same image, where it is newer than the release.
+    pub newer: Option<Newer>,
     pub windows: bool,
     /// The template it launches from; None where an override names the image.
     pub spec: Option<&'a TemplateSpec>,
@@ -118,6 +148,13 @@ impl Release<'_> {
 
     pub fn windows(&self) -> bool {
         self.launches.iter().any(|launch| launch.windows)
+    }
+
+    /// Why a newer image will not be taken however long one waits.
+    pub fn refused_for_good(&self) -> Option<&str> {
+        let stuck =
+            |launch: &&Launching<'_>| launch.newer.as_ref().is_some_and(|newer| newer.not_taken != NotTaken::Young);
+        self.launches.iter().filter(stuck).find_map(|launch| launch.refused.as_deref())
     }
 
     /// Since when all of its next instances do.
@@ -255,6 +292,14 @@ struct Present {
     name: Option<(String, Vec<String>)>,
 }
 
+/// What an origin names.
+struct Candidate {
+    /// The image to take. The error: there is one, and it is not to be taken now.
+    taken: Result<Image, String>,
+    /// The newest that fits, whether it is to be taken or not.
+    newest: Image,
+}
+
 struct Finder<'a, 'n> {
     view: &'a ClusterView,
     name: &'n GroupName,
@@ -283,7 +328,10 @@ impl<'a> Finder<'a, '_> {
             return Resolution::Lacks(looks);
         }
         let images = launches.iter().map(|launch| launch.image.clone()).collect();
-        Resolution::Resolved(Release { launches, images })
+        let stands_in =
+            |launch: &&Launching<'_>| launch.newer.as_ref().is_some_and(|newer| newer.not_taken == NotTaken::Rejected);
+        let fallbacks = launches.iter().filter(stands_in).map(|launch| launch.image.clone()).collect();
+        Resolution::Resolved(Release { launches, images, fallbacks })
     }
 
     /// Every way in which the group launches, each once. The template of a policy counts only where an override leaves it
@@ -352,11 +400,12 @@ impl<'a> Finder<'a, '_> {
         read: &mut BTreeSet<ParameterName>,
     ) -> Result<Launching<'a>, Stop> {
         let rejected = |image: &AmiId| self.group.source.rejected.contains(image);
-        let (image, refused) = match self.candidate(&origin, &present, read)? {
+        let Candidate { taken, newest } = self.candidate(&origin, &present, read)?;
+        let (image, refused) = match taken {
             Ok(new) if new.id == in_use => (in_use.clone(), None),
             Ok(new) => match self.not_now(&new, &present) {
                 None => (new.id, None),
-                Some(why) => (in_use.clone(), Some(format!("{} {why}", new.id))),
+                Some(NotNow { why, .. }) => (in_use.clone(), Some(format!("{} {why}", new.id))),
             },
             Err(why) => (in_use.clone(), Some(why)),
         };
@@ -365,6 +414,7 @@ impl<'a> Finder<'a, '_> {
                 // First it is put back, at any time; what is newer than both comes when it is the time for that.
                 Ok((before, back)) => {
                     let why = refused.unwrap_or_else(|| format!("{in_use} is rejected: it failed here"));
+                    let newer = self.newer(&newest, &before, &present);
                     let (windows, root_device) = (present.windows, present.root_device);
                     let (refused, back) = (Some(why), Some(back));
                     return Ok(Launching {
@@ -373,6 +423,7 @@ impl<'a> Finder<'a, '_> {
                         origin,
                         way,
                         refused,
+                        newer,
                         windows,
                         spec,
                         back,
@@ -386,8 +437,20 @@ impl<'a> Finder<'a, '_> {
         if let Some(refused) = &refused {
             self.can_stay(&present, &in_use, refused)?;
         }
+        let newer = self.newer(&newest, &image, &present);
         let (windows, root_device) = (present.windows, present.root_device);
-        Ok(Launching { image, in_use, origin, way, refused, windows, spec, back: None, root_device })
+        Ok(Launching { image, in_use, origin, way, refused, newer, windows, spec, back: None, root_device })
+    }
+
+    /// The newest image that fits, where the release is older. One whose date is not known is taken for newer.
+    fn newer(&self, newest: &Image, release: &AmiId, present: &Present) -> Option<Newer> {
+        let created = self.view.images.get(release).and_then(Seen::here).and_then(|image| image.created);
+        let older = matches!((newest.created, created), (Some(new), Some(old)) if new <= old);
+        if newest.id == *release || older || newest.state != "available" {
+            return None;
+        }
+        let not_taken = self.not_now(newest, present)?.kind;
+        Some(Newer { image: newest.id.clone(), created: newest.created, not_taken })
     }
 
     /// What was launched before an image that failed: the version that ours was made from; where no version says it, what the
@@ -467,7 +530,8 @@ impl<'a> Finder<'a, '_> {
         let new = self.image(&image)?;
         self.agrees_with_tags(&parameter, &new)?;
         if let Some(present) = self.present_on_hosts(&new)? {
-            let why = fits(&new, self.family(&new), &present).or_else(|| self.not_now(&new, &present));
+            let not_now = || self.not_now(&new, &present).map(|refused| refused.why);
+            let why = fits(&new, self.family(&new), &present).or_else(not_now);
             if let Some(why) = why {
                 return Err(unresolved(format!(
                     "parameter {parameter}, which its template reads, names {image}, which {why}"
@@ -488,6 +552,7 @@ impl<'a> Finder<'a, '_> {
             origin,
             way,
             refused: None,
+            newer: None,
             windows: new.windows,
             spec,
             back: None,
@@ -595,13 +660,13 @@ impl<'a> Finder<'a, '_> {
         })
     }
 
-    /// The image that the origin names. The inner error: there is one, and it is not to be taken now.
+    /// The image that the origin names.
     fn candidate(
         &self,
         origin: &Origin,
         present: &Present,
         read: &mut BTreeSet<ParameterName>,
-    ) -> Result<Result<Image, String>, Stop> {
+    ) -> Result<Candidate, Stop> {
         let parameter = match origin {
             Origin::Named(pattern) => return self.newest(pattern, present),
             Origin::Tag(parameter)
@@ -614,12 +679,12 @@ impl<'a> Finder<'a, '_> {
         let new = self.image(&id)?;
         match fits(&new, self.family(&new), present) {
             Some(why) => Err(unresolved(format!("parameter {parameter} names {id}, which {why}"))),
-            None => Ok(Ok(new)),
+            None => Ok(Candidate { taken: Ok(new.clone()), newest: new }),
         }
     }
 
     /// The newest image of that name that may be taken.
-    fn newest(&self, pattern: &ImagePattern, present: &Present) -> Result<Result<Image, String>, Stop> {
+    fn newest(&self, pattern: &ImagePattern, present: &Present) -> Result<Candidate, Stop> {
         let Some(found) = self.view.named.get(pattern) else { return Err(lacks(Look::Named(pattern.clone()))) };
         let alike = |image: &&Image| image.architecture == present.architecture && image.windows == present.windows;
         let usable: Vec<&Image> = found.iter().filter(|image| image.state == "available").filter(alike).collect();
@@ -650,41 +715,44 @@ impl<'a> Finder<'a, '_> {
                 Some(why) => {
                     Err(unresolved(format!("the newest image of the name {pattern} is {}, which {why}", new.id)))
                 }
-                None => Ok(Ok((*new).clone())),
+                None => {
+                    let newest = newest.filter(|newest| fits(newest, self.family(newest), present).is_none());
+                    Ok(Candidate { taken: Ok((*new).clone()), newest: (*newest.unwrap_or(new)).clone() })
+                }
             },
             (None, Some(newest)) => {
-                let why = self.not_now(newest, present).unwrap_or_default();
-                Ok(Err(format!("{} {why}", newest.id)))
+                let why = self.not_now(newest, present).map(|refused| refused.why).unwrap_or_default();
+                Ok(Candidate { taken: Err(format!("{} {why}", newest.id)), newest: (*newest).clone() })
             }
             (None, None) => Err(unresolved(format!("no image has the name {pattern}"))),
         }
     }
 
-    /// Why an image that fits is not to be taken now.
-    fn not_now(&self, new: &Image, present: &Present) -> Option<String> {
+    fn not_now(&self, new: &Image, present: &Present) -> Option<NotNow> {
         let (policy, now) = (&self.group.policy, self.now);
+        let no = |kind, why: String| Some(NotNow { kind, why });
         if self.group.source.rejected.contains(&new.id) {
-            return Some("is rejected: it failed here".to_owned());
+            return no(NotTaken::Rejected, "is rejected: it failed here".to_owned());
         }
         if new.state != "available" {
-            return Some(format!("is not available but {}", new.state));
+            return no(NotTaken::Refused, format!("is not available but {}", new.state));
         }
         if let Some(since) = new.deprecated.filter(|since| *since <= now) {
-            return Some(format!("is deprecated since {}", since.strftime("%Y-%m-%d")));
+            return no(NotTaken::Refused, format!("is deprecated since {}", since.strftime("%Y-%m-%d")));
         }
         let older = matches!((new.created, present.created), (Some(new), Some(old)) if new < old);
         if older && !policy.allow_older {
-            return Some(format!("is older than {}, which is in use: set `allow-older` to go back", present.what));
+            let why = format!("is older than {}, which is in use: set `allow-older` to go back", present.what);
+            return no(NotTaken::Refused, why);
         }
         let (age, least) = (new.created.map(|created| now.duration_since(created)), policy.min_ami_age);
         match age {
             _ if least.is_zero() => None,
-            None => Some("tells no age, and `min-ami-age` asks for one".to_owned()),
-            Some(age) if age < least => Some(format!(
-                "is younger than {} (`min-ami-age`): it is taken in {}",
-                in_words(least),
-                in_words(least - age)
-            )),
+            None => no(NotTaken::Refused, "tells no age, and `min-ami-age` asks for one".to_owned()),
+            Some(age) if age < least => {
+                let (least, left) = (in_words(least), in_words(least - age));
+                no(NotTaken::Young, format!("is younger than {least} (`min-ami-age`): it is taken in {left}"))
+            }
             Some(_) => None,
         }
     }

@@ -25,7 +25,7 @@ use super::host::{Phase, READS_LAG};
 use super::ladder::given_up;
 use super::model::{GroupView, Host, Look, Seen};
 use super::release::Resolution;
-use super::tags::{GiveBack, Ours, RotationState, is_abort};
+use super::tags::{GiveBack, Ours, RotationState};
 use super::{Act, Context, Plan, WaitsFor, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
 use crate::id::{GroupName, InstanceId};
@@ -73,6 +73,8 @@ impl Context<'_> {
             | Phase::Returning
             | Phase::Drained
             | Phase::Outdated
+            | Phase::Unknown
+            | Phase::Behind
             | Phase::Current
             | Phase::Foreign => false,
         }
@@ -90,7 +92,7 @@ impl Context<'_> {
             return None;
         }
         if phase != Phase::Draining {
-            return is_abort(self.view.hold.as_deref()).then_some(Because::Aborted);
+            return self.view.hold.as_ref().is_some_and(|hold| hold.aborted).then_some(Because::Aborted);
         }
         let after = group.policy.ladder.give_up_after?;
         let since = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since))?;

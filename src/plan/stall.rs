@@ -37,6 +37,15 @@ pub struct Blockers {
     pub unread: Option<String>,
 }
 
+/// What keeps a drain from ending, and why it does not move.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Keeper {
+    /// `service web`, `standalone task family:batch`
+    pub what: String,
+    /// `0 of 6 run`; for standalone tasks the ids of the first ones.
+    pub why: Option<String>,
+}
+
 /// The tasks of one service that are left, and what is known of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfService {
@@ -80,9 +89,24 @@ impl Blockers {
         }
     }
 
-    /// Without events, which are long: for a tag.
-    pub fn in_short(&self) -> String {
-        self.told(|_| None)
+    /// Without events, which are long, and without counts: what keeps several hosts is named once.
+    pub fn keepers(&self) -> Vec<Keeper> {
+        if let Some(why) = &self.unread {
+            return vec![Keeper { what: "tasks that could not be read".to_owned(), why: Some(why.clone()) }];
+        }
+        let (daemons, others): (Vec<_>, Vec<_>) = self.services.iter().partition(|(_, known)| known.daemon);
+        let of_service = |(name, known): (&String, &OfService)| {
+            let protected = (known.protected > 0).then(|| "protected".to_owned());
+            let daemon = known.daemon.then(|| "daemon, stops last".to_owned());
+            let said: Vec<String> = [known.stays.clone(), protected, daemon].into_iter().flatten().collect();
+            Keeper { what: format!("service {name}"), why: (!said.is_empty()).then(|| said.join("; ")) }
+        };
+        let standalone = |(of, left): (&String, &Vec<TaskArn>)| {
+            let ids: Vec<&str> = left.iter().map(TaskArn::id).take(NAMED).collect();
+            Keeper { what: format!("standalone task {of}"), why: Some(ids.join(" ")) }
+        };
+        let (others, daemons) = (others.into_iter().map(of_service), daemons.into_iter().map(of_service));
+        others.chain(self.standalone.iter().map(standalone)).chain(daemons).collect()
     }
 
     fn told(&self, event: impl Fn(&OfService) -> Option<String>) -> String {
@@ -251,8 +275,11 @@ mod tests {
         assert_eq!(wait.to_string(), line);
         (wait.why, wait.waits_for, wait.until) = (None, WaitsFor::Replacement, time("2026-01-15T00:10:00Z"));
         assert_eq!(wait.to_string(), "i-0ab waits for a replacement since 2026-01-14 03:10 (until 2026-01-15 00:10)");
-        let short = "2 tasks of service web (1 protected), 1 standalone task family:batch (3)";
-        assert_eq!(blockers.in_short(), short);
+        let keeper = |what: &str, why: &str| Keeper { what: what.to_owned(), why: Some(why.to_owned()) };
+        assert_eq!(
+            blockers.keepers(),
+            [keeper("service web", "protected"), keeper("standalone task family:batch", "3")]
+        );
     }
 
     #[test]

@@ -6,14 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::forecast::{Assumptions, Forecast, GroupForecast, LaunchForecast, Status, forecast, hosts_of};
-use super::hold::reason;
+use super::forecast::{
+    Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of,
+    image_forecast,
+};
+use super::hold::{ABORTED_SAID, Cause, Code, Told, advice, told};
 use super::host::{Memberships, Phase, memberships};
-use super::model::{ClusterView, Host, TaskWatch};
+use super::model::{ClusterView, GroupView, Host, TaskWatch};
+use super::outcome::{SkippedGroup, Standing, group_of};
+use super::patch::behind;
 use super::policy::Policy;
-use super::tags::{RotationState, is_abort, readable};
-use super::{Plan, Wait, is_in_flight, plan};
-use crate::id::{ClusterName, GroupName, InstanceId};
+use super::release::Resolution;
+use super::tags::{RotationState, word};
+use super::{Plan, Wait, is_in_flight, plan, resolutions};
+use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
 
 /// One cluster at one moment. Times are UTC; durations are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,15 +31,33 @@ pub struct ClusterStatus {
     pub rotation: Option<RotationStatus>,
     /// Why it is held, and what to do; or why it will be, as it looks now.
     pub hold: Option<String>,
+    /// The same by cause.
+    pub causes: Vec<CauseStatus>,
+    /// The groups that the rotation left out when it closed, and still leaves out.
+    pub skipped: Vec<SkippedGroup>,
     /// What a person can do about it, where nothing goes on by itself.
     pub to_do: Vec<ToDo>,
-    /// Members of the groups that the rotation is about, and those of them that need not go (any more).
+    /// The hosts that the groups of the rotation shall have, and those of them that are there and on a release that is known and
+    /// is no stand-in for an image that failed.
     pub hosts: usize,
     pub current: usize,
     /// About how long it will take yet, while it is open.
     pub left_seconds: Option<i64>,
     pub groups: Vec<GroupStatus>,
     pub in_flight: Vec<HostStatus>,
+}
+
+/// One cause of a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CauseStatus {
+    pub code: Code,
+    pub text: String,
+    pub hosts: BTreeSet<InstanceId>,
+    pub groups: BTreeSet<GroupName>,
+    /// What it was about is as it should be by now. `false` also where that cannot be observed.
+    pub gone: bool,
+    /// What to do about it.
+    pub next: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,7 +70,7 @@ pub struct ToDo {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RotationStatus {
     pub id: String,
-    pub state: RotationState,
+    pub state: Standing,
     /// In this state.
     pub since: Timestamp,
     pub opened: Option<Timestamp>,
@@ -68,6 +92,13 @@ pub struct GroupStatus {
     pub hosts: BTreeMap<Phase, BTreeSet<InstanceId>>,
     /// Why nobody (more) of it is taken now.
     pub waits: Vec<String>,
+    /// How long a newer image has been out that does not run everywhere in it; None: there is none, or its release or the date of
+    /// the image is not known.
+    pub patch_age_seconds: Option<i64>,
+    /// That image.
+    pub newest: Option<ImageForecast>,
+    /// Images that failed here.
+    pub rejected: BTreeSet<AmiId>,
 }
 
 /// A host on its way, or one that others wait for.
@@ -91,57 +122,169 @@ pub struct HostStatus {
 pub fn status(view: &ClusterView, policy: &Policy, now: Timestamp) -> ClusterStatus {
     let plan = plan(view, policy, now);
     let forecast = forecast(view, policy, &Assumptions::default(), 0, now);
-    let scope = |group: &&GroupForecast| view.in_scope(&group.group) && group.status != Status::LeftAlone;
-    let hosts: usize = forecast.groups.iter().filter(scope).map(|group| group.desired as usize).sum();
     let open = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open);
     let memberships = memberships(view);
-    let in_scope = |id: &InstanceId| memberships.get(id).is_some_and(|(group, _)| view.in_scope(group));
-    let outdated = plan.phases.iter().filter(|(id, phase)| **phase == Phase::Outdated && in_scope(id)).count();
-    let leaving = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
+    let skipped = skipped(view, &plan);
+    let causes = causes(view, &plan, policy, now);
     ClusterStatus {
         cluster: view.arn.name(),
         enabled: view.enabled,
         rotation: view.rotation.as_ref().map(|rotation| RotationStatus {
             id: rotation.id.as_str().to_owned(),
-            state: rotation.state,
+            state: standing(view, rotation.state, &skipped),
             since: rotation.since,
             opened: rotation.id.opened(),
             because: view.because.clone(),
             forced: view.rotate_before.is_some(),
         }),
-        hold: hold(view, reason(&plan.problems), open),
-        to_do: to_do(view),
-        hosts,
-        current: hosts.saturating_sub(outdated + leaving),
+        hold: hold(view, &causes),
+        to_do: to_do(view, &plan, &causes),
+        causes,
+        skipped,
+        hosts: in_scope(view, &forecast).map(|group| group.size() as usize).sum(),
+        current: in_scope(view, &forecast).map(|group| done(view, &plan, group)).sum(),
         left_seconds: open.then(|| left(view, &forecast, &plan, now)),
         in_flight: in_flight(view, &memberships, &plan),
-        groups: forecast.groups.into_iter().map(|group| of_group(view, &plan, group)).collect(),
+        groups: of_groups(view, &plan, forecast, now),
     }
 }
 
-/// The tag has room for less than there may be to say: where it is the beginning of what can be said now, that is said.
-fn hold(view: &ClusterView, reason: Option<String>, open: bool) -> Option<String> {
-    match (&view.hold, reason) {
-        (Some(tag), Some(reason)) if *tag == readable(&reason) => Some(reason),
-        (Some(tag), _) => Some(tag.clone()),
-        (None, reason) => reason.filter(|_| open),
-    }
+/// The groups that the rotation is about.
+fn in_scope<'a>(view: &'a ClusterView, forecast: &'a Forecast) -> impl Iterator<Item = &'a GroupView> {
+    let scope = |group: &&GroupForecast| view.in_scope(&group.group) && group.status != Status::LeftAlone;
+    forecast.groups.iter().filter(scope).filter_map(|group| view.groups.get(&group.group))
 }
 
-fn to_do(view: &ClusterView) -> Vec<ToDo> {
-    let Some(rotation) = &view.rotation else { return Vec::new() };
-    let ways: &[(&str, &str)] = match rotation.state {
-        RotationState::Held if is_abort(view.hold.as_deref()) => &[("to begin it again", "rotate")],
-        RotationState::Held => {
-            &[("when that is mended", "resume"), ("to give back the hosts that do not drain yet", "abort")]
-        }
-        RotationState::Paused => &[("to let it go on", "resume")],
-        RotationState::Open | RotationState::Closed => &[],
+/// Its members that are registered and on its release.
+fn done(view: &ClusterView, plan: &Plan, group: &GroupView) -> usize {
+    let current = |id: &&InstanceId| plan.phases.get(*id) == Some(&Phase::Current);
+    let registered = |id: &&InstanceId| view.hosts.get(*id).is_some_and(|host| host.container.here().is_some());
+    let done = group.facts.members.iter().map(|member| &member.id).filter(current).filter(registered).count();
+    done.min(group.size() as usize)
+}
+
+fn standing(view: &ClusterView, state: RotationState, skipped: &[SkippedGroup]) -> Standing {
+    let aborted = view.hold.as_ref().is_some_and(|hold| hold.aborted);
+    Standing::of(state, aborted, !skipped.is_empty())
+}
+
+/// What a closed rotation left out; a group in which that is no longer so does not count any more.
+fn skipped(view: &ClusterView, plan: &Plan) -> Vec<SkippedGroup> {
+    let told = |skipped| match group_of(view.groups.keys(), skipped) {
+        Some(group) => plan.skipped.get(group).cloned(),
+        None => Some(SkippedGroup {
+            group: skipped.group.as_str().into(),
+            code: skipped.code,
+            reason: skipped.code.sentence().to_owned(),
+        }),
     };
+    let closed = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Closed);
+    view.skipped.iter().filter(|_| closed).filter_map(told).collect()
+}
+
+/// Why it is held: what the tag says, in sentences made of what is there now, else of what was there when it was held. Or why
+/// it will be.
+fn causes(view: &ClusterView, plan: &Plan, policy: &Policy, now: Timestamp) -> Vec<CauseStatus> {
+    let live = told(&plan.problems);
+    if view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Open) {
+        return live.into_iter().map(|told| of_cause(&told, false, true)).collect();
+    }
+    let before = told(&view.held_for);
+    let aborted = view.hold.as_ref().is_some_and(|hold| hold.aborted);
+    let unclear = plan.causes.iter().any(|(cause, gone)| gone.is_none() && cause.code == Code::GroupBlocked);
+    // What a rotation that were open would find before the next host.
+    let open = unclear.then(|| super::plan(&as_if_open(view, now), policy, now));
+    let held = plan.causes.iter().map(|(cause, gone)| {
+        let same: Vec<&Told> = live.iter().filter(|told| is_about(told, cause)).collect();
+        let said: Vec<&Told> =
+            if same.is_empty() { before.iter().filter(|told| is_about(told, cause)).collect() } else { same.clone() };
+        let gone = gone.unwrap_or_else(|| open.as_ref().is_some_and(|open| is_unblocked(view, cause, open)));
+        let mut text = said.iter().map(|told| told.text.as_str()).collect::<Vec<_>>().join("; ");
+        if text.is_empty() {
+            text = rejection(view, cause).unwrap_or_else(|| cause.sentence());
+        }
+        let told = Told {
+            code: cause.code,
+            text,
+            hosts: cause.hosts.iter().chain(same.iter().flat_map(|told| &told.hosts)).cloned().collect(),
+            groups: groups_of(view, cause).cloned().collect(),
+        };
+        of_cause(&told, gone && same.is_empty(), cause.clears_itself() && !aborted)
+    });
+    held.collect()
+}
+
+/// Why an image failed stands on the group.
+fn rejection(view: &ClusterView, cause: &Cause) -> Option<String> {
+    let why = |name: &GroupName| Some(format!("{name}: {}", view.groups.get(name)?.rejection.as_ref()?.why));
+    let all: Vec<String> = groups_of(view, cause).filter(|_| cause.code == Code::BadRelease).filter_map(why).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+fn groups_of<'a>(view: &'a ClusterView, cause: &'a Cause) -> impl Iterator<Item = &'a GroupName> {
+    view.groups.keys().filter(|name| cause.groups.contains(&word(name.as_str())))
+}
+
+/// Are both about the same hosts or groups, or about none?
+fn is_about(told: &Told, cause: &Cause) -> bool {
+    let groups = || told.groups.iter().any(|group| cause.groups.contains(&word(group.as_str())));
+    let neither = told.hosts.is_empty() && told.groups.is_empty();
+    told.code == cause.code && (neither || !told.hosts.is_disjoint(&cause.hosts) || groups())
+}
+
+/// Does nothing stand before the next host of these groups, and is nothing left to ask that could?
+fn is_unblocked(view: &ClusterView, cause: &Cause, open: &Plan) -> bool {
+    let clear = |name: &GroupName| !open.blocked.contains_key(name) && !open.not_now.contains_key(name);
+    let asked = open.looks.iter().all(|look| view.has_looked(look));
+    cause.code == Code::GroupBlocked
+        && asked
+        && groups_of(view, cause).next().is_some()
+        && groups_of(view, cause).all(clear)
+}
+
+fn of_cause(told: &Told, gone: bool, clears_itself: bool) -> CauseStatus {
+    let next = match (gone, clears_itself) {
+        (true, true) => "over: the rotation goes on by itself with the next look",
+        (true, false) => "over: run `resume`",
+        (false, _) => advice(told.code, clears_itself),
+    };
+    let Told { code, text, hosts, groups } = told.clone();
+    CauseStatus { code, text, hosts, groups, gone, next: Some(next.to_owned()) }
+}
+
+fn hold(view: &ClusterView, causes: &[CauseStatus]) -> Option<String> {
+    let hold = view.hold.as_ref();
+    let aborted = hold.filter(|hold| hold.aborted && hold.prose.is_none()).map(|_| ABORTED_SAID.to_owned());
+    let said = causes.iter().map(|cause| match &cause.next {
+        Some(next) => format!("{} → {next}", cause.text),
+        None => cause.text.clone(),
+    });
+    let lines: Vec<String> = aborted.into_iter().chain(hold.and_then(|hold| hold.prose.clone())).chain(said).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+fn to_do(view: &ClusterView, plan: &Plan, causes: &[CauseStatus]) -> Vec<ToDo> {
+    let Some(rotation) = &view.rotation else { return Vec::new() };
+    let aborted = view.hold.as_ref().is_some_and(|hold| hold.aborted);
+    let rejected = causes.iter().any(|cause| cause.code == Code::BadRelease && !cause.gone);
+    let can_go_back = plan.phases.values().any(|phase| matches!(phase, Phase::Leaving | Phase::Replacing));
+    let mut ways: Vec<(&'static str, &str)> = match rotation.state {
+        RotationState::Held if aborted => vec![("to begin it again", "rotate")],
+        RotationState::Held if rejected => {
+            vec![("once a newer image is out, or the group's tag `rejected` is cleared", "rotate")]
+        }
+        RotationState::Held => vec![("once fixed", "resume")],
+        RotationState::Paused => vec![("to continue", "resume")],
+        RotationState::Open => vec![("to take no further host", "pause")],
+        RotationState::Closed => Vec::new(),
+    };
+    if rotation.state == RotationState::Held && !aborted && can_go_back {
+        ways.push(("to give back the hosts that do not drain yet", "abort"));
+    }
     let cluster = view.arn.name();
     let way =
-        |(when, verb): &(&'static str, &str)| ToDo { when, command: format!("ecs-rotator {verb} --cluster {cluster}") };
-    ways.iter().map(way).collect()
+        |(when, verb): (&'static str, &str)| ToDo { when, command: format!("ecs-rotator {verb} --cluster {cluster}") };
+    ways.into_iter().map(way).collect()
 }
 
 /// What is due by the forecast, and a drain for whoever is on its way.
@@ -160,6 +303,8 @@ fn left(view: &ClusterView, forecast: &Forecast, plan: &Plan, now: Timestamp) ->
         | Phase::Returning
         | Phase::Drained
         | Phase::Outdated
+        | Phase::Unknown
+        | Phase::Behind
         | Phase::Current
         | Phase::Foreign => SignedDuration::ZERO,
     };
@@ -167,13 +312,45 @@ fn left(view: &ClusterView, forecast: &Forecast, plan: &Plan, now: Timestamp) ->
     forecast.takes_seconds + on_their_way.as_secs()
 }
 
-fn of_group(view: &ClusterView, plan: &Plan, group: GroupForecast) -> GroupStatus {
+fn of_groups(view: &ClusterView, plan: &Plan, forecast: Forecast, now: Timestamp) -> Vec<GroupStatus> {
+    let resolutions = resolutions(view, now);
+    let of_group = |group: GroupForecast| {
+        let resolution = resolutions.get(&group.group);
+        of_group(view, plan, group, resolution, now)
+    };
+    forecast.groups.into_iter().map(of_group).collect()
+}
+
+fn of_group(
+    view: &ClusterView,
+    plan: &Plan,
+    group: GroupForecast,
+    resolution: Option<&Resolution<'_>>,
+    now: Timestamp,
+) -> GroupStatus {
     let hosts = hosts_of(view, plan, &group.group);
     let hosts = hosts.into_iter().map(|(phase, ids)| (phase, ids.into_iter().cloned().collect())).collect();
     let GroupForecast { group, desired, status, reason, launches, stuck, .. } = group;
     let mut waits = stuck;
     waits.extend(plan.refused.get(&group).cloned());
-    GroupStatus { group, desired, status, reason, launches, hosts, waits }
+    let known = view.groups.get(&group);
+    let behind = match (known, resolution) {
+        (Some(known), Some(Resolution::Resolved(release))) => behind(view, &group, known, release),
+        (_, _) => None,
+    };
+    let age = |since: Timestamp| now.duration_since(since).as_secs().max(0);
+    GroupStatus {
+        desired,
+        status,
+        reason,
+        launches,
+        hosts,
+        waits,
+        patch_age_seconds: behind.as_ref().and_then(|behind| behind.since).map(age),
+        newest: behind.map(|behind| image_forecast(view, &behind.newest, now)),
+        rejected: known.map(|group| group.source.rejected.clone()).unwrap_or_default(),
+        group,
+    }
 }
 
 /// Those on their way, the furthest first; then those that others wait for.

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::hold::Hold;
 use super::model::ImageSource;
+use super::outcome::{Skipped, read_skipped, write_skipped};
 use super::policy::{BadSetting, Policy, parse_age, parse_alarms, parse_duration, parse_pause, parse_rung};
 use crate::effect::ImagePattern;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, ParameterName};
@@ -15,6 +17,9 @@ use crate::id::{AmiId, ClusterName, GroupName, InstanceId, ParameterName};
 const ENABLED: &str = "enabled";
 const ROTATION: &str = "rotation";
 const HOLD: &str = "hold";
+/// What finds no room in the first.
+const HOLD_MORE: &str = "hold-more";
+const SKIPPED: &str = "skipped";
 const ROTATE_BEFORE: &str = "rotate-before";
 const RESUMED: &str = "resumed";
 const BECAUSE: &str = "because";
@@ -31,9 +36,8 @@ const GIVE_BACK: &str = "give-back";
 const OS: &str = "OS";
 
 const LONGEST_VALUE: usize = 256;
-
-/// Why an aborted rotation is held.
-pub const ABORTED: &str = "aborted by a person. hosts that drain finish. it begins again with rotate";
+/// Of a hold, which has two tags: it is parted between two words, of which the longest is that of a group.
+const LONGEST_HOLD: usize = 2 * LONGEST_VALUE - 70;
 
 /// The prefix in front of every tag of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +101,8 @@ pub struct GiveBack {
 pub struct ClusterTags {
     pub enabled: Option<bool>,
     pub rotation: Option<Rotation>,
-    pub hold: Option<String>,
+    pub hold: Option<Hold>,
+    pub skipped: Vec<Skipped>,
     pub rotate_before: Option<Timestamp>,
     pub resumed: Option<Timestamp>,
     pub because: Option<String>,
@@ -108,7 +113,9 @@ pub struct ClusterTags {
 #[derive(Clone, Copy, Debug)]
 pub struct RotationTags<'a> {
     pub rotation: &'a Rotation,
-    pub hold: Option<&'a str>,
+    pub hold: Option<&'a Hold>,
+    /// What it left out when it closed.
+    pub skipped: &'a [Skipped],
     pub rotate_before: Option<Timestamp>,
     /// When a person last let it go on.
     pub resumed: Option<Timestamp>,
@@ -231,10 +238,14 @@ impl Tags {
         ClusterTags {
             enabled: self.get(tags, ENABLED).and_then(read_bool),
             rotation: self.get(tags, ROTATION).and_then(|text| text.parse().ok()),
-            hold: self.get(tags, HOLD).map(ToOwned::to_owned),
+            hold: self.get(tags, HOLD).map(|text| {
+                let more = self.get(tags, HOLD_MORE).unwrap_or_default();
+                Hold::parse(format!("{text} {more}").trim_end())
+            }),
+            skipped: self.get(tags, SKIPPED).map(read_skipped).unwrap_or_default(),
             rotate_before: self.get(tags, ROTATE_BEFORE).and_then(|text| text.parse().ok()),
             resumed: self.get(tags, RESUMED).and_then(|text| text.parse().ok()),
-            because: self.get(tags, BECAUSE).map(ToOwned::to_owned),
+            because: self.get(tags, BECAUSE).map(decoded),
             scope: self
                 .get(tags, GROUPS)
                 .map(|text| text.split_whitespace().map(GroupName::from).collect())
@@ -251,12 +262,16 @@ impl Tags {
         if scope.chars().count() > LONGEST_VALUE || names.iter().any(odd) {
             return Err(ScopeTooLong);
         }
+        let hold = wanted.hold.map(|hold| hold.text(LONGEST_HOLD)).unwrap_or_default();
+        let (hold, more) = in_two(&hold);
         Ok(BTreeMap::from([
             (self.key(ROTATION), wanted.rotation.to_string()),
-            (self.key(HOLD), wanted.hold.map(readable).unwrap_or_default()),
+            (self.key(HOLD), hold),
+            (self.key(HOLD_MORE), more),
+            (self.key(SKIPPED), write_skipped(wanted.skipped, LONGEST_VALUE)),
             (self.key(ROTATE_BEFORE), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
             (self.key(RESUMED), wanted.resumed.map(|resumed| resumed.to_string()).unwrap_or_default()),
-            (self.key(BECAUSE), wanted.because.map(readable).unwrap_or_default()),
+            (self.key(BECAUSE), wanted.because.map(|because| encoded(because, LONGEST_VALUE)).unwrap_or_default()),
             (self.key(GROUPS), scope),
         ]))
     }
@@ -307,7 +322,7 @@ impl Tags {
     /// The image that failed last in this group.
     pub fn read_rejection(&self, tags: &BTreeMap<String, String>) -> Option<Rejection> {
         let (at, why) = self.get(tags, REJECTION)?.split_once(' ')?;
-        Some(Rejection { at: at.parse().ok()?, why: why.to_owned() })
+        Some(Rejection { at: at.parse().ok()?, why: decoded(why) })
     }
 
     /// These images failed, beside those that have failed before. The oldest are forgotten where the tag is full.
@@ -323,7 +338,7 @@ impl Tags {
         while all.len() > images.len() && all.join(" ").chars().count() > LONGEST_VALUE {
             all.remove(0);
         }
-        let rejection = readable(&format!("{} {}", rejection.at, rejection.why));
+        let rejection = encoded(&format!("{} {}", rejection.at, rejection.why), LONGEST_VALUE);
         BTreeMap::from([(self.key(REJECTED), all.join(" ")), (self.key(REJECTION), rejection)])
     }
 
@@ -425,11 +440,6 @@ impl Tags {
     }
 }
 
-/// Does the hold say that a person has aborted the rotation?
-pub fn is_abort(hold: Option<&str>) -> bool {
-    hold.is_some_and(|hold| hold.starts_with("aborted by a person"))
-}
-
 /// The names of these groups do not fit into one tag of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -463,26 +473,68 @@ fn is_allowed(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, ' ' | '+' | '-' | '=' | '.' | '_' | ':' | '/' | '@')
 }
 
-/// The text as a tag's value may be.
-pub fn readable(text: &str) -> String {
+/// A name as one word of a tag: what is not allowed there becomes `_`, and it is cut where it is very long.
+pub fn word(name: &str) -> String {
+    const LONGEST: usize = 64;
+    let fits = |c: char| is_allowed(c) && !matches!(c, ' ' | '=' | '+' | '@');
+    name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST).collect()
+}
+
+/// Text as a tag's value may be, without loss: what is not allowed there is written as its bytes, `@28` for a parenthesis. One
+/// that is too long ends in ` ...`.
+fn encoded(text: &str, room: usize) -> String {
     const MORE: &str = " ...";
-    let allowed: String = text
-        .chars()
-        .map(|c| match c {
-            ',' | ';' => '.',
-            c if is_allowed(c) => c,
-            _ => ' ',
-        })
-        .collect();
-    if allowed.chars().count() <= LONGEST_VALUE {
-        return allowed;
+    let sign = |c: char| match c {
+        c if c.is_ascii() && is_allowed(c) && c != '@' => c.to_string(),
+        c if !c.is_ascii() && c.is_alphanumeric() => c.to_string(),
+        c => c.to_string().bytes().map(|byte| format!("@{byte:02X}")).collect(),
+    };
+    let signs: Vec<String> = text.chars().map(sign).collect();
+    if signs.iter().map(|sign| sign.chars().count()).sum::<usize>() <= room {
+        return signs.concat();
     }
-    allowed.chars().take(LONGEST_VALUE - MORE.len()).chain(MORE.chars()).collect()
+    let mut used = MORE.len();
+    let fits = |sign: &&String| {
+        used += sign.chars().count();
+        used <= room
+    };
+    signs.iter().take_while(fits).map(String::as_str).chain([MORE]).collect()
+}
+
+/// What [`encoded`] wrote. An `@` without two digits behind it is one that an older worker, or a person, wrote.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digits = (*first == b'@').then(|| behind.get(..2)).flatten();
+        let byte =
+            digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One text in the values of two tags, parted at a space: no value begins or ends with one.
+fn in_two(text: &str) -> (String, String) {
+    let Some((cut, _)) = text.char_indices().nth(LONGEST_VALUE) else { return (text.to_owned(), String::new()) };
+    let (first, more) = text[..=cut].rsplit_once(' ').map_or((&text[..cut], 0), |(first, _)| (first, first.len() + 1));
+    (first.to_owned(), text[more.max(first.len())..].trim_start().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::hold::Problem;
+    use crate::plan::outcome::SkipCode;
 
     fn tags() -> Tags {
         Tags::new("ecs-rotator:")
@@ -528,23 +580,66 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_fits_into_a_tag() {
+    fn a_hold_is_parted_over_two_tags_and_read_back() {
         let rotation: Rotation = "prod/1 held 2026-01-14T03:00:00Z".parse().unwrap();
-        let reason = format!("drain of i-1 (3 tasks; \"web\") {}", "x".repeat(400));
         let scope = BTreeSet::new();
-        let wanted = RotationTags {
+        for hosts in [1, 11, 12, 20, 21, 22, 60] {
+            let hosts = (0..hosts).map(|n| InstanceId::from(format!("i-{n:017x}").as_str())).collect();
+            let (group, after) = ("web asg (blue)".into(), "15m".to_owned());
+            let problem = Problem::NoReplacement { group, hosts, after, why: None };
+            let hold = Hold::of(&BTreeSet::from([problem]), true);
+            let wanted = RotationTags {
+                rotation: &rotation,
+                hold: Some(&hold),
+                skipped: &[],
+                rotate_before: None,
+                resumed: None,
+                because: None,
+                scope: &scope,
+            };
+            let written = tags().write_cluster(&wanted).unwrap();
+            for text in written.values() {
+                assert!(text.chars().count() <= 256 && text.chars().all(is_allowed) && text.trim() == text, "{text}");
+            }
+            let read = tags().read_cluster(&written).hold.expect("a hold");
+            assert!(read.covers(&hold) && read.aborted, "{written:?}");
+            let (named, more) = (read.causes[0].hosts.len(), read.causes[0].more);
+            assert_eq!(named + more, hold.causes[0].hosts.len(), "{written:?}");
+            assert!(named >= hold.causes[0].hosts.len().min(18), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_written_without_loss_and_read_back() {
+        for text in ["", "plain", "2 tasks (web), \"x\"; 100 % of a@b", "Überlast – später", "@28 as it is", "@"] {
+            let written = encoded(text, 256);
+            assert!(written.chars().all(is_allowed), "{written}");
+            assert_eq!(decoded(&written), text, "{written}");
+        }
+        assert_eq!(decoded("who@example.org wrote 10@"), "who@example.org wrote 10@");
+        let long = encoded(&"(x)".repeat(100), 256);
+        assert!(long.chars().count() <= 256 && long.ends_with(" ..."), "{long}");
+        assert!(decoded(&long).starts_with("(x)(x)"));
+    }
+
+    #[test]
+    fn what_was_skipped_is_on_the_cluster_and_gone_with_the_next_rotation() {
+        let rotation: Rotation = "prod/1 closed 2026-01-14T03:00:00Z".parse().unwrap();
+        let scope = BTreeSet::new();
+        let skipped = [Skipped { group: "web".to_owned(), code: SkipCode::Unresolved }];
+        let of = |skipped| RotationTags {
             rotation: &rotation,
-            hold: Some(&reason),
+            hold: None,
+            skipped,
             rotate_before: None,
             resumed: None,
             because: None,
             scope: &scope,
         };
-        let written = tags().write_cluster(&wanted).unwrap();
-        let text = &written["ecs-rotator:hold"];
-        assert_eq!(text.chars().count(), 256);
-        assert!(text.chars().all(is_allowed), "{text}");
-        assert!(text.ends_with(" ..."));
+        let mut written = tags().write_cluster(&of(&skipped)).unwrap();
+        assert_eq!(tags().read_cluster(&written).skipped, skipped);
+        written.extend(tags().write_cluster(&of(&[])).unwrap());
+        assert_eq!(tags().read_cluster(&written).skipped, []);
     }
 
     #[test]
@@ -555,6 +650,7 @@ mod tests {
         let forced = RotationTags {
             rotation: &rotation,
             hold: None,
+            skipped: &[],
             rotate_before: before,
             resumed: before,
             because: Some("a release check"),
@@ -567,6 +663,7 @@ mod tests {
         let plain = RotationTags {
             rotation: &rotation,
             hold: None,
+            skipped: &[],
             rotate_before: None,
             resumed: None,
             because: None,
@@ -585,6 +682,7 @@ mod tests {
             let wanted = RotationTags {
                 rotation: &rotation,
                 hold: None,
+                skipped: &[],
                 rotate_before: None,
                 resumed: None,
                 because: None,

@@ -197,7 +197,7 @@ impl Leaver {
 
 /// Is a host that was taken its group's again, or on its way there?
 fn goes_back(phase: Phase) -> bool {
-    matches!(phase, Phase::Current | Phase::Outdated | Phase::Returning)
+    matches!(phase, Phase::Current | Phase::Behind | Phase::Unknown | Phase::Outdated | Phase::Returning)
 }
 
 fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {

@@ -173,6 +173,8 @@ fn legend(record: &Record) -> Markup {
         Phase::Gone
         | Phase::Retired
         | Phase::SetAside
+        | Phase::Unknown
+        | Phase::Behind
         | Phase::Returning
         | Phase::Drained
         | Phase::Draining

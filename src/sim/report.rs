@@ -11,7 +11,7 @@ use super::timeline::Moment;
 use super::world::World;
 use crate::effect::Notice;
 use crate::engine::Counters;
-use crate::id::ClusterArn;
+use crate::id::{ClusterArn, ClusterName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -56,6 +56,10 @@ pub struct Report {
 pub enum Outcome {
     /// All of them, where there are several. Or never opened: hosts died, and what came in their place launched with the release by itself.
     Closed,
+    /// Closed, and these groups were left out, as the tag says.
+    Skipped {
+        groups: String,
+    },
     Held {
         reason: String,
     },
@@ -70,11 +74,12 @@ impl Report {
         requests: BTreeMap<&'static str, u64>,
         queue_requests: BTreeMap<&'static str, u64>,
         counters: &Counters,
+        holds: &BTreeMap<ClusterName, String>,
     ) -> Self {
         let ledger = world.ledger();
         let released = ledger.released.unwrap_or(super::START);
         Self {
-            outcome: Outcome::of(world),
+            outcome: Outcome::of(world, holds),
             simulated_seconds: settled_at(world).duration_since(released).as_secs(),
             hosts: scenario.host_count(),
             rotated: ledger.rotated,
@@ -100,22 +105,27 @@ impl Report {
 }
 
 impl Outcome {
-    fn of(world: &World) -> Self {
-        let of = world.homes().iter().map(|cluster| Self::of_cluster(world, cluster));
+    fn of(world: &World, holds: &BTreeMap<ClusterName, String>) -> Self {
+        let of = world.homes().iter().map(|cluster| Self::of_cluster(world, cluster, holds));
         // The worst of them.
         of.max_by_key(|outcome| match outcome {
             Outcome::Closed => 0,
-            Outcome::Held { .. } => 1,
-            Outcome::Open => 2,
+            Outcome::Skipped { .. } => 1,
+            Outcome::Held { .. } => 2,
+            Outcome::Open => 3,
         })
         .unwrap_or(Outcome::Open)
     }
 
-    fn of_cluster(world: &World, cluster: &ClusterArn) -> Self {
+    fn of_cluster(world: &World, cluster: &ClusterArn, holds: &BTreeMap<ClusterName, String>) -> Self {
         match world.rotation_tag(cluster).1.as_str() {
+            "closed" if !world.skipped(cluster).is_empty() => Outcome::Skipped { groups: world.skipped(cluster) },
             "closed" => Outcome::Closed,
             "" if world.needs_no_rotation() => Outcome::Closed,
-            "held" => Outcome::Held { reason: world.hold_reason(cluster).unwrap_or_default() },
+            "held" => {
+                let said = holds.get(&cluster.name()).cloned();
+                Outcome::Held { reason: said.or_else(|| world.hold_reason(cluster)).unwrap_or_default() }
+            }
             _ => Outcome::Open,
         }
     }

@@ -177,6 +177,8 @@ pub enum Act {
         group: String,
         there: bool,
     },
+    /// Stops every standalone task.
+    StopStandaloneTasks,
     /// Puts a message into the queue.
     Send(String),
     AgentLost {

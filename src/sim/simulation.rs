@@ -15,7 +15,9 @@ use super::timeline::Happening;
 use super::world::World;
 use super::{START, clock};
 use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::engine::vitals::KnownCluster;
 use crate::engine::{Counters, Engine};
+use crate::id::ClusterName;
 
 /// An engine that asks more often than this without the clock moving would never stop.
 const REQUESTS_AT_ONCE: u32 = 10_000;
@@ -159,6 +161,7 @@ impl Simulation {
 
     /// The promises about endings, and what came of it all.
     pub fn finish(mut self) -> Report {
+        let holds = self.holds();
         for worker in 0..self.workers.len() {
             self.stop(worker);
         }
@@ -166,8 +169,15 @@ impl Simulation {
         Report {
             limits: self.limits.used(),
             spins: self.spins,
-            ..Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters)
+            ..Report::of(&self.world, &self.scenario, self.requests, self.queue_requests, &self.counters, &holds)
         }
+    }
+
+    /// Why clusters are held, in the sentences that a worker's page shows.
+    fn holds(&self) -> BTreeMap<ClusterName, String> {
+        let known = self.engine().map(|engine| engine.known(self.now).clusters).unwrap_or_default();
+        let hold = |of: KnownCluster| Some((of.cluster, of.status?.hold?));
+        known.into_iter().filter_map(hold).collect()
     }
 
     /// Kills a worker now, and starts another in its place after a while.

@@ -11,7 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use strum::IntoEnumIterator as _;
+
 use crate::engine::vitals::Vitals;
+use crate::plan::outcome::Standing;
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -42,6 +45,12 @@ struct Waits {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Group {
+    cluster: String,
+    group: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Rotation {
     cluster: String,
     state: &'static str,
@@ -53,7 +62,7 @@ pub fn text(vitals: &Vitals, now: Timestamp) -> Result<String, std::fmt::Error> 
     let mut registry = Registry::with_prefix("ecs_rotator");
     register_queue(&mut registry, vitals, now);
     register_calls(&mut registry, vitals);
-    register_clusters(&mut registry, vitals);
+    register_clusters(&mut registry, vitals, now);
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -94,10 +103,11 @@ fn register_calls(registry: &mut Registry, vitals: &Vitals) {
     put(registry, "rotation_duration", help, Some(Unit::Seconds), durations);
 }
 
-fn register_clusters(registry: &mut Registry, vitals: &Vitals) {
+fn register_clusters(registry: &mut Registry, vitals: &Vitals, now: Timestamp) {
     let hosts = Family::<Hosts, Gauge>::default();
     let waits = Family::<Waits, Gauge>::default();
     let rotations = Family::<Rotation, Gauge>::default();
+    let patch_ages = Family::<Group, Gauge>::default();
     for (cluster, of) in &vitals.clusters {
         let cluster = cluster.to_string();
         for (phase, count) in &of.hosts {
@@ -107,15 +117,21 @@ fn register_clusters(registry: &mut Registry, vitals: &Vitals) {
         for (wait, count) in &of.waits {
             waits.get_or_create(&Waits { cluster: cluster.clone(), waits_for: wait.word() }).set((*count).into());
         }
+        for (group, since) in &of.behind_since {
+            let labels = Group { cluster: cluster.clone(), group: group.to_string() };
+            patch_ages.get_or_create(&labels).set(now.duration_since(*since).as_secs().max(0));
+        }
         if let Some(now) = of.rotation {
-            for state in ["open", "paused", "held", "closed"] {
-                let labels = Rotation { cluster: cluster.clone(), state };
+            for state in Standing::iter() {
+                let labels = Rotation { cluster: cluster.clone(), state: state.word() };
                 rotations.get_or_create(&labels).set((state == now).into());
             }
         }
     }
     put(registry, "hosts", "Hosts by phase, as of the last look", None, hosts);
     put(registry, "waits", "Hosts that wait, by what for", None, waits);
+    let age = "How long a newer image has been out that does not run everywhere in a group";
+    put(registry, "patch_age", age, Some(Unit::Seconds), patch_ages);
     put(registry, "rotation", "1 for the state that the cluster's rotation is in", None, rotations);
 }
 
@@ -149,9 +165,10 @@ mod tests {
     #[test]
     fn everything_is_in_the_text() {
         let prod = ClusterVitals {
-            rotation: Some("held"),
+            rotation: Some(Standing::ClosedWithGroupsSkipped),
             hosts: BTreeMap::from([(Phase::SetAside, 2)]),
             waits: BTreeMap::from([(WaitsFor::LastTask, 1)]),
+            behind_since: BTreeMap::from([("web".into(), Timestamp::from_second(40).unwrap())]),
         };
         let vitals = Vitals {
             received: Some(Timestamp::from_second(90).unwrap()),
@@ -170,10 +187,11 @@ mod tests {
             "ecs_rotator_last_pass_seconds -1",
             r#"ecs_rotator_requests_total{operation="ListTasks",outcome="throttled"} 3"#,
             r#"ecs_rotator_rotation_duration_seconds_bucket{le="1800.0"} 1"#,
-            r#"ecs_rotator_hosts{cluster="prod",phase="set aside"} 2"#,
+            r#"ecs_rotator_hosts{cluster="prod",phase="set-aside"} 2"#,
             r#"ecs_rotator_waits{cluster="prod",waits_for="last-task"} 1"#,
-            r#"ecs_rotator_rotation{cluster="prod",state="held"} 1"#,
-            r#"ecs_rotator_rotation{cluster="prod",state="open"} 0"#,
+            r#"ecs_rotator_patch_age_seconds{cluster="prod",group="web"} 60"#,
+            r#"ecs_rotator_rotation{cluster="prod",state="closed-with-groups-skipped"} 1"#,
+            r#"ecs_rotator_rotation{cluster="prod",state="closed"} 0"#,
         ] {
             assert!(text.lines().any(|said| said == line), "no line `{line}` in\n{text}");
         }

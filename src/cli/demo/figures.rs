@@ -62,6 +62,7 @@ impl Figures {
         let Toll { workers_killed, hosts_died, hosts_taken_by_people, .. } = fleet.toll;
         let (outcome, hold_reason) = match &report.outcome {
             Outcome::Closed => ("closed", None),
+            Outcome::Skipped { .. } => ("closed-with-groups-skipped", None),
             Outcome::Held { reason } => ("held", Some(reason.clone())),
             Outcome::Open => ("open", None),
         };

@@ -285,6 +285,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
 fn exit_code(report: &Report) -> u8 {
     match report.outcome {
         Outcome::Closed if report.violations.is_empty() => super::exit::OK,
+        Outcome::Skipped { .. } => super::exit::SKIPPED,
         Outcome::Held { .. } => super::exit::HELD,
         Outcome::Closed | Outcome::Open => super::exit::FAILED,
     }

@@ -44,6 +44,9 @@ fn headline(report: &Report, took: Duration) -> Line {
     );
     match &report.outcome {
         Outcome::Closed => Line::plain(Phase::Closed, format!("Closed: {text}")),
+        Outcome::Skipped { groups } => {
+            Line::plain(Phase::Held, format!("Closed with groups skipped: {text}. Left out: {groups}"))
+        }
         Outcome::Held { reason } => Line::plain(Phase::Held, format!("Held: {text}. Why: {reason}")),
         Outcome::Open => Line::plain(Phase::Held, format!("Still open: {text}")),
     }

@@ -33,8 +33,10 @@ pub struct Report {
 pub enum Verdict {
     NothingToDo,
     SomethingToDo,
-    /// Some cluster could not be looked at; or some group could not be told about, and nothing is known to be due.
+    /// Some cluster could not be looked at.
     CouldNotTell,
+    /// Nothing is due, and some group cannot be brought to its newest image: its release is not known, or was refused.
+    NeedsAPerson,
 }
 
 /// What the times are reckoned by.
@@ -85,8 +87,8 @@ impl Report {
             Verdict::CouldNotTell
         } else if self.clusters.iter().any(Forecast::is_due) {
             Verdict::SomethingToDo
-        } else if self.clusters.iter().any(Forecast::is_unresolved) {
-            Verdict::CouldNotTell
+        } else if self.clusters.iter().any(Forecast::is_stuck) {
+            Verdict::NeedsAPerson
         } else {
             Verdict::NothingToDo
         }
@@ -97,7 +99,7 @@ impl Report {
         match self.verdict {
             Verdict::NothingToDo => exit::OK,
             Verdict::SomethingToDo => exit::DUE,
-            Verdict::CouldNotTell => exit::FAILED,
+            Verdict::CouldNotTell | Verdict::NeedsAPerson => exit::FAILED,
         }
     }
 }

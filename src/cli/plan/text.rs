@@ -101,7 +101,12 @@ fn groups(groups: &[GroupForecast]) -> String {
         for (n, launch) in group.launches.iter().enumerate() {
             let (name, hosts) = if n == 0 { (group.group.as_str(), hosts.as_str()) } else { ("", "") };
             let (in_use, release) = (short(&launch.in_use), short(&launch.release));
-            let release = if launch.in_use.id == launch.release.id { "the same".to_owned() } else { release };
+            let release = match group.status {
+                // What it launches is no release, but what is left when a newer image is refused.
+                Status::Behind => "refused".to_owned(),
+                _ if launch.in_use.id == launch.release.id => "the same".to_owned(),
+                _ => release,
+            };
             table.add_row([name, &launch.rule, &in_use, &release, hosts]);
         }
     }
@@ -112,7 +117,12 @@ fn about_group(group: &GroupForecast) -> Lines {
     let mut lines = Vec::new();
     let mut say = |what: &str, text: String| lines.push((format!("  {what}"), text));
     if let Some(reason) = &group.reason {
-        say(if group.status == Status::LeftAlone { "left alone" } else { "not known" }, reason.clone());
+        let what = match group.status {
+            Status::LeftAlone => "left alone",
+            Status::Behind => "behind",
+            Status::Unresolved | Status::UpToDate | Status::Due => "not known",
+        };
+        say(what, reason.clone());
     }
     for launch in &group.launches {
         if group.status == Status::Due {
@@ -127,7 +137,7 @@ fn about_group(group: &GroupForecast) -> Lines {
                 say("release", format!("{}, from {}", long(&launch.release), launch.from));
             }
         }
-        if let Some(refused) = &launch.refused {
+        if let Some(refused) = launch.refused.as_ref().filter(|_| group.status != Status::Behind) {
             say("not taken", format!("{refused} (from {})", launch.from));
         }
     }
@@ -160,6 +170,7 @@ fn sums(report: &Report) -> Lines {
         Verdict::NothingToDo => "nothing to do",
         Verdict::SomethingToDo => "something to do",
         Verdict::CouldNotTell => "could not tell",
+        Verdict::NeedsAPerson => "nothing can be done: a group cannot be brought to its newest image",
     };
     lines.push(("verdict".to_owned(), verdict.to_owned()));
     let due: usize = report.clusters.iter().map(|cluster| cluster.due + cluster.in_flight).sum();

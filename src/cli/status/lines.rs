@@ -9,8 +9,8 @@ use crate::cli::plan::text::trimmed;
 use crate::plan::forecast::{LaunchForecast, Status};
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
-use crate::plan::status::{ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
-use crate::plan::tags::RotationState;
+use crate::plan::outcome::{SkippedGroup, Standing};
+use crate::plan::status::{CauseStatus, ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
 
 /// As many as a table has that is printed.
 pub const WIDTH: u16 = 100;
@@ -58,7 +58,7 @@ pub fn lines(report: &Report, width: u16) -> Vec<Line> {
 /// One line for one cluster, the same as long as nothing has changed but the time.
 pub fn in_one_line(status: &ClusterStatus) -> String {
     let Some(rotation) = &status.rotation else { return format!("{}: there has been no rotation", status.cluster) };
-    let mut text = format!("{} {}: {}", rotation.id, rotation.state.word(), progress(status));
+    let mut text = format!("{} {}: {}", rotation.id, rotation.state.in_words(), progress(status));
     let on_their_way: Vec<String> =
         status.in_flight.iter().map(|host| format!("{} {}", host.host, host.phase)).collect();
     if !on_their_way.is_empty() {
@@ -96,9 +96,25 @@ impl Page {
         }
         self.progress(status);
         if let Some(hold) = &status.hold {
-            let held = status.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
-            let (word, tone) = if held { ("HELD", Tone::Trouble) } else { ("soon held", Tone::Waiting) };
-            self.row(tone, &[10], &[word, hold]);
+            let (word, tone) = match status.rotation.as_ref().map(|rotation| rotation.state) {
+                Some(Standing::Held) => ("HELD", Tone::Trouble),
+                Some(Standing::Aborted) => ("ABORTED", Tone::Trouble),
+                _ => ("soon held", Tone::Waiting),
+            };
+            if status.causes.is_empty() {
+                self.row(tone, &[10], &[word, hold]);
+            }
+            for (n, CauseStatus { text, next, .. }) in status.causes.iter().enumerate() {
+                self.row(tone, &[10], &[if n == 0 { word } else { "" }, text]);
+                self.row(
+                    Tone::Waiting,
+                    &[10],
+                    &["", &next.as_ref().map(|next| format!("→ {next}")).unwrap_or_default()],
+                );
+            }
+        }
+        for (n, SkippedGroup { group, reason, .. }) in status.skipped.iter().enumerate() {
+            self.row(Tone::Trouble, &[10], &[if n == 0 { "SKIPPED" } else { "" }, &format!("{group}: {reason}")]);
         }
         for (n, ToDo { when, command }) in status.to_do.iter().enumerate() {
             self.row(Tone::Waiting, &[10], &[if n == 0 { "next" } else { "" }, &format!("{when}: {command}")]);
@@ -110,10 +126,8 @@ impl Page {
     fn title(&self, status: &ClusterStatus, rotation: &RotationStatus) -> String {
         let ago = in_words(self.age(rotation.since));
         let since = match rotation.state {
-            RotationState::Closed => format!("closed {ago} ago"),
-            RotationState::Open | RotationState::Paused | RotationState::Held => {
-                format!("{} for {ago}", rotation.state.word())
-            }
+            over if over.is_over() => format!("{} {ago} ago", over.in_words()),
+            under_way => format!("{} for {ago}", under_way.in_words()),
         };
         format!("cluster {}: rotation {} {since}", status.cluster, rotation.id)
     }
@@ -121,7 +135,7 @@ impl Page {
     fn progress(&mut self, status: &ClusterStatus) {
         let left = status.left_seconds.map(|left| about(SignedDuration::from_secs(left)));
         let left = left.map_or_else(String::new, |left| format!(" · about {left} left"));
-        let done = status.current == status.hosts;
+        let done = status.current == status.hosts && status.skipped.is_empty();
         let text = format!("[{}] {}{left}", bar(status.current, status.hosts), progress(status));
         self.say(if done { Tone::Good } else { Tone::Plain }, &text);
     }
@@ -141,12 +155,16 @@ impl Page {
             let tone = match group.status {
                 Status::UpToDate => Tone::Good,
                 Status::Due => Tone::Plain,
+                Status::Behind => Tone::Waiting,
                 Status::LeftAlone => Tone::Aside,
                 Status::Unresolved => Tone::Trouble,
             };
             self.row(tone, &[name, wide], &[group.group.as_str(), hosts, &images(group)]);
             for wait in &group.waits {
                 self.row(Tone::Waiting, &[name], &["", &format!("waits: {wait}")]);
+            }
+            if let Some(patch) = patch(group) {
+                self.row(Tone::Aside, &[name], &["", &patch]);
             }
         }
     }
@@ -162,7 +180,7 @@ impl Page {
             let group = host.group.as_ref().map(|group| format!("{group}: ")).unwrap_or_default();
             let waits = format!("{group}{}", self.waits(host));
             let tone = match host.phase {
-                Phase::Current | Phase::Outdated => Tone::Aside,
+                Phase::Current | Phase::Outdated | Phase::Unknown | Phase::Behind => Tone::Aside,
                 Phase::Returning => Tone::Waiting,
                 Phase::Gone
                 | Phase::Retired
@@ -231,19 +249,44 @@ fn bar(done: usize, all: usize) -> String {
 
 fn progress(status: &ClusterStatus) -> String {
     let on_their_way = status.in_flight.iter().filter(|host| crate::plan::is_in_flight(host.phase)).count();
-    format!("{} of {} hosts done · {on_their_way} in flight", status.current, status.hosts)
+    let count = |phase: Phase| -> usize {
+        status.groups.iter().filter_map(|group| group.hosts.get(&phase)).map(std::collections::BTreeSet::len).sum()
+    };
+    let mut text = format!("{} of {} hosts done · {on_their_way} in flight", status.current, status.hosts);
+    for (phase, why) in [(Phase::Unknown, "release not known"), (Phase::Behind, "newer image rejected")] {
+        let hosts = count(phase);
+        if hosts > 0 {
+            text += &format!(" · {hosts} {phase} ({why})");
+        }
+    }
+    text
 }
 
 fn hosts(group: &GroupStatus) -> String {
     group.hosts.iter().rev().map(|(phase, ids)| format!("{} {phase}", ids.len())).collect::<Vec<_>>().join(", ")
 }
 
+/// `patch age 12 days: ami-0abc is not on every host`
+fn patch(group: &GroupStatus) -> Option<String> {
+    let newest = group.newest.as_ref()?;
+    let rejected = if group.rejected.contains(&newest.id) { ", and is rejected here" } else { "" };
+    let age = group.patch_age_seconds.map_or_else(
+        || "not known".to_owned(),
+        |age| match age / 86_400 {
+            0 => about(SignedDuration::from_secs(age)),
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+    );
+    Some(format!("patch age {age}: {} is not on every host{rejected}", newest.id))
+}
+
 fn images(group: &GroupStatus) -> String {
     if let Some(reason) = &group.reason {
-        return if group.status == Status::LeftAlone {
-            format!("left alone: {reason}")
-        } else {
-            format!("not known: {reason}")
+        return match group.status {
+            Status::LeftAlone => format!("left alone: {reason}"),
+            Status::Behind => format!("behind: {reason}"),
+            Status::Unresolved | Status::UpToDate | Status::Due => format!("not known: {reason}"),
         };
     }
     let launch = |launch: &LaunchForecast| {

@@ -17,6 +17,7 @@ use crate::cli::exit;
 use crate::config::RotationArgs;
 use crate::engine::Settings;
 use crate::engine::survey::{Depth, Survey};
+use crate::plan::outcome::Standing;
 use crate::plan::policy::parse_duration;
 use crate::plan::status::ClusterStatus;
 
@@ -34,7 +35,8 @@ Examples:
 It reads what AWS says, tags included: no queue, no worker and no right to change anything is needed. Settings are read as the
 worker reads them (ECS_ROTATOR_…), so give it the same. A look takes as many calls as one of the worker's sweeps.
 
-Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 no region.";
+Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 no region,
+5 some rotation closed with groups skipped, 6 some rotation was aborted.";
 
 /// Show what a rotation is doing, and why it waits
 #[derive(Args, Debug)]
@@ -156,8 +158,12 @@ pub async fn look(aws: &Aws, settings: &Settings) -> Report {
 pub(super) fn code_of(report: &Report) -> u8 {
     if !report.is_whole() {
         exit::FAILED
-    } else if report.is_held() {
+    } else if report.any_is(Standing::Held) {
         exit::HELD
+    } else if report.any_is(Standing::Aborted) {
+        exit::ABORTED
+    } else if report.any_is(Standing::ClosedWithGroupsSkipped) {
+        exit::SKIPPED
     } else {
         exit::OK
     }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
+use crate::plan::outcome::Standing;
 use crate::plan::status::{ClusterStatus, status};
-use crate::plan::tags::RotationState;
 
 /// What `status` prints.
 #[derive(Debug, Serialize)]
@@ -43,8 +43,9 @@ impl Report {
         self.failed.is_empty() && self.missing.is_empty() && self.error.is_none()
     }
 
-    pub fn is_held(&self) -> bool {
+    /// Does the rotation of some cluster stand so?
+    pub fn any_is(&self, standing: Standing) -> bool {
         let state = |cluster: &ClusterStatus| cluster.rotation.as_ref().map(|rotation| rotation.state);
-        self.clusters.iter().any(|cluster| state(cluster) == Some(RotationState::Held))
+        self.clusters.iter().any(|cluster| state(cluster) == Some(standing))
     }
 }

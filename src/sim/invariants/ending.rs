@@ -6,6 +6,8 @@ use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AmiId, ClusterArn, GroupName};
+use crate::plan::outcome::read_skipped;
+use crate::plan::tags::word;
 use crate::sim::world::{Host, HostNo, World};
 
 /// A release that no event tells of is found by the schedule.
@@ -19,11 +21,24 @@ impl World {
     pub(super) fn check_close(&mut self, cluster: &ClusterArn) {
         let scope = self.cluster_tag(cluster, "groups").unwrap_or_default();
         let scope: BTreeSet<GroupName> = scope.split_whitespace().map(GroupName::from).collect();
+        let skipped = self.skipped(cluster);
+        let skipped: BTreeSet<String> = read_skipped(&skipped).into_iter().map(|skipped| skipped.group).collect();
+        let is_told = |group: &GroupName| skipped.contains(&word(group.as_str()));
         for (no, image) in self.outdated_since(self.now() - self.grace(), Some(cluster)) {
-            let in_scope = self.account.host(no).is_some_and(|host| scope.is_empty() || scope.contains(&host.origin));
-            if in_scope {
+            let of = self.account.host(no).map(|host| &host.origin);
+            if of.is_some_and(|group| (scope.is_empty() || scope.contains(group)) && !is_told(group)) {
                 self.violated(7, format!("closed, but {} is outdated ({image})", no.instance()));
             }
+        }
+        // A group whose release cannot be known is not plainly closed.
+        let beyond: Vec<&GroupName> = self.ledger.beyond_workers.iter().collect();
+        let untold = beyond.into_iter().filter(|group| {
+            let here = self.home_of(group) == *cluster && self.group_opted_in(group);
+            here && (scope.is_empty() || scope.contains(*group)) && !is_told(group)
+        });
+        let untold: Vec<GroupName> = untold.cloned().collect();
+        for group in untold {
+            self.violated(7, format!("closed plainly, and {group} was left out"));
         }
     }
 

@@ -130,9 +130,9 @@ impl World {
                 _ => {}
             }
         }
-        let reason = self.hold_reason(cluster);
-        let key = format!("{}hold", self.scenario.settings.tag_prefix);
-        if let Some(reason) = reason.filter(|reason| before.get(&key) != Some(reason)) {
+        let said = |name: &str| before.get(&format!("{}{name}", self.scenario.settings.tag_prefix)).cloned();
+        let before = both(said("hold"), said("hold-more"));
+        if let Some(reason) = self.hold_reason(cluster).filter(|reason| before.as_ref() != Some(reason)) {
             self.note(Happening::HoldExplained { cluster: cluster.clone(), reason });
         }
     }
@@ -154,7 +154,12 @@ impl World {
     }
 
     pub fn hold_reason(&self, cluster: &ClusterArn) -> Option<String> {
-        self.cluster_tag(cluster, "hold").filter(|reason| !reason.is_empty())
+        both(self.cluster_tag(cluster, "hold"), self.cluster_tag(cluster, "hold-more"))
+    }
+
+    /// What the rotation left out when it closed, as the tag says it; empty: nothing.
+    pub fn skipped(&self, cluster: &ClusterArn) -> String {
+        self.cluster_tag(cluster, "skipped").unwrap_or_default()
     }
 
     /// The value of one of our tags, by its key without the prefix.
@@ -209,4 +214,10 @@ impl World {
 fn split_rotation(text: &str) -> (String, String) {
     let mut words = text.split_whitespace();
     (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned())
+}
+
+/// A hold has two tags.
+fn both(hold: Option<String>, more: Option<String>) -> Option<String> {
+    let hold = hold.filter(|text| !text.is_empty())?;
+    Some(format!("{hold} {}", more.unwrap_or_default()).trim_end().to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::account::{HostKind, HostNo, Owner};
+use super::account::{HostKind, HostNo, Owner, Task};
 use super::{Physics, World, cluster_arn};
 use crate::effect::{ContainerInstanceStatus, TaskStatus};
 use crate::id::{AmiId, GroupName, ParameterName};
@@ -86,6 +86,13 @@ impl World {
             }
             Act::Capacity { group, there: false } => {
                 self.without_capacity.insert(GroupName::from(group));
+            }
+            Act::StopStandaloneTasks => {
+                let alone = |task: &Task| task.owner == Owner::Standalone && task.is_wanted();
+                let tasks = self.account.tasks.iter().filter(|(_, task)| alone(task)).map(|(no, _)| *no);
+                for no in tasks.collect::<Vec<_>>() {
+                    self.stop_task(no, false);
+                }
             }
             Act::Send(body) => self.send(body),
             Act::AgentLost { host, for_ } => {
