@@ -38,6 +38,9 @@ PARAMETERS = [
 ]
 QUEUE_RULES = ["HostsRule", "TasksRule", "ParametersRule", "LaunchesRule", "InstancesRule"]
 RULES = [*QUEUE_RULES, "NewsRule"]
+# What is in the detail of an event for programs.
+UNTOLD = {"version", "digest", "takes_seconds", "force"}
+ALARMS = {"old-messages", "dead-letters", "undelivered", "no-worker", "rotation-held", "groups-skipped", "patch-age"}
 # EventBridge's limit for a pattern, CloudFormation's for a template that is passed as text.
 LONGEST_PATTERN, LONGEST_TEMPLATE = 2048, 51200
 # How many cluster ARNs of 70 characters the description of the parameter promises.
@@ -168,6 +171,7 @@ def check_files():
     check_hardening()
     check_terraform()
     check_toolchain()
+    check_architecture()
 
 
 def check_hardening():
@@ -188,6 +192,10 @@ def check_terraform():
     for name, parameter in decoded.items():
         variable = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         block = re.search(rf'variable "{variable}" {{\n(.*?)\n}}', variables, re.S)
+        # In a list nothing is separated by commas.
+        says = parameter["Description"].replace(", separated by commas" if parameter["Type"] != "String" else "\0", "")
+        if block and f"description = {json.dumps(says)}" not in block.group(1):
+            check(f"the Terraform variable {variable} says what {name} says", False, says)
         default = re.search(r"^  default\s+= (.*)$", block.group(1), re.M) if block else None
         want = parameter.get("Default")
         got = _plain(default.group(1)) if default else None
@@ -198,6 +206,19 @@ def check_terraform():
 def check_toolchain():
     channel = re.search(r'channel = "(.*?)"', (INFRA.parent / "rust-toolchain.toml").read_text()).group(1)
     check(f"the image is built by Rust {channel}, as everything else", f"FROM rust:{channel}-alpine" in (INFRA.parent / "Dockerfile").read_text())
+
+
+def check_architecture():
+    """What `docker build` makes by the commands that are written down is what the stack runs."""
+    default = _yaml(TEMPLATE)["Parameters"]["Architecture"]["Default"]
+    platform = {"ARM64": "linux/arm64", "X86_64": "linux/amd64"}[default]
+    texts = {name: (INFRA.parent / name).read_text() for name in ["README.md", "Dockerfile"]}
+    commands = [(name, line.strip()) for name, text in texts.items() for line in text.splitlines() if re.match(r"\W*docker (buildx )?build ", line)]
+    lacking = [f"{name}: {line}" for name, line in commands if f"--platform {platform} " not in line]
+    check(f"each of the {len(commands)} documented builds makes an image for {default}", len(commands) >= 2 and not lacking, lacking)
+    other = next(one for one in ["linux/arm64", "linux/amd64"] if one != platform)
+    check("README says what fits a build for the other processor", f"--platform {other}" in texts["README.md"] and
+          f"Architecture={'X86_64' if default == 'ARM64' else 'ARM64'}" in texts["README.md"])
 
 
 def _plain(value):
@@ -231,6 +252,7 @@ def check_stack(emulator):
     check_schedule(emulator)
     check_bus(emulator, patterns)
     check_news(emulator)
+    check_alarms(emulator)
     check_optional(emulator)
     return True
 
@@ -328,28 +350,68 @@ def check_news(emulator):
     sqs, sns = emulator.client("sqs"), emulator.client("sns")
     mailbox = sqs.create_queue(QueueName="mailbox")["QueueUrl"]
     sns.subscribe(TopicArn=emulator.outputs()["TopicArn"], Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:mailbox")
-    detail = {"cluster": "prod", "rotation": "prod/20260114T030201Z", "reason": "no replacement in 15m"}
-    for kind in ["Rotation Held", "Host Replaced"]:
-        emulator.client("events").put_events(Entries=[{"Source": "ecs-rotator", "DetailType": kind, "Detail": json.dumps(detail)}])
-    mails = [mail["Message"] for mail in receive(sqs, mailbox, 1)]
-    check("a held rotation is mailed in one readable line, a replaced host is not",
-          len(mails) == 1 and re.match(r'"?Rotation Held: cluster prod, rotation prod/20260114T030201Z, at .*\. no replacement in 15m"?$', mails[0]),
-          mails)
+    table = json.loads((INFRA / "events" / "table.json").read_text())
+    own = {file: json.loads((INFRA / "events" / file).read_text()) for file in table if file.startswith("own-")}
+    for event in own.values():
+        emulator.client("events").put_events(Entries=[{"Source": event["source"], "DetailType": event["detail-type"],
+                                                       "Detail": json.dumps(event["detail"])}])
+    wanted = [event for file, event in own.items() if table[file] == "NewsRule"]
+    mails = [mail["Message"] for mail in receive(sqs, mailbox, len(wanted))]
+    check(f"{len(wanted)} of {len(own)} kinds of news are mailed, and a replaced host is not", len(mails) == len(wanted), mails)
+    for event in wanted:
+        mail = next((mail for mail in mails if mail.startswith(f'"{event["detail-type"]}: cluster {event["detail"]["cluster"]}, at 20')), "")
+        words = texts({key: value for key, value in event["detail"].items() if key not in UNTOLD})
+        lacking = [text for text in words if text not in mail]
+        readable = all(re.fullmatch(r'"[^"]*"', line) for line in mail.splitlines()) and "<" not in mail
+        check(f"the mail {event['detail-type']} says all of it, in readable lines", mail and readable and not lacking, f"{mail} lacks {lacking}")
+
+
+def texts(value):
+    """Whatever a detail says, as text."""
+    if isinstance(value, dict | list):
+        return [text for one in (value.values() if isinstance(value, dict) else value) for text in texts(one)]
+    return [str(value)]
+
+
+# Whether a filter fits a line is nothing that the emulator tells: tests/infra.rs holds the words of the filters to the code.
+def check_alarms(emulator):
+    """That each alarm tells someone what to do, and what patch age is counted from."""
+    cloudwatch, topic = emulator.client("cloudwatch"), emulator.outputs()["TopicArn"]
+    alarms = {alarm["AlarmName"].removeprefix(f"{STACK}-"): alarm for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    check("there are the seven alarms", set(alarms) == ALARMS, set(alarms) ^ ALARMS)
+    silent = [name for name, alarm in alarms.items() if alarm["AlarmActions"] != [topic] or len(alarm.get("AlarmDescription", "")) < 60]
+    check("each rings at the topic, and says what it means", not silent, silent)
+    filters = {one["metricTransformations"][0]["metricName"]: one for one in emulator.client("logs").describe_metric_filters()["metricFilters"]}
+    check("there are metrics of holds, of skipped groups and of patch age", set(filters) == {"RotationHeld", "GroupsSkipped", "PatchAgeDays"}, set(filters))
+    age, made = alarms["patch-age"], filters["PatchAgeDays"]["metricTransformations"][0]
+    check("patch age is what the line says, without a value where there is none",
+          made["metricValue"] == "$.patch_age_days" and "defaultValue" not in made, made)
+    check("its alarm takes the largest of two periods of 6 hours, and one is enough",
+          (age["Statistic"], age["Period"], age["EvaluationPeriods"], age.get("DatapointsToAlarm"), age["Threshold"], age["TreatMissingData"])
+          == ("Maximum", 21600, 2, 1, 14, "notBreaching"), age)
 
 
 def check_optional(emulator):
     """What is off by default, and what each parameter switches on."""
     before = emulator.role_policies()
-    check("without further parameters the role has the policies worker and own-events", set(before) == {"worker", "own-events"}, set(before))
-    done = emulator.deploy("StopStandaloneAfter=20m", f"PinnedTemplateRoles=arn:aws:iam::{ACCOUNT}:role/hosts", "GateAlarms=errors",
-                           "ReleaseParameterPrefix=/hosts/", "Workers=2", "ParameterPrefixes=/images/,/golden/", "HostEvents=all",
-                           "MaxInFlightCluster=3", "EventBus=", "GroupNames=web-*")
+    check("without further parameters the role has the policies worker, changes and own-events",
+          set(before) == {"worker", "changes", "own-events"}, set(before))
+    optional = ["StopStandaloneAfter=20m", f"PinnedTemplateRoles=arn:aws:iam::{ACCOUNT}:role/hosts", "GateAlarms=errors", "ReleaseParameterPrefix=/hosts/"]
+    done = emulator.deploy(*optional, "Workers=2", "ParameterPrefixes=/images/,/golden/", "HostEvents=all",
+                           "MaxInFlightCluster=3", "EventBus=", "GroupNames=web-*", "MaxPatchAgeDays=0",
+                           f"TopicArn=arn:aws:sns:{REGION}:{ACCOUNT}:oncall")
     check("the stack is updated in place with everything that is optional", done.returncode == 0, done.stdout + done.stderr)
     after = emulator.role_policies()
     check("each parameter switches on its policy, and an empty bus its own off",
-          set(after) == {"worker", "stop-tasks", "pinned-templates", "gate-alarms", "release-parameter"}, set(after))
+          set(after) == {"worker", "changes", "stop-tasks", "pinned-templates", "gate-alarms", "release-parameter"}, set(after))
     passed = [statement for statement in after["pinned-templates"]["Statement"] if statement["Action"] == "iam:PassRole"]
     check("PassRole is for the given roles only", passed and passed[0]["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/hosts"])
+    alarms = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    check("with MaxPatchAgeDays=0 there is no alarm on it", {alarm["AlarmName"].removeprefix(f"{STACK}-") for alarm in alarms} == ALARMS - {"patch-age"})
+    given = f"arn:aws:sns:{REGION}:{ACCOUNT}:oncall"
+    check("with TopicArn every alarm rings there, and the stack has no topic of its own",
+          all(alarm["AlarmActions"] == [given] for alarm in alarms) and emulator.outputs()["TopicArn"] == given
+          and STACK not in {topic["TopicArn"].rsplit(":", 1)[1] for topic in emulator.client("sns").list_topics()["Topics"]})
     resources = next(s["Resource"] for s in after["worker"]["Statement"] if s["Sid"] == "ReadImageParameters")
     check("the second prefix may be read", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/golden/*" in resources, resources)
     events = emulator.client("events")
@@ -360,6 +422,33 @@ def check_optional(emulator):
           and not match("LaunchesRule", "launch-unsuccessful", AutoScalingGroupName="batch-asg"))
     check("with HostEvents=all every event of a host wakes", match("HostsRule", "host-old-agent-away"))
     check("and those of another cluster still do not", not match("HostsRule", "host-draining-of-other-cluster"))
+    check_observe(emulator, optional)
+
+
+# Of every action of the worker's, those that change nothing in the account; its own queue and its own events are no matter.
+READS = re.compile(r"(ecs|ec2|autoscaling|ssm|cloudwatch):(Describe|List|Get)|sqs:|events:PutEvents")
+
+
+def check_observe(emulator, optional):
+    """A worker that only observes could not change anything if it tried, whatever else is switched on."""
+    done = emulator.deploy(*optional, "Mode=observe")
+    check("the stack is updated to observe", done.returncode == 0, done.stdout + done.stderr)
+    actions = [action for policy in emulator.role_policies().values() for statement in policy["Statement"]
+               for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])]
+    changing = [action for action in actions if not READS.match(action)]
+    check(f"with Mode=observe none of the {len(actions)} actions of the role changes anything", len(actions) > 15 and not changing, changing)
+    check_environment(emulator)
+
+
+def check_environment(emulator):
+    """What a parameter says is what the worker gets."""
+    definitions = emulator.client("ecs")
+    task = definitions.describe_task_definition(taskDefinition=STACK)["taskDefinition"]
+    environment = {one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]}
+    wanted = {"ECS_ROTATOR_MODE": "observe", "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER": "3", "ECS_ROTATOR_ALARMS": "errors", "ECS_ROTATOR_EVENT_BUS": "",
+              "ECS_ROTATOR_ALLOW_OLDER": "false", "ECS_ROTATOR_KEEP_VERSIONS": "5", "ECS_ROTATOR_SETTLE": "0s"}
+    got = {name: environment.get(name) for name in wanted}
+    check("the worker gets what the parameters say", got == wanted, got)
 
 
 def changed(file, **change):

@@ -107,16 +107,81 @@ fn events_of_our_own_are_as_the_examples_show_them() {
     }
 }
 
-/// What the stack sets is read by the worker, by its name.
+/// A metric filter that asks for a line in other words than the worker's counts nothing, and its alarm never rings.
+#[test]
+fn the_worker_writes_every_line_that_an_alarm_is_made_of() {
+    let template = template();
+    let mut found = Vec::new();
+    behind("FilterPattern", &template["Resources"], &mut found);
+    behind("MetricValue", &template["Resources"], &mut found);
+    let asked: Vec<String> = found.into_iter().flat_map(texts).collect();
+    let messages: Vec<&str> =
+        asked.iter().filter_map(|pattern| pattern.split_once("$.message = \"")?.1.split('"').next()).collect();
+    assert_eq!(messages.len(), 3, "{asked:?}");
+    let fields: Vec<&str> =
+        asked.iter().filter_map(|value| value.strip_prefix("$.").filter(|field| !field.contains(' '))).collect();
+    assert_eq!(fields, ["patch_age_days"]);
+    let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for message in messages {
+        assert!(source.contains(&format!("\"{message}\"")), "no line says `{message}`");
+    }
+    for field in fields {
+        assert!(source.contains(field), "no line has the field `{field}`");
+    }
+}
+
+/// All of ours, in one text.
+fn source(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let text = |path: &Path| fs::read_to_string(path).expect("text");
+    entries
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| if path.is_dir() { source(&path) } else { text(&path) })
+        .collect()
+}
+
+/// What `run` reads from its environment.
+#[cfg(feature = "aws")]
+fn variables_of_run() -> BTreeSet<String> {
+    let binary = env!("CARGO_BIN_EXE_ecs-rotator");
+    let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;
+    let help = String::from_utf8_lossy(&help);
+    help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next()).map(str::to_owned).collect()
+}
+
+/// A setting that `run` has and the stack has not is lost for those who deploy as they are told.
 #[cfg(feature = "aws")]
 #[test]
-fn the_worker_has_a_flag_for_every_variable_that_the_stack_sets() {
+fn the_stack_sets_every_variable_of_the_worker_but_those_that_must_not_differ() {
+    let fixed = [
+        // The conditions of the worker's role name the tags.
+        "ECS_ROTATOR_TAG_PREFIX",
+        // The queue has the same.
+        "ECS_ROTATOR_VISIBILITY_TIMEOUT",
+    ];
+    let set = variables_of_the_stack();
+    let variables = variables_of_run();
+    assert!(variables.len() > 20, "{variables:?}");
+    let lacking: Vec<&String> =
+        variables.iter().filter(|name| !set.contains(*name) && !fixed.contains(&name.as_str())).collect();
+    assert!(lacking.is_empty(), "the stack has no parameter for {lacking:?}");
+}
+
+#[cfg(feature = "aws")]
+fn variables_of_the_stack() -> BTreeSet<String> {
     let template = template();
     let mut found = Vec::new();
     behind("Environment", &template["Resources"], &mut found);
     let mut names = Vec::new();
     found.iter().for_each(|environment| behind("Name", environment, &mut names));
-    let names: BTreeSet<String> = names.into_iter().flat_map(texts).collect();
+    names.into_iter().flat_map(texts).collect()
+}
+
+/// What the stack sets is read by the worker, by its name.
+#[cfg(feature = "aws")]
+#[test]
+fn the_worker_has_a_flag_for_every_variable_that_the_stack_sets() {
+    let names = variables_of_the_stack();
     assert!(names.len() > 10, "{names:?}");
     let binary = env!("CARGO_BIN_EXE_ecs-rotator");
     let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;

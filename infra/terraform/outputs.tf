@@ -36,6 +36,6 @@ output "worker_cluster_name" {
 }
 
 output "topic_arn" {
-  description = "Subscribe others to the alarms and the worker's news here."
-  value       = lookup(aws_cloudformation_stack.worker.outputs, "TopicArn", null)
+  description = "Subscribe to the alarms and the worker's news here."
+  value       = aws_cloudformation_stack.worker.outputs["TopicArn"]
 }

@@ -13,7 +13,7 @@ variable "tags" {
 }
 
 variable "clusters" {
-  description = "ARNs of the ECS clusters to look after, separated by commas. Naming a cluster here opts it in, unless its tag ecs-rotator:enabled says false. About twenty fit into an event pattern."
+  description = "ARNs of the ECS clusters to look after. Naming a cluster here opts it in, unless its tag ecs-rotator:enabled says false. About twenty fit into an event pattern."
   type        = list(string)
 
   validation {
@@ -22,8 +22,19 @@ variable "clusters" {
   }
 }
 
+variable "mode" {
+  description = "observe changes nothing (its role has no right to) and tells what it would do, in the log and as the event Release Found. Begin with it. With rotate the first release check replaces hosts."
+  type        = string
+  default     = "rotate"
+
+  validation {
+    condition     = contains(["rotate", "observe"], var.mode)
+    error_message = "One of rotate, observe."
+  }
+}
+
 variable "group_names" {
-  description = "Name of the Auto Scaling groups that the worker may change; * is any run of characters, as in prod-*. Others it can only read."
+  description = "Name of the Auto Scaling groups that the worker may change; * is any run of characters, as in prod-*. Others it can only read. The default allows every group of the account and region."
   type        = string
   default     = "*"
 }
@@ -40,7 +51,7 @@ variable "parameter_prefixes" {
 }
 
 variable "groups_of" {
-  description = "Groups that no capacity provider names, as CLUSTER=GROUP, separated by commas."
+  description = "Auto Scaling groups of a cluster that no capacity provider names, as prod=web-asg,prod=api-asg."
   type        = string
   default     = ""
 }
@@ -48,6 +59,17 @@ variable "groups_of" {
 variable "image" {
   description = "The worker's container image, with its tag or digest."
   type        = string
+}
+
+variable "architecture" {
+  description = "What Image is built for (docker build --platform linux/arm64, or linux/amd64 for X86_64). An image of the other kind ends with exec format error. ARM64 costs less."
+  type        = string
+  default     = "ARM64"
+
+  validation {
+    condition     = contains(["ARM64", "X86_64"], var.architecture)
+    error_message = "One of ARM64, X86_64."
+  }
 }
 
 variable "subnets" {
@@ -62,13 +84,13 @@ variable "security_groups" {
 }
 
 variable "http_address" {
-  description = "Where the worker answers its health check and shows its page, which only reads and knows no users. 0.0.0.0:8080 opens it to whomever the security groups let in."
+  description = "Where the worker answers its health check and shows its page, which only reads and knows no users. 0.0.0.0:8080 opens it to all that the security groups let in."
   type        = string
   default     = "127.0.0.1:8080"
 }
 
 variable "assign_public_ip" {
-  description = "ENABLED where the subnets are public and have no NAT."
+  description = "ENABLED where the subnets are public, without NAT."
   type        = string
   default     = "DISABLED"
 
@@ -78,19 +100,8 @@ variable "assign_public_ip" {
   }
 }
 
-variable "architecture" {
-  description = "The processor to run on. The published image has both; ARM64 costs less."
-  type        = string
-  default     = "ARM64"
-
-  validation {
-    condition     = contains(["ARM64", "X86_64"], var.architecture)
-    error_message = "One of ARM64, X86_64."
-  }
-}
-
 variable "workers" {
-  description = "Two workers on one queue keep the same budget as one, and survive the loss of a zone without a pause."
+  description = "Two keep the same budget as one, and survive the loss of a zone without a pause."
   type        = number
   default     = 1
 
@@ -107,19 +118,19 @@ variable "release_check" {
 }
 
 variable "time_zone" {
-  description = "The time zone of a cron expression in ReleaseCheck, as Europe/Berlin."
+  description = "Of a cron expression in ReleaseCheck, as Europe/Berlin."
   type        = string
   default     = "UTC"
 }
 
 variable "window" {
-  description = "Maintenance windows outside of which nothing begins, as Mon-Fri 22:00-04:00 Europe/Berlin. Empty, always."
+  description = "When hosts may be taken, as Mon-Fri 22:00-04:00 Europe/Berlin. Empty, always."
   type        = string
   default     = ""
 }
 
 variable "freeze" {
-  description = "Days on which nothing begins, as 2026-12-20..2027-01-04 Europe/Berlin. Empty, none."
+  description = "Days on which no host is taken, as 2026-12-20..2027-01-04 Europe/Berlin. Empty, none."
   type        = string
   default     = ""
 }
@@ -130,32 +141,67 @@ variable "min_ami_age" {
   default     = "0s"
 }
 
+variable "sweep_interval" {
+  description = "How often rotations under way are looked at without an event."
+  type        = string
+  default     = "5m"
+}
+
 variable "max_in_flight" {
-  description = "Hosts of one group that are replaced at a time, a number or a share of its desired capacity."
+  description = "Hosts of one group replaced at a time, a number or a share of its desired capacity."
   type        = string
   default     = "10%"
 }
 
 variable "max_in_flight_cluster" {
-  description = "Hosts of one cluster that are replaced at a time. Empty, no such limit."
+  description = "Hosts of one cluster replaced at a time. Empty, no such limit."
   type        = string
   default     = ""
 }
 
 variable "bake" {
-  description = "How long the first replacement of a group must have served before others follow."
+  description = "How long a group's first replacement must have served before others follow."
   type        = string
   default     = "5m"
 }
 
+variable "settle" {
+  description = "The same for every further one, before the next host is taken."
+  type        = string
+  default     = "0s"
+}
+
+variable "drain" {
+  description = "When a host is drained, after its replacement is ready or at once."
+  type        = string
+  default     = "after-replacement"
+
+  validation {
+    condition     = contains(["after-replacement", "at-once"], var.drain)
+    error_message = "One of after-replacement, at-once."
+  }
+}
+
+variable "replacement_timeout" {
+  description = "How long a replacement may take to register before the rotation is held."
+  type        = string
+  default     = "15m"
+}
+
+variable "replacement_timeout_windows" {
+  description = "The same for Windows."
+  type        = string
+  default     = "45m"
+}
+
 variable "drain_timeout" {
-  description = "How long a drain may take before the rotation is held and the reason told."
+  description = "How long a drain may take before the rotation is held."
   type        = string
   default     = "1h"
 }
 
 variable "stop_standalone_after" {
-  description = "When standalone tasks on a draining host are stopped, as 20m after the drain began. Needs StopTask, which it allows."
+  description = "When tasks of no service are stopped on a draining host, as 20m after its drain began. Allows StopTask."
   type        = string
   default     = "never"
 }
@@ -167,13 +213,13 @@ variable "give_up_after" {
 }
 
 variable "force_after" {
-  description = "When a drain is forced, tasks and all, as 6h. Needs StopTask, which it allows."
+  description = "When a drain is forced, tasks and all, as 6h. Allows StopTask."
   type        = string
   default     = "never"
 }
 
 variable "stuck" {
-  description = "What to do with a host whose drain would get stuck."
+  description = "A host whose drain would not end by what can be read (a service without room, a protected task) is drained all the same (go-on), or left for last until nothing blocks it (wait)."
   type        = string
   default     = "go-on"
 
@@ -183,8 +229,14 @@ variable "stuck" {
   }
 }
 
+variable "gate_alarms" {
+  description = "CloudWatch alarms, separated by commas. While one is in ALARM no further host is taken."
+  type        = string
+  default     = ""
+}
+
 variable "release_by" {
-  description = "Where a release is written. A group's tag ecs-rotator:release-by goes before it."
+  description = "A new image is written as a version of the launch template, or into the parameter that the template reads by resolve:ssm. A group's tag ecs-rotator:release-by overrides it."
   type        = string
   default     = "template"
 
@@ -194,14 +246,31 @@ variable "release_by" {
   }
 }
 
-variable "gate_alarms" {
-  description = "CloudWatch alarms, separated by commas. While one is in ALARM no further host is taken."
+variable "families" {
+  description = "Image families besides Amazon's, as a JSON array. README.md shows one."
   type        = string
   default     = ""
 }
 
+variable "allow_older" {
+  description = "A release may be older than the image in use."
+  type        = bool
+  default     = false
+}
+
+variable "keep_versions" {
+  description = "Template versions of the worker's own that are kept."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.keep_versions >= 1
+    error_message = "From 1."
+  }
+}
+
 variable "allow_stop_task" {
-  description = "Allow StopTask for groups whose own tags set stop-standalone-after or force-after."
+  description = "Allow StopTask for groups that set stop-standalone-after or force-after by tags of their own."
   type        = bool
   default     = false
 }
@@ -213,7 +282,7 @@ variable "pinned_template_roles" {
 }
 
 variable "launch_templates" {
-  description = "ARNs of the launch templates that the worker may make versions of. An asterisk means all of them."
+  description = "ARNs of the launch templates that the worker may make versions of, and whose default it may move. The default allows all of the account."
   type        = list(string)
   default     = ["*"]
 }
@@ -225,19 +294,36 @@ variable "release_parameter_prefix" {
 }
 
 variable "allow_describe_alarms" {
-  description = "Allow DescribeAlarms for groups whose own tags name alarms."
+  description = "Allow DescribeAlarms for groups that name alarms by tags of their own."
   type        = bool
   default     = false
 }
 
 variable "notification_email" {
-  description = "Where alarms and the worker's own news (opened, held, resumed, closed, drain overdue) are mailed. The address has to confirm the subscription. Empty, nobody."
+  description = "An address that gets alarms and news by mail. It has to confirm the subscription. Empty, none."
   type        = string
   default     = ""
 }
 
+variable "topic_arn" {
+  description = "An SNS topic of yours for alarms and news. Its policy must let cloudwatch.amazonaws.com and events.amazonaws.com publish. Empty, the stack makes a topic (output TopicArn), and without a subscription to it an alarm reaches no one."
+  type        = string
+  default     = ""
+}
+
+variable "max_patch_age_days" {
+  description = "Days after which a newer image that fits must be on every host of a group; then the alarm patch-age rings. More than MinAmiAge. 0, no such alarm."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.max_patch_age_days >= 0
+    error_message = "From 0."
+  }
+}
+
 variable "event_bus" {
-  description = "The event bus of this account that the worker puts its own events on. Empty, none are sent."
+  description = "The event bus of this account that the worker puts its own events on. Empty, none are sent, and no news."
   type        = string
   default     = "default"
 }
@@ -266,7 +352,7 @@ variable "log_retention_days" {
 }
 
 variable "log_level" {
-  description = "Levels of the log, as warn,ecs_rotator=debug."
+  description = "Levels of the log, as warn,ecs_rotator=debug. Three alarms read it at info."
   type        = string
   default     = "warn,ecs_rotator=info"
 }
