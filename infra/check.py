@@ -38,6 +38,7 @@ PARAMETERS = [
 ]
 QUEUE_RULES = ["HostsRule", "TasksRule", "ParametersRule", "LaunchesRule", "InstancesRule"]
 RULES = [*QUEUE_RULES, "NewsRule"]
+GIVEN_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:oncall"
 # What is in the detail of an event for programs.
 UNTOLD = {"version", "digest", "takes_seconds", "force"}
 ALARMS = {"old-messages", "dead-letters", "undelivered", "no-worker", "rotation-held", "groups-skipped", "patch-age"}
@@ -172,6 +173,7 @@ def check_files():
     check_terraform()
     check_toolchain()
     check_architecture()
+    check_documented()
 
 
 def check_hardening():
@@ -219,6 +221,21 @@ def check_architecture():
     other = next(one for one in ["linux/arm64", "linux/amd64"] if one != platform)
     check("README says what fits a build for the other processor", f"--platform {other}" in texts["README.md"] and
           f"Architecture={'X86_64' if default == 'ARM64' else 'ARM64'}" in texts["README.md"])
+
+
+def check_documented():
+    """The first deployment, as README has it, names what there is, and begins by observing."""
+    parameters, readme = _yaml(TEMPLATE)["Parameters"], (INFRA.parent / "README.md").read_text()
+    deploy = re.search(r"aws cloudformation deploy .*?```", readme, re.S).group(0)
+    named = set(re.findall(r"\b([A-Z]\w+)=", deploy))
+    required = {name for name, parameter in parameters.items() if "Default" not in parameter}
+    check("README's first deployment names parameters that there are, and all that are required", required <= named <= set(parameters),
+          (required - named) | (named - set(parameters)))
+    check("README's first deployment observes", "Mode=observe" in deploy)
+    module = re.search(r'^module "ecs_rotator" {\n(.*?)^}', readme, re.S | re.M).group(1)
+    variables = set(re.findall(r'^variable "(\w+)"', (INFRA / "terraform" / "variables.tf").read_text(), re.M))
+    set_there = set(re.findall(r"^  (\w+) +=", module, re.M)) - {"source"}
+    check("README's module sets variables that there are", len(set_there) > 3 and set_there <= variables, set_there - variables)
 
 
 def _plain(value):
@@ -399,7 +416,7 @@ def check_optional(emulator):
     optional = ["StopStandaloneAfter=20m", f"PinnedTemplateRoles=arn:aws:iam::{ACCOUNT}:role/hosts", "GateAlarms=errors", "ReleaseParameterPrefix=/hosts/"]
     done = emulator.deploy(*optional, "Workers=2", "ParameterPrefixes=/images/,/golden/", "HostEvents=all",
                            "MaxInFlightCluster=3", "EventBus=", "GroupNames=web-*", "MaxPatchAgeDays=0",
-                           f"TopicArn=arn:aws:sns:{REGION}:{ACCOUNT}:oncall")
+                           f"TopicArn={GIVEN_TOPIC}")
     check("the stack is updated in place with everything that is optional", done.returncode == 0, done.stdout + done.stderr)
     after = emulator.role_policies()
     check("each parameter switches on its policy, and an empty bus its own off",
@@ -408,11 +425,11 @@ def check_optional(emulator):
     check("PassRole is for the given roles only", passed and passed[0]["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/hosts"])
     alarms = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
     check("with MaxPatchAgeDays=0 there is no alarm on it", {alarm["AlarmName"].removeprefix(f"{STACK}-") for alarm in alarms} == ALARMS - {"patch-age"})
-    given = f"arn:aws:sns:{REGION}:{ACCOUNT}:oncall"
     check("with TopicArn every alarm rings there, and the stack has no topic of its own",
-          all(alarm["AlarmActions"] == [given] for alarm in alarms) and emulator.outputs()["TopicArn"] == given
+          all(alarm["AlarmActions"] == [GIVEN_TOPIC] for alarm in alarms) and emulator.outputs()["TopicArn"] == GIVEN_TOPIC
           and STACK not in {topic["TopicArn"].rsplit(":", 1)[1] for topic in emulator.client("sns").list_topics()["Topics"]})
     resources = next(s["Resource"] for s in after["worker"]["Statement"] if s["Sid"] == "ReadImageParameters")
+    check("the parameters of releases may be read", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/hosts/*" in resources, resources)
     check("the second prefix may be read", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/golden/*" in resources, resources)
     events = emulator.client("events")
     match = lambda rule, file, **change: events.test_event_pattern(
@@ -431,8 +448,10 @@ READS = re.compile(r"(ecs|ec2|autoscaling|ssm|cloudwatch):(Describe|List|Get)|sq
 
 def check_observe(emulator, optional):
     """A worker that only observes could not change anything if it tried, whatever else is switched on."""
-    done = emulator.deploy(*optional, "Mode=observe")
+    done = emulator.deploy(*optional, "Mode=observe", "EventBus=default")
     check("the stack is updated to observe", done.returncode == 0, done.stdout + done.stderr)
+    news = emulator.client("events").list_targets_by_rule(Rule=emulator.resource("NewsRule"))["Targets"]
+    check("news go to the topic that is given", [target["Arn"] for target in news] == [GIVEN_TOPIC], news)
     actions = [action for policy in emulator.role_policies().values() for statement in policy["Statement"]
                for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])]
     changing = [action for action in actions if not READS.match(action)]
@@ -533,13 +552,11 @@ def check_plain(emulator):
 
 
 def check_by_hand(emulator):
-    """Queue, rules and schedule by the README's own commands, word by word, but for the endpoint."""
+    """Queues, rules and schedule by the README's own commands, word by word, but for the endpoint."""
     readme = (INFRA.parent / "README.md").read_text()
     section = readme[readme.index("### By hand"):readme.index("### Stop and upgrade")]
     commands = re.findall(r"```sh\n(.*?)```", section[section.index("#### Queue"):], re.S)
-    patterns = dict(re.findall(r"^\| `(ecs-rotator-[a-z]+)` \| `(.*)` \|$", section, re.M))
-    environment = os.environ | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION,
-                                "PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "PATH": f"{BIN}:{os.environ['PATH']}"}
     script = f'set -euo pipefail\naws() {{ command aws --endpoint-url {emulator.url} "$@"; }}\n' + "\n".join(commands)
     with tempfile.TemporaryDirectory() as directory:
         done = run("bash", "-c", script, cwd=directory, env=environment)
@@ -547,15 +564,22 @@ def check_by_hand(emulator):
     events, sqs = emulator.client("events"), emulator.client("sqs")
     queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:ecs-rotator"
     made = events.list_rule_names_by_target(TargetArn=queue)["RuleNames"]
-    check("the rule and the schedule that are shown have the queue as their target",
-          sorted(made) == ["ecs-rotator-check-releases", "ecs-rotator-hosts"], made)
-    url = sqs.get_queue_url(QueueName="ecs-rotator")["QueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    check("the queue by hand is encrypted, and has a policy and a dead-letter queue",
-          attributes["SqsManagedSseEnabled"] == "true" and {"Policy", "RedrivePolicy"} <= set(attributes), attributes)
+    by_hand = {rule: f"ecs-rotator-{rule.removesuffix('Rule').lower()}" for rule in QUEUE_RULES}
+    check("the five rules and the schedule have the queue as their target", sorted(made) == sorted([*by_hand.values(), "ecs-rotator-check-releases"]), made)
+    targets = [target for rule in made for target in events.list_targets_by_rule(Rule=rule)["Targets"]]
+    check("what they cannot deliver is kept", targets and all(target.get("DeadLetterConfig") == {"Arn": f"{queue}-undelivered"} for target in targets), targets)
+    inputs = [json.loads(target["Input"]) for target in targets if "Input" in target]
+    check("the schedule sends the command", inputs == [{"action": "check-releases"}], inputs)
+    for name, wanted in [("ecs-rotator", {"Policy", "RedrivePolicy"}), ("ecs-rotator-undelivered", {"Policy"})]:
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        check(f"the queue {name} by hand is encrypted, and has {' and '.join(sorted(wanted))}",
+              attributes["SqsManagedSseEnabled"] == "true" and wanted <= set(attributes), attributes)
+        resources = json.loads(attributes["Policy"])["Statement"][0]["Resource"]
+        check(f"EventBridge may send to {name}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}" in resources, resources)
     table = json.loads((INFRA / "events" / "table.json").read_text())
     for rule in QUEUE_RULES:
-        pattern = patterns.get(f"ecs-rotator-{rule.removesuffix('Rule').lower()}", "{}")
+        pattern = events.describe_rule(Name=by_hand[rule])["EventPattern"] if by_hand[rule] in made else "{}"
         wanted = [file for file, expected in table.items() if expected == rule]
         through = [file for file in wanted if events.test_event_pattern(
             EventPattern=pattern, Event=(INFRA / "events" / file).read_text())["Result"]]

@@ -140,12 +140,18 @@ fn source(directory: &Path) -> String {
         .collect()
 }
 
+/// Without its line breaks.
+#[cfg(feature = "aws")]
+fn help_of_run() -> String {
+    let binary = env!("CARGO_BIN_EXE_ecs-rotator");
+    let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;
+    String::from_utf8_lossy(&help).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What `run` reads from its environment.
 #[cfg(feature = "aws")]
 fn variables_of_run() -> BTreeSet<String> {
-    let binary = env!("CARGO_BIN_EXE_ecs-rotator");
-    let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;
-    let help = String::from_utf8_lossy(&help);
+    let help = help_of_run();
     help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next()).map(str::to_owned).collect()
 }
 
@@ -183,9 +189,7 @@ fn variables_of_the_stack() -> BTreeSet<String> {
 fn the_worker_has_a_flag_for_every_variable_that_the_stack_sets() {
     let names = variables_of_the_stack();
     assert!(names.len() > 10, "{names:?}");
-    let binary = env!("CARGO_BIN_EXE_ecs-rotator");
-    let help = std::process::Command::new(binary).args(["run", "--help"]).output().expect("it runs").stdout;
-    let help = String::from_utf8_lossy(&help);
+    let help = help_of_run();
     for name in names {
         assert!(help.contains(&name), "run has no {name}");
     }
