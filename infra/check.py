@@ -464,7 +464,7 @@ def check_environment(emulator):
     definitions = emulator.client("ecs")
     task = definitions.describe_task_definition(taskDefinition=STACK)["taskDefinition"]
     environment = {one["name"]: one["value"] for one in task["containerDefinitions"][0]["environment"]}
-    wanted = {"ECS_ROTATOR_MODE": "observe", "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER": "3", "ECS_ROTATOR_ALARMS": "errors", "ECS_ROTATOR_EVENT_BUS": "",
+    wanted = {"ECS_ROTATOR_MODE": "observe", "ECS_ROTATOR_MAX_IN_FLIGHT_CLUSTER": "3", "ECS_ROTATOR_ALARMS": "errors", "ECS_ROTATOR_EVENT_BUS": "default",
               "ECS_ROTATOR_ALLOW_OLDER": "false", "ECS_ROTATOR_KEEP_VERSIONS": "5", "ECS_ROTATOR_SETTLE": "0s"}
     got = {name: environment.get(name) for name in wanted}
     check("the worker gets what the parameters say", got == wanted, got)
