@@ -2,6 +2,7 @@
 //! reason was told".
 
 use jiff::Timestamp;
+use tracing::Dispatch;
 use tracing::subscriber::with_default;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::LevelFilter;
@@ -24,6 +25,9 @@ pub fn told_during<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
 pub fn lines_during<T>(level: LevelFilter, work: impl FnOnce() -> T) -> (T, Vec<LogLine>) {
     let journal = Journal::whole(now);
     let subscriber = tracing_subscriber::registry().with(journal.clone().with_filter(level));
+    // While there is only one subscriber in the process, `tracing` asks the thread that comes to a line first whether anybody
+    // wants it, and keeps the answer for all: a thread without one would silence it here. So there are two.
+    let _second = Dispatch::new(tracing_subscriber::registry());
     let result = with_default(subscriber, work);
     (result, journal.lines())
 }
@@ -62,5 +66,17 @@ mod tests {
         assert_eq!(result, 7);
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].contains("broken") && errors[0].contains("host=i-1"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_thread_that_nobody_listens_to_silences_no_line_of_another() {
+        let say = || tracing::error!("said by two");
+        let ((), told) = errors_during(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(say);
+            });
+            say();
+        });
+        assert_eq!(told.len(), 1, "{told:?}");
     }
 }
