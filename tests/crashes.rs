@@ -4,7 +4,9 @@ mod common;
 
 use common::{run, times};
 use ecs_rotator::effect::VersionRule;
-use ecs_rotator::sim::{Faults, Follows, GroupShape, Happening, Outcome, Scenario, Simulation, TemplateShape, Trigger};
+use ecs_rotator::sim::{
+    Delay, Faults, Follows, GroupShape, Happening, Outcome, Scenario, Simulation, TemplateShape, Trigger,
+};
 use jiff::SignedDuration;
 
 /// Two groups and six hosts: one group pinned to a version, the other on `$Default` in a mixed-instances policy.
@@ -68,6 +70,13 @@ fn it_goes_on_whatever_the_release_is_written_into() {
 #[test]
 fn it_goes_on_even_when_every_event_is_lost() {
     killed_after_every_effect(scenario, &Faults { events_lost: 1.0, ..Faults::none() });
+}
+
+/// Every wait has been too long by then, and what was waited for has come long ago.
+#[test]
+fn it_goes_on_when_the_next_worker_comes_hours_later() {
+    let away = Delay::secs(7200, 7200);
+    killed_after_every_effect(scenario, &Faults { restart_delay: away, ..Faults::none() });
 }
 
 #[test]

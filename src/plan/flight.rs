@@ -308,7 +308,9 @@ impl Context<'_> {
     }
 
     fn draining(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
-        match drain_step(self.view, id, host, self.now) {
+        let step = drain_step(self.view, id, host, self.now);
+        let is_settling = matches!(step, DrainStep::Wait(Some(_)));
+        match step {
             DrainStep::Look(looks) => plan.looks.extend(looks),
             DrainStep::Wait(again) => plan.look_again = earlier(plan.look_again, again),
         }
@@ -318,6 +320,10 @@ impl Context<'_> {
         stall::explain(self, id, host, since, self.since(since) + timeout, plan);
         let stopping = host.watch.as_ref().map_or(0, TaskWatch::count_left);
         let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
+        // Its last task has stopped, and a second look is to say so too: a worker that was away for long finds it so.
+        if tasks == 0 && is_settling {
+            return;
+        }
         self.wait(id, WaitsFor::LastTask, since, timeout, plan, |after| Problem::DrainOverdue {
             host: id.clone(),
             group: host.ours.as_ref().map(|ours| ours.group.clone()),
