@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
+use crate::engine::observe::Mode;
 use crate::id::{AlarmName, BusName, ClusterName, GroupName};
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
@@ -245,6 +246,20 @@ pub fn address(text: &str) -> Result<AddressOrNothing, BadSetting> {
     port.or_else(|_| text.parse())
         .map(|address| AddressOrNothing(Some(address)))
         .map_err(|_| bad("an address and a port, as `127.0.0.1:8080`, or a port of this machine", text))
+}
+
+/// What the worker is for.
+#[derive(Args, Debug)]
+pub struct ModeArgs {
+    /// `rotate`; or `observe`: change nothing, and tell what would be done
+    #[arg(long, env = "ECS_ROTATOR_MODE", value_name = "MODE", default_value_t = Mode::Rotate)]
+    mode: Mode,
+}
+
+impl ModeArgs {
+    pub fn apply(self, settings: Settings) -> Settings {
+        Settings { mode: self.mode, ..settings }
+    }
 }
 
 impl TellArgs {
@@ -496,12 +511,14 @@ mod tests {
         pace: PaceArgs,
         #[command(flatten)]
         tell: TellArgs,
+        #[command(flatten)]
+        mode: ModeArgs,
     }
 
     fn settings(flags: &[&str]) -> Settings {
         let line = [&["x"], flags].concat();
         Line::try_parse_from(line)
-            .map(|line| line.tell.apply(line.pace.apply(line.rotation.into_settings().unwrap())))
+            .map(|line| line.mode.apply(line.tell.apply(line.pace.apply(line.rotation.into_settings().unwrap()))))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -516,7 +533,7 @@ mod tests {
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
             --replacement-timeout-windows 50m --allow-older --min-ami-age 7d --release-by parameter --keep-versions 9 \
             --stop-standalone-after 20m --give-up-after 3h --bake 0s --settle 90s --stuck wait \
-            --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s --event-bus default --http 127.0.0.1:8080";
+            --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s --event-bus default --http 127.0.0.1:8080 --mode observe";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
             groups: BTreeMap::from([
@@ -550,6 +567,7 @@ mod tests {
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),
             event_bus: Some("default".into()),
+            mode: Mode::Observe,
         };
         let mut line: Vec<&str> = line.split_whitespace().collect();
         line.extend(["--window", "daily 22:00-04:00", "--alarm", "errors,slow answers"]);
@@ -610,6 +628,9 @@ mod tests {
         }
         for prefix in ["", "aws:", "AWS:x"] {
             assert!(tag_prefix(prefix).is_err(), "{prefix}");
+        }
+        for mode in ["", "Observe", "watch"] {
+            assert!(mode.parse::<Mode>().is_err(), "{mode}");
         }
         for time in ["9s", "13h", "x"] {
             assert!(visibility(time).is_err(), "{time}");

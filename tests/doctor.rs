@@ -13,6 +13,7 @@ use ecs_rotator::doctor::samples::{Kind, samples};
 use ecs_rotator::doctor::{Diagnosis, Status, diagnose};
 use ecs_rotator::effect::{Failure, FailureKind, VersionRule};
 use ecs_rotator::engine::Settings;
+use ecs_rotator::engine::observe::Mode;
 use ecs_rotator::engine::survey::{Depth, Findings};
 use ecs_rotator::sim::world::World;
 use ecs_rotator::sim::{CLUSTER, GroupShape, Scenario, TemplateShape, survey};
@@ -258,6 +259,26 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
     assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on group api");
     assert_eq!(rights["sqs:ReceiveMessage"], Right::Allowed(Proof::Simulated));
     assert_eq!(rights["iam:PassRole"], Right::Unproved(None));
+}
+
+#[test]
+fn of_a_worker_that_only_observes_only_reads_are_asked_for() {
+    let pinned = TemplateShape::Rule { rule: VersionRule::Number(1), mixed: false };
+    let scenario = Scenario::new(1).groups(vec![GroupShape::new("web-asg", 3).template(pinned)]);
+    let observe = Settings { mode: Mode::Observe, event_bus: Some("default".into()), ..settings() };
+    let findings = found(&scenario, &observe);
+    let asked = |settings: &Settings| -> BTreeSet<&str> {
+        questions(&place(), settings, &findings).iter().flat_map(|question| question.actions.clone()).collect()
+    };
+    let rotate = Settings { mode: Mode::Rotate, ..observe.clone() };
+    let left_out: Vec<&str> = asked(&rotate).difference(&asked(&observe)).copied().collect();
+    assert!(left_out.contains(&"ec2:TerminateInstances") && left_out.contains(&"ec2:RunInstances"), "{left_out:?}");
+    let reads = |action: &&str| {
+        ["Describe", "List", "Get"].iter().any(|verb| action.split(':').nth(1).unwrap().starts_with(verb))
+    };
+    let others: Vec<&str> = asked(&observe).into_iter().filter(|action| !reads(action)).collect();
+    let expected = ["events:PutEvents", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"];
+    assert_eq!(others, expected);
 }
 
 /// By an organization that allows one region only, or a user who has no second factor here.

@@ -96,7 +96,7 @@ fn events_of_our_own_are_as_the_examples_show_them() {
         let notice = Notice {
             at: jiff::Timestamp::UNIX_EPOCH,
             cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/prod".into(),
-            rotation: "prod/20260114T031001Z".to_owned(),
+            rotation: Some("prod/20260114T031001Z".to_owned()),
             news,
         };
         let text = fs::read_to_string(path("events").join(name)).expect("the event can be read");

@@ -113,7 +113,7 @@ fn a_rotation_that_left_a_group_out_is_not_plainly_closed() {
     assert_eq!((only(&seen).current, only(&seen).hosts, of_phase(&seen, Phase::Unknown)), (0, 3, 3), "{}", text(&seen));
     let text = text(&seen);
     assert!(text.contains("closed with groups skipped") && text.contains("0 of 3 hosts done"), "{text}");
-    assert!(text.contains("SKIPPED   web-asg: ") && !text.contains('█'), "{text}");
+    assert!(text.contains("SKIPPED     web-asg: ") && !text.contains('█'), "{text}");
 
     let told: Vec<&LogLine> = lines.iter().filter(|line| line.message.starts_with("rotation closed")).collect();
     let [told] = told.as_slice() else { panic!("{told:?}") };
@@ -170,14 +170,15 @@ fn after_a_rejected_image_no_host_counts_as_current_and_a_rotation_that_goes_on_
 fn the_age_of_a_newer_image_grows_until_it_runs_everywhere_and_the_log_tells_it_for_the_stack() {
     let scenario = one_group().bad_release(BadRelease::NeverRegisters);
     let (mut simulation, lines) = run_for(scenario, |_| (), days(3));
+    // The image was made a month before it was released.
     let age = only(&look(&mut simulation)).groups[0].patch_age_seconds.expect("an age");
-    assert!((days(2).as_secs()..days(4).as_secs()).contains(&age), "{age} s");
+    assert!((days(30).as_secs()..days(40).as_secs()).contains(&age), "{age} s");
     let told: Vec<f64> = lines
         .iter()
         .filter(|line| line.message == "patch age" && line.get("group") == Some("web-asg"))
         .filter_map(|line| line.get("patch_age_days")?.parse().ok())
         .collect();
-    assert!(told.len() > 24 && told.first().is_some_and(|age| (1.0..1.2).contains(age)), "{told:?}");
+    assert!(told.len() > 24 && told[told.len() - 1] - told[0] > 2.5, "{told:?}");
     assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "{told:?}");
     let engine = simulation.engine().expect("a worker");
     assert!(engine.vitals().clusters[&CLUSTER.into()].behind_since.contains_key(&GroupName::from("web-asg")));
@@ -186,7 +187,8 @@ fn the_age_of_a_newer_image_grows_until_it_runs_everywhere_and_the_log_tells_it_
     let seen = look(&mut simulation);
     let group = &only(&seen).groups[0];
     assert_eq!((group.patch_age_seconds, &group.newest), (None, &None), "every host runs it");
-    assert!(!lines.iter().any(|line| line.message == "patch age"), "and nothing is told");
+    let closed = lines.iter().position(|line| line.message == "rotation closed").expect("it closes");
+    assert!(!lines[closed..].iter().any(|line| line.message == "patch age"), "and nothing is told any more");
 }
 
 #[test]
@@ -251,7 +253,7 @@ fn a_group_that_is_short_holds_the_rotation_until_it_is_at_capacity_again() {
     let (mut simulation, _) = run_for(scenario, suspended, minutes(60));
     let held = look(&mut simulation);
     assert_eq!(standing(&held), Standing::Held, "{}", text(&held));
-    assert!(only(&held).causes[0].text.contains("launches are suspended"), "{held:?}");
+    assert!(only(&held).causes[0].text.contains("launches suspended"), "{held:?}");
     simulation.world_mut().act(Act::ResumeLaunches { group: group() });
     let later = simulation.now() + minutes(240);
     simulation.run_until(|world| world.ledger().closed.is_some(), later);

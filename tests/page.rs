@@ -15,6 +15,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ecs_rotator::engine::observe::Mode;
 use ecs_rotator::journal::Journal;
 use ecs_rotator::plan::policy::{Budget, Policy};
 use ecs_rotator::record::{Record, html};
@@ -309,6 +310,26 @@ fn a_hold_stands_on_top_with_its_reason_and_a_script_in_a_name_is_text() {
     let top = "document.querySelector('.alert').getBoundingClientRect().top < document.querySelector('.cluster').getBoundingClientRect().top";
     assert_eq!(page.ask(top), true);
     page.picture("held");
+}
+
+#[test]
+fn a_worker_that_only_observes_says_so_and_shows_what_is_outdated() {
+    let mut scenario = Scenario::new(1).hosts(6);
+    scenario.settings.mode = Mode::Observe;
+    let served = Served::new(scenario, 1, after(60));
+    let (_, data) = served.get("/status.json");
+    let data: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!((&data["mode"], &data["clusters"][0]["status"]["current"]), (&Value::from("observe"), &Value::from(0)));
+    let (_, metrics) = served.get("/metrics");
+    for line in [r#"ecs_rotator_mode{mode="observe"} 1"#, r#"ecs_rotator_hosts{cluster="demo",phase="outdated"} 6"#] {
+        assert!(metrics.lines().any(|said| said == line), "no `{line}` in\n{metrics}");
+    }
+    assert!(served.get("/healthz").0.starts_with("HTTP/1.1 200"));
+    let Some(browser) = browser() else { return };
+    let page = Seen::open(&browser, &served.url());
+    page.until("it says so", "document.querySelector('#alerts').innerText.includes('This worker only observes')");
+    page.until("every host is outdated", "document.querySelectorAll('.cells .cell.outdated').length === 6");
+    page.picture("observe");
 }
 
 #[test]

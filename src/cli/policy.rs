@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::config::{QueueArgs, RotationArgs, TellArgs};
+use crate::config::{ModeArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::engine::Settings;
 
@@ -19,6 +19,9 @@ Examples:
 
   Some groups pin a version of their template, and launch with this role
     ecs-rotator policy --cluster prod --with pins --pass-role arn:aws:iam::123456789012:role/ecs-host …
+
+  For a worker that only observes: nothing that changes anything
+    ecs-rotator policy --mode observe --cluster prod …
 
   As an inline policy of a role
     ecs-rotator policy … > policy.json
@@ -37,6 +40,8 @@ pub struct PolicyArgs {
     rotation: RotationArgs,
     #[command(flatten)]
     tell: TellArgs,
+    #[command(flatten)]
+    mode: ModeArgs,
     /// The account of the clusters
     #[arg(long, value_name = "ID", value_parser = account)]
     account: String,
@@ -78,7 +83,7 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
-    let settings = args.tell.apply(args.rotation.into_settings()?);
+    let settings = args.mode.apply(args.tell.apply(args.rotation.into_settings()?));
     let place = Place {
         account: args.account,
         region: args.region,
@@ -126,6 +131,7 @@ fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
 
 fn uses(settings: &Settings, with: &[With]) -> Uses {
     let said = Uses {
+        changes: settings.mode.changes(),
         pins: with.contains(&With::Pins),
         stops: with.contains(&With::Stops),
         alarms: with.contains(&With::Alarms),
@@ -210,7 +216,10 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::Operation;
+    use crate::engine::observe::Mode;
     use crate::id::{AlarmName, ClusterName};
+    use strum::IntoEnumIterator as _;
 
     fn place() -> Place {
         Place {
@@ -246,6 +255,37 @@ mod tests {
         let much = actions(&document(&settings, &with, &with_key));
         let everything: BTreeSet<String> = all().iter().map(|needs| needs.action.to_owned()).collect();
         assert_eq!(much, everything);
+    }
+
+    #[test]
+    fn a_worker_that_only_observes_is_allowed_nothing_that_changes_anything() {
+        let mut settings = Settings { mode: Mode::Observe, event_bus: Some("default".into()), ..Settings::default() };
+        settings.policy.alarms.insert(AlarmName::from("errors"));
+        let with = [With::Pins, With::Stops, With::Alarms, With::Parameters];
+        let with_key = Place { key: Some("arn:aws:kms:eu-west-1:123456789012:key/k".to_owned()), ..place() };
+        let allowed = actions(&document(&settings, &with, &with_key));
+        let needed_by = |effects: bool| {
+            let operations = Operation::iter().filter(move |operation| operation.is_effect() == effects);
+            operations.flat_map(Operation::permissions).map(|needs| needs.action.to_owned()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(allowed.intersection(&needed_by(true)).collect::<Vec<_>>(), [] as [&String; 0]);
+        assert_eq!(
+            needed_by(false).difference(&allowed).collect::<Vec<_>>(),
+            [] as [&String; 0],
+            "it looks at everything"
+        );
+        let told_or_received = [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "kms:Decrypt",
+            "events:PutEvents",
+        ];
+        let others = allowed.iter().filter(|action| !told_or_received.contains(&action.as_str()));
+        for action in others {
+            let (_, name) = action.split_once(':').unwrap();
+            assert!(["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)), "{action}");
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::log::{self, LogFormat};
 use crate::aws::{self, Aws};
-use crate::config::{PaceArgs, QueueArgs, RotationArgs, TellArgs};
+use crate::config::{ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
+use crate::engine::observe::Mode;
 use crate::engine::{Engine, Settings};
 use crate::id::{BusName, ClusterName, GroupName};
 use crate::journal::Journal;
@@ -32,6 +33,9 @@ Examples:
     export ECS_ROTATOR_CLUSTERS=prod,batch ECS_ROTATOR_MAX_IN_FLIGHT=1
     ecs-rotator run --log-format json
 
+  Look on for a while: what would be done is told, and nothing is changed
+    ecs-rotator run --cluster prod --mode observe
+
 Levels of the log: ECS_ROTATOR_LOG (or RUST_LOG), as `debug` or `warn,ecs_rotator=debug`.
 Region, credentials and endpoints: as in every AWS tool (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, a task role, …).
 SIGTERM or SIGINT ends it: what was begun is handed back to the queue, and the next worker carries on.
@@ -50,6 +54,8 @@ pub struct RunArgs {
     pace: PaceArgs,
     #[command(flatten)]
     tell: TellArgs,
+    #[command(flatten)]
+    mode: ModeArgs,
     /// Form of the log, on stderr
     #[arg(long, env = "ECS_ROTATOR_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -61,7 +67,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!(event, "freezes nothing");
     }
     let http = args.tell.http();
-    let settings = args.tell.apply(args.pace.apply(args.rotation.into_settings()?));
+    let settings = args.mode.apply(args.tell.apply(args.pace.apply(args.rotation.into_settings()?)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let ended = runtime.block_on(work(&args.queue.queue_url, settings, http, journal));
     // A call that is still under way is of no more use; its thread is not waited for.
@@ -88,7 +94,7 @@ async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, jou
 
 /// The one line that says what this worker is going to do.
 fn announce(settings: &Settings, queue: &str, region: &str) {
-    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _, event_bus } = settings;
+    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _, event_bus, mode } = settings;
     let named = |(cluster, groups): (&ClusterName, &BTreeSet<GroupName>)| {
         groups.iter().map(|group| format!("{cluster}={group}")).collect::<Vec<_>>()
     };
@@ -98,8 +104,13 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
     } else {
         clusters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
+    let what_it_does = match mode {
+        Mode::Rotate => "replaces the hosts of these clusters when their image is released",
+        Mode::Observe => "observes these clusters and changes nothing",
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        %mode,
         region,
         queue,
         clusters,
@@ -118,7 +129,7 @@ fn announce(settings: &Settings, queue: &str, region: &str) {
         window = policy.calendar.windows.as_ref().map(tracing::field::display),
         sweep_interval = format_args!("{sweep_interval:#}"),
         event_bus = event_bus.as_ref().map(BusName::as_str),
-        "replaces the hosts of these clusters when their image is released"
+        "{what_it_does}"
     );
 }
 

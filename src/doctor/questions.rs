@@ -73,6 +73,7 @@ impl Place {
 #[must_use]
 pub fn uses(settings: &Settings, survey: &Findings, place: &Place) -> Uses {
     let mut uses = settings.policy.uses();
+    uses.changes = settings.mode.changes();
     uses.tells = settings.event_bus.is_some();
     uses.own_key = place.key.is_some();
     for group in survey.groups() {

@@ -13,7 +13,7 @@ pub mod permissions;
 
 use std::collections::BTreeMap;
 
-pub use notice::{News, Notice, SOURCE};
+pub use notice::{Found, FoundGroup, News, Notice, SOURCE};
 
 pub use facts::{
     Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
@@ -440,25 +440,55 @@ impl Request {
     }
 
     /// Does this call change anything in the fleet (and not only look)?
-    pub const fn is_effect(&self) -> bool {
-        matches!(
-            self,
-            Request::TagResource { .. }
-                | Request::UpdateContainerInstancesState { .. }
-                | Request::DeregisterContainerInstance { .. }
-                | Request::DetachInstances { .. }
-                | Request::AttachInstances { .. }
-                | Request::TerminateInstanceInAutoScalingGroup { .. }
-                | Request::TagGroup { .. }
-                | Request::StopTask { .. }
-                | Request::UpdateAutoScalingGroup { .. }
-                | Request::CreateTags { .. }
-                | Request::TerminateInstances { .. }
-                | Request::CreateLaunchTemplateVersion { .. }
-                | Request::ModifyLaunchTemplate { .. }
-                | Request::DeleteLaunchTemplateVersions { .. }
-                | Request::PutParameter { .. }
-        )
+    pub fn is_effect(&self) -> bool {
+        Operation::from(self).is_effect()
+    }
+}
+
+impl Operation {
+    /// Does a call of this kind change anything in the fleet (and not only look)?
+    pub const fn is_effect(self) -> bool {
+        match self {
+            Operation::TagResource
+            | Operation::UpdateContainerInstancesState
+            | Operation::StopTask
+            | Operation::DeregisterContainerInstance
+            | Operation::DetachInstances
+            | Operation::AttachInstances
+            | Operation::TerminateInstanceInAutoScalingGroup
+            | Operation::TagGroup
+            | Operation::UpdateAutoScalingGroup
+            | Operation::CreateTags
+            | Operation::TerminateInstances
+            | Operation::CreateLaunchTemplateVersion
+            | Operation::ModifyLaunchTemplate
+            | Operation::DeleteLaunchTemplateVersions
+            | Operation::PutParameter => true,
+            // The queue, and what is told of our own.
+            Operation::ReceiveMessage
+            | Operation::DeleteMessageBatch
+            | Operation::ChangeMessageVisibilityBatch
+            | Operation::PutEvents
+            | Operation::ListClusters
+            | Operation::DescribeClusters
+            | Operation::DescribeCapacityProviders
+            | Operation::ListContainerInstances
+            | Operation::DescribeContainerInstances
+            | Operation::ListTasks
+            | Operation::DescribeTasks
+            | Operation::ListServices
+            | Operation::DescribeServices
+            | Operation::GetTaskProtection
+            | Operation::DescribeAutoScalingGroups
+            | Operation::DescribeScalingActivities
+            | Operation::DescribeInstanceRefreshes
+            | Operation::DescribeAlarms
+            | Operation::DescribeInstances
+            | Operation::DescribeLaunchTemplateVersions
+            | Operation::DescribeImages
+            | Operation::GetParameters
+            | Operation::LocateSelf => false,
+        }
     }
 }
 

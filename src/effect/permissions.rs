@@ -44,6 +44,8 @@ pub enum On {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
     Always,
+    /// It changes what it looks at, and does not only observe.
+    Changes,
     /// Some group pins a number of its template, or brings an image in an override.
     Pins,
     /// The ladder stops tasks (`stop-standalone-after`, `force-after`).
@@ -62,6 +64,8 @@ pub enum When {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each case of `When`")]
 pub struct Uses {
+    /// Rotations. Without it no other use that changes something comes to anything.
+    pub changes: bool,
     pub pins: bool,
     pub stops: bool,
     pub alarms: bool,
@@ -74,6 +78,7 @@ impl Uses {
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self {
+            changes: self.changes || other.changes,
             pins: self.pins || other.pins,
             stops: self.stops || other.stops,
             alarms: self.alarms || other.alarms,
@@ -88,10 +93,11 @@ impl When {
     pub const fn is_needed(self, uses: Uses) -> bool {
         match self {
             When::Always => true,
-            When::Pins => uses.pins,
-            When::Stops => uses.stops,
+            When::Changes => uses.changes,
+            When::Pins => uses.changes && uses.pins,
+            When::Stops => uses.changes && uses.stops,
             When::Alarms => uses.alarms,
-            When::WritesParameters => uses.writes_parameters,
+            When::WritesParameters => uses.changes && uses.writes_parameters,
             When::Tells => uses.tells,
             When::OwnKey => uses.own_key,
         }
@@ -100,6 +106,10 @@ impl When {
 
 const fn need(action: &'static str, on: On) -> Permission {
     Permission { action, on, when: When::Always }
+}
+
+const fn to_change(action: &'static str, on: On) -> Permission {
+    only(When::Changes, action, on)
 }
 
 const fn only(when: When, action: &'static str, on: On) -> Permission {
@@ -132,21 +142,23 @@ impl Operation {
             Operation::ListServices => &[const { need("ecs:ListServices", On::OfCluster) }],
             Operation::DescribeServices => &[const { need("ecs:DescribeServices", On::InCluster) }],
             Operation::GetTaskProtection => &[const { need("ecs:GetTaskProtection", On::InCluster) }],
-            Operation::TagResource => &[const { need("ecs:TagResource", On::Cluster) }],
+            Operation::TagResource => &[const { to_change("ecs:TagResource", On::Cluster) }],
             Operation::UpdateContainerInstancesState => {
-                &[const { need("ecs:UpdateContainerInstancesState", On::InCluster) }]
+                &[const { to_change("ecs:UpdateContainerInstancesState", On::InCluster) }]
             }
             Operation::StopTask => &[const { only(When::Stops, "ecs:StopTask", On::InCluster) }],
-            Operation::DeregisterContainerInstance => &[const { need("ecs:DeregisterContainerInstance", On::Cluster) }],
+            Operation::DeregisterContainerInstance => {
+                &[const { to_change("ecs:DeregisterContainerInstance", On::Cluster) }]
+            }
             Operation::DescribeAutoScalingGroups => {
                 &[const { need("autoscaling:DescribeAutoScalingGroups", On::Everything) }]
             }
-            Operation::DetachInstances => &[const { need("autoscaling:DetachInstances", On::Group) }],
-            Operation::AttachInstances => &[const { need("autoscaling:AttachInstances", On::Group) }],
+            Operation::DetachInstances => &[const { to_change("autoscaling:DetachInstances", On::Group) }],
+            Operation::AttachInstances => &[const { to_change("autoscaling:AttachInstances", On::Group) }],
             Operation::TerminateInstanceInAutoScalingGroup => {
-                &[const { need("autoscaling:TerminateInstanceInAutoScalingGroup", On::Group) }]
+                &[const { to_change("autoscaling:TerminateInstanceInAutoScalingGroup", On::Group) }]
             }
-            Operation::TagGroup => &[const { need("autoscaling:CreateOrUpdateTags", On::Group) }],
+            Operation::TagGroup => &[const { to_change("autoscaling:CreateOrUpdateTags", On::Group) }],
             Operation::DescribeScalingActivities => {
                 &[const { need("autoscaling:DescribeScalingActivities", On::Everything) }]
             }
@@ -166,17 +178,17 @@ impl Operation {
             // Composite alarms cannot be narrowed.
             Operation::DescribeAlarms => &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }],
             Operation::DescribeInstances => &[const { need("ec2:DescribeInstances", On::Everything) }],
-            Operation::CreateTags => &[const { need("ec2:CreateTags", On::Instance) }],
-            Operation::TerminateInstances => &[const { need("ec2:TerminateInstances", On::OurInstance) }],
+            Operation::CreateTags => &[const { to_change("ec2:CreateTags", On::Instance) }],
+            Operation::TerminateInstances => &[const { to_change("ec2:TerminateInstances", On::OurInstance) }],
             Operation::DescribeLaunchTemplateVersions => {
                 &[const { need("ec2:DescribeLaunchTemplateVersions", On::Everything) }]
             }
             Operation::CreateLaunchTemplateVersion => {
-                &[const { need("ec2:CreateLaunchTemplateVersion", On::LaunchTemplate) }]
+                &[const { to_change("ec2:CreateLaunchTemplateVersion", On::LaunchTemplate) }]
             }
-            Operation::ModifyLaunchTemplate => &[const { need("ec2:ModifyLaunchTemplate", On::LaunchTemplate) }],
+            Operation::ModifyLaunchTemplate => &[const { to_change("ec2:ModifyLaunchTemplate", On::LaunchTemplate) }],
             Operation::DeleteLaunchTemplateVersions => {
-                &[const { need("ec2:DeleteLaunchTemplateVersions", On::LaunchTemplate) }]
+                &[const { to_change("ec2:DeleteLaunchTemplateVersions", On::LaunchTemplate) }]
             }
             Operation::DescribeImages => &[const { need("ec2:DescribeImages", On::Everything) }],
             Operation::GetParameters => &[const { need("ssm:GetParameters", On::Parameter) }],
@@ -215,5 +227,29 @@ mod tests {
             );
             assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{action}: no wildcard");
         }
+    }
+
+    #[test]
+    fn whatever_changes_something_is_needed_only_by_a_worker_that_does() {
+        use strum::IntoEnumIterator as _;
+        let all_but_changes = Uses {
+            changes: false,
+            pins: true,
+            stops: true,
+            alarms: true,
+            writes_parameters: true,
+            tells: true,
+            own_key: true,
+        };
+        let mut effects = 0;
+        for operation in Operation::iter().filter(|operation| operation.is_effect()) {
+            effects += 1;
+            for needs in operation.permissions() {
+                assert!(!needs.when.is_needed(all_but_changes), "{operation:?}: {needs:?}");
+                let changes = Uses { changes: true, ..all_but_changes };
+                assert!(needs.when.is_needed(changes), "{operation:?}: {needs:?}");
+            }
+        }
+        assert_eq!(effects, 15);
     }
 }

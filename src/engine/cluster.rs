@@ -13,6 +13,7 @@ use super::absorb;
 use super::census::Found;
 use super::commands::{Wanted, followed};
 use super::news;
+use super::observe::Told;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
 use super::releases::Settled;
@@ -98,6 +99,8 @@ pub struct ClusterState {
     pub behind_since: BTreeMap<GroupName, Timestamp>,
     /// When that was told last.
     patch_told: Option<Timestamp>,
+    /// What a worker that only observes has told.
+    pub told: Told,
 }
 
 impl ClusterState {
@@ -135,6 +138,7 @@ impl ClusterState {
             news: Vec::new(),
             behind_since: BTreeMap::new(),
             patch_told: None,
+            told: Told::default(),
         }
     }
 
@@ -211,11 +215,17 @@ impl ClusterState {
         view.tenants = Tenants::default();
         let closed = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
         if closed && self.phases.is_empty() {
-            self.at_rest = Some(Box::new(status(view, policy, now)));
-            self.view = None;
-            self.versions.clear();
-            self.look_again = None;
+            let status = status(view, policy, now);
+            self.forget_view(status);
         }
+    }
+
+    /// It is known as it was last, and its events cost nothing.
+    pub fn forget_view(&mut self, status: ClusterStatus) {
+        self.at_rest = Some(Box::new(status));
+        self.view = None;
+        self.versions.clear();
+        self.look_again = None;
     }
 
     /// What the sweep has found of it, and the instances that carry our tag for it. In the middle of a rotation what a rotation
@@ -420,7 +430,7 @@ impl ClusterState {
 
     /// A read that lags behind shows a rotation that has closed as open: it is closed once more, and not told again.
     fn is_told_already(&self, notice: &Notice) -> bool {
-        let closed = self.told_closed.as_ref().is_some_and(|id| id.as_str() == notice.rotation);
+        let closed = self.told_closed.as_ref().is_some_and(|id| notice.rotation.as_deref() == Some(id.as_str()));
         closed && matches!(notice.news, News::RotationClosed { .. })
     }
 

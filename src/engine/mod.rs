@@ -21,6 +21,7 @@ mod commands;
 mod inbox;
 mod looks;
 mod news;
+pub mod observe;
 mod pace;
 mod pass;
 mod patience;
@@ -47,6 +48,7 @@ use crate::plan::tags::Tags;
 use census::Census;
 use cluster::{BREATH, ClusterState};
 use inbox::Inbox;
+use observe::{Mode, let_out};
 use pass::Pass;
 use patience::Patience;
 use releases::ReleaseCheck;
@@ -76,6 +78,7 @@ pub struct Settings {
     pub visibility: SignedDuration,
     /// The EventBridge bus on which the worker tells what it has done.
     pub event_bus: Option<BusName>,
+    pub mode: Mode,
 }
 
 impl Default for Settings {
@@ -88,6 +91,7 @@ impl Default for Settings {
             sweep_interval: SignedDuration::from_mins(5),
             visibility: SignedDuration::from_secs(120),
             event_bus: None,
+            mode: Mode::Rotate,
         }
     }
 }
@@ -270,9 +274,16 @@ impl Engine {
     /// The next call to make, at the time that was told last. The engine keeps the pace and bounds how many are under way
     /// (`None` while nothing may go): perform each one at once, and wake it at `poll_timeout`.
     pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
-        let (id, request) = self.wire.poll()?;
-        *self.counters.requests.entry(request.operation()).or_default() += 1;
-        Some((id, request))
+        loop {
+            let (id, request) = self.wire.poll()?;
+            match let_out(self.settings.mode, &request) {
+                Ok(()) => {
+                    *self.counters.requests.entry(request.operation()).or_default() += 1;
+                    return Some((id, request));
+                }
+                Err(refused) => self.handle_reply(id, Err(refused), self.wire.now()),
+            }
+        }
     }
 
     pub fn poll_timeout(&self) -> Option<Timestamp> {
@@ -357,7 +368,9 @@ impl Engine {
             let Some(state) = self.clusters.get_mut(&arn) else { continue };
             state.look_again = None;
             let errand = std::mem::take(&mut state.errand);
-            self.passes.insert(arn.clone(), Pass::new(errand));
+            let pass = Pass::new(errand);
+            let pass = if self.settings.mode.changes() { pass } else { pass.only_looks() };
+            self.passes.insert(arn.clone(), pass);
             self.in_pass(&arn, now, |_, _, _| {});
         }
     }
@@ -426,7 +439,12 @@ impl Engine {
         }
         let sharing = note_owners(&mut self.owners, state);
         let missed_events = std::mem::take(&mut state.missed_events);
-        state.rest(&self.settings.policy, now);
+        if self.settings.mode.changes() {
+            state.rest(&self.settings.policy, now);
+        } else {
+            state.observed(&self.settings.policy, now);
+            self.news.append(&mut state.news);
+        }
         // What came while everything was looked at for the first time may be newer than what was read.
         state.errand.whole |= missed_events && state.view.is_some();
         for receipt in pass.errand.receipts {

@@ -56,7 +56,8 @@ pub fn of_change(
     let before = view.and_then(|view| view.rotation.as_ref()).filter(|before| before.id == wanted.rotation.id);
     let mut news: Vec<News> = change.held_for.difference(known).filter_map(overdue).collect();
     news.extend(of_state(before, change));
-    let notice = |news| Notice { at: now, cluster: cluster.clone(), rotation: wanted.rotation.id.to_string(), news };
+    let rotation = Some(wanted.rotation.id.to_string());
+    let notice = |news| Notice { at: now, cluster: cluster.clone(), rotation: rotation.clone(), news };
     news.into_iter().map(notice).collect()
 }
 
@@ -115,6 +116,6 @@ fn replaced(view: &ClusterView, id: &InstanceId, now: Timestamp) -> Option<Notic
     let rejected = view.groups.get(&ours.group).map(|group| &group.source.rejected);
     let failed = rejected.is_some_and(|images| host.image().is_some_and(|image| images.contains(image)));
     let news = News::HostReplaced { host: id.clone(), group: ours.group.clone() };
-    let rotation = ours.rotation.to_string();
+    let rotation = Some(ours.rotation.to_string());
     (!failed).then(|| Notice { at: now, cluster: view.arn.clone(), rotation, news })
 }

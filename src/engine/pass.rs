@@ -109,6 +109,12 @@ impl Pass {
         Self { survey: Some(looks), ..Self::new(Errand { whole: true, ..Errand::default() }) }
     }
 
+    /// The same errand, but nothing is changed.
+    #[must_use]
+    pub fn only_looks(self) -> Self {
+        Self { survey: Some(BTreeSet::new()), ..self }
+    }
+
     /// Goes on as far as possible without an answer.
     pub fn advance(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
         while self.outstanding == 0 && !self.ended {
@@ -159,11 +165,11 @@ impl Pass {
         } else if self.sweeps && !self.newcomers {
             self.newcomers = true;
             self.errand.looks = newcomers(view);
+        } else if self.survey.is_some() {
+            self.look_on(state, context);
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
-        } else if self.survey.is_some() {
-            self.look_on(state, context);
         } else {
             self.plan(state, context);
         }

@@ -218,7 +218,7 @@ impl Engine {
         self.inbox.release(receipt, now);
     }
 
-    fn ask(&mut self, name: &ClusterName, action: &str, ask: Ask, receipt: &Receipt, now: Timestamp) {
+    fn ask(&mut self, name: &ClusterName, action: &'static str, ask: Ask, receipt: &Receipt, now: Timestamp) {
         let Some(arn) = self.clusters.values().find(|state| state.name == *name).map(|state| state.arn.clone()) else {
             let how = if self.settings.clusters.is_empty() {
                 format!("it does not exist here, or lacks the tag `{}enabled` = `true`", self.settings.tag_prefix)
@@ -228,6 +228,10 @@ impl Engine {
             warn!(cluster = %name, action, "refused: not a cluster that this worker looks after: {how}");
             return;
         };
+        if !self.settings.mode.changes() {
+            // A message that is kept would come to be obeyed when nobody thinks of it any more.
+            return self.refuse_command(&arn, action, now);
+        }
         self.give(&arn, Errand { whole: true, asks: vec![ask], ..Errand::default() }, receipt, now);
     }
 }

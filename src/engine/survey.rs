@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::census::Census;
 use super::cluster::ClusterState;
+use super::observe::{Mode, let_out};
 use super::pass::Pass;
 use super::wire::{Call, Owner, Wire, is_worth_another_try};
 use super::{Context, Neighbours, Owners, Settings, patience};
@@ -162,9 +163,16 @@ impl Survey {
 
     /// The next call to make. None of them changes anything: one that would is not handed out.
     pub fn poll_request(&mut self) -> Option<(RequestId, Request)> {
-        let (id, request) = self.wire.poll().filter(|(_, request)| !request.is_effect())?;
-        *self.requests.entry(request.operation()).or_default() += 1;
-        Some((id, request))
+        loop {
+            let (id, request) = self.wire.poll()?;
+            match let_out(Mode::Observe, &request) {
+                Ok(()) => {
+                    *self.requests.entry(request.operation()).or_default() += 1;
+                    return Some((id, request));
+                }
+                Err(refused) => self.handle_reply(id, Err(refused), self.wire.now()),
+            }
+        }
     }
 
     pub fn poll_timeout(&self) -> Option<Timestamp> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Engine;
 use super::cluster::ClusterState;
+use super::observe::Mode;
 use crate::effect::{Failure, FailureKind, Reply};
 use crate::id::{ClusterName, GroupName};
 use crate::plan::WaitsFor;
@@ -19,6 +20,7 @@ use crate::plan::status::{ClusterStatus, status};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]
 pub struct Vitals {
+    pub mode: Mode,
     /// When a receive was answered last, and when it brought an answer that could be used.
     pub polled: Option<Timestamp>,
     pub received: Option<Timestamp>,
@@ -56,6 +58,7 @@ pub struct ClusterVitals {
 /// The clusters, as a worker knows them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
+    pub mode: Mode,
     /// They have been counted since its start.
     pub counted: bool,
     pub clusters: Vec<KnownCluster>,
@@ -119,6 +122,7 @@ impl Engine {
         let Pulse { polled, received, passed, message_age, answers, closed } = &self.pulse;
         let counters = &self.counters;
         Vitals {
+            mode: self.settings.mode,
             polled: *polled,
             received: *received,
             passed: *passed,
@@ -147,7 +151,8 @@ impl Engine {
                 None => state.at_rest.as_deref().cloned(),
             },
         };
-        Known { counted: self.knows_clusters, clusters: self.clusters.values().map(of_cluster).collect() }
+        let clusters = self.clusters.values().map(of_cluster).collect();
+        Known { mode: self.settings.mode, counted: self.knows_clusters, clusters }
     }
 }
 

@@ -210,6 +210,11 @@ impl Wire {
         Some(call)
     }
 
+    /// The time that it was told last.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub fn receives(&self) -> usize {
         self.receives_under_way
     }

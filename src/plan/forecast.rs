@@ -1,5 +1,6 @@
 //! What a rotation would do if it were opened now: the same functions as the worker's, on the same view, and nothing done.
 
+mod found;
 mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use super::tags::{Rotation, RotationId, RotationState};
 use super::{Plan, is_in_flight, plan, resolutions};
 use crate::effect::VersionRule;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, TemplateId};
+pub use found::found;
 
 /// So often everything is looked at in the middle of a rotation: what hardly ever changes in it too (its providers, what the
 /// parameters and templates say), and what no event tells of.
@@ -63,6 +65,9 @@ pub struct Forecast {
     pub in_flight: usize,
     pub takes_seconds: i64,
     pub calls: u64,
+    /// Says which plan this is: what is due, from which images to which, and in what order. Whoever looks at the same state
+    /// of things by the same settings gets the same one, wherever that is. None: nothing is due.
+    pub digest: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -174,6 +179,7 @@ pub fn forecast(
     let in_flight = plan.phases.values().filter(|phase| is_in_flight(**phase)).count();
     let takes = teller.takes(&groups, policy, due);
     let calls = calls(&groups, due, in_flight, looked_in, takes);
+    let digest = found::digest(&open, &groups);
     Forecast {
         cluster: view.arn.name(),
         enabled: view.enabled,
@@ -188,6 +194,7 @@ pub fn forecast(
         in_flight,
         takes_seconds: takes.as_secs(),
         calls,
+        digest,
     }
 }
 

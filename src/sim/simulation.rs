@@ -16,6 +16,7 @@ use super::world::World;
 use super::{START, clock};
 use crate::effect::{Failure, Reply, Request, RequestId};
 use crate::engine::vitals::KnownCluster;
+use crate::engine::observe::Mode;
 use crate::engine::{Counters, Engine};
 use crate::id::ClusterName;
 
@@ -50,6 +51,8 @@ struct Worker {
     engine: Option<Engine>,
     /// Counts its starts: an answer to a former life finds nobody.
     life: u32,
+    /// Of this life.
+    mode: Mode,
     fired: Timestamp,
 }
 
@@ -58,6 +61,7 @@ struct Worker {
 struct Sender {
     worker: usize,
     life: u32,
+    mode: Mode,
     id: RequestId,
 }
 
@@ -97,7 +101,7 @@ impl Simulation {
             scenario,
         };
         for worker in 0..simulation.scenario.workers {
-            simulation.workers.push(Worker { engine: None, life: 0, fired: START });
+            simulation.workers.push(Worker { engine: None, life: 0, mode: Mode::default(), fired: START });
             let at = START + simulation.seeds.delay(Delay::secs(1, 30));
             simulation.agenda.put(at, Event::Start(worker));
         }
@@ -191,6 +195,14 @@ impl Simulation {
         self.agenda.put(at, Event::Start(worker));
     }
 
+    /// Kills every worker; those that are started in their place are of this mode.
+    pub fn change_mode(&mut self, mode: Mode) {
+        self.scenario.settings.mode = mode;
+        for worker in 0..self.workers.len() {
+            self.kill(worker);
+        }
+    }
+
     fn next_at(&self) -> Option<Timestamp> {
         let timers = self.workers.iter().filter_map(Worker::next_timer);
         let polls = self.polls.iter().map(|poll| poll.until);
@@ -244,6 +256,7 @@ impl Simulation {
         let slot = &mut self.workers[worker];
         slot.engine = Some(engine);
         slot.life += 1;
+        slot.mode = self.scenario.settings.mode;
         self.world.note(Happening::WorkerStarted { worker });
     }
 
@@ -280,10 +293,10 @@ impl Simulation {
     fn drain_requests(&mut self, worker: usize) {
         for _ in 0..REQUESTS_AT_ONCE {
             let slot = &mut self.workers[worker];
-            let life = slot.life;
+            let (life, mode) = (slot.life, slot.mode);
             let Some((id, request)) = slot.engine.as_mut().and_then(Engine::poll_request) else { return };
             let latency = self.latency.skewed(self.scenario.latency);
-            let sender = Sender { worker, life, id };
+            let sender = Sender { worker, life, mode, id };
             let way_back = latency / 2;
             self.agenda.put(self.now + (latency - way_back), Event::Arrives { sender, request, way_back });
         }
@@ -293,6 +306,7 @@ impl Simulation {
     fn arrives(&mut self, sender: Sender, request: &Request, way_back: SignedDuration) {
         let counts = if request.is_queue() { &mut self.queue_requests } else { &mut self.requests };
         *counts.entry(request.operation()).or_default() += 1;
+        self.world.check_mode(sender.mode, request);
         if self.limits.refuses(request, self.now) {
             return self.answer(sender, Err(throttled(request)), way_back);
         }

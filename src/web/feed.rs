@@ -42,6 +42,8 @@ type Told = Result<Arc<str>, &'static str>;
 #[derive(Serialize)]
 struct Body {
     version: &'static str,
+    /// `observe` or `rotate`.
+    mode: &'static str,
     /// When messages (or none) were received last.
     received: Option<Timestamp>,
     /// The clusters have been counted.
@@ -73,9 +75,9 @@ impl Feed {
         let known = timeout(ANSWERS_WITHIN, self.source.known()).await;
         let known = known.map_err(|_| "the worker is busy, or stuck")?.ok_or("the worker has ended")?;
         let received = self.source.published.borrow().vitals.received;
-        let Known { counted, clusters } = known;
-        let body =
-            Body { version: env!("CARGO_PKG_VERSION"), received, counted, clusters, journal: self.journal.lines() };
+        let Known { mode, counted, clusters } = known;
+        let (version, mode, journal) = (env!("CARGO_PKG_VERSION"), mode.word(), self.journal.lines());
+        let body = Body { version, mode, received, counted, clusters, journal };
         serde_json::to_string(&body).map(Arc::from).map_err(|_| "what the worker knows cannot be told")
     }
 

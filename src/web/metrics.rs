@@ -13,6 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use strum::IntoEnumIterator as _;
 
+use crate::engine::observe::Mode;
 use crate::engine::vitals::Vitals;
 use crate::plan::outcome::Standing;
 
@@ -56,16 +57,30 @@ struct Rotation {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InMode {
+    mode: &'static str,
+}
+
 /// # Errors
 /// Never, in practice: it writes into a text.
 pub fn text(vitals: &Vitals, now: Timestamp) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("ecs_rotator");
+    register_mode(&mut registry, vitals.mode);
     register_queue(&mut registry, vitals, now);
     register_calls(&mut registry, vitals);
     register_clusters(&mut registry, vitals, now);
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+fn register_mode(registry: &mut Registry, now: Mode) {
+    let modes = Family::<InMode, Gauge>::default();
+    for mode in Mode::ALL {
+        modes.get_or_create(&InMode { mode: mode.word() }).set((mode == now).into());
+    }
+    put(registry, "mode", "1 for the mode of this worker", None, modes);
 }
 
 fn register_queue(registry: &mut Registry, vitals: &Vitals, now: Timestamp) {
@@ -171,6 +186,7 @@ mod tests {
             behind_since: BTreeMap::from([("web".into(), Timestamp::from_second(40).unwrap())]),
         };
         let vitals = Vitals {
+            mode: Mode::Observe,
             received: Some(Timestamp::from_second(90).unwrap()),
             message_age: 7,
             messages: Messages { irrelevant: 5, ..Messages::default() },
@@ -181,6 +197,8 @@ mod tests {
         };
         let text = text(&vitals, Timestamp::from_second(100).unwrap()).unwrap();
         for line in [
+            r#"ecs_rotator_mode{mode="observe"} 1"#,
+            r#"ecs_rotator_mode{mode="rotate"} 0"#,
             r#"ecs_rotator_messages_total{outcome="irrelevant"} 5"#,
             "ecs_rotator_message_age_seconds 7",
             "ecs_rotator_last_poll_seconds 10",

@@ -103,8 +103,11 @@ const MOST_STALLS = 5;
 const RECEIVED_WITHIN = 120e3;
 const LOOKED_WITHIN = 20 * 60e3;
 
-function alerts({ clusters, received }) {
+function alerts({ clusters, mode, received }) {
   const found = [];
+  if (mode === "observe") {
+    found.push({ key: "mode", tone: "paused", title: "This worker only observes", since: null, text: "it changes nothing: what is outdated stays so until a worker runs with --mode rotate", next: [] });
+  }
   if (received && now() - Date.parse(received) > RECEIVED_WITHIN) {
     found.push({ key: "received", tone: "held", title: "The worker receives no messages", since: received, text: "its queue does not answer; why is in the log below", next: [] });
   }

@@ -17,6 +17,7 @@ use crate::doctor::questions::{Place, Question, needed, questions, uses};
 use crate::doctor::rights::{Answer, by_simulation, by_trying, role_of_session};
 use crate::effect::permissions::Permission;
 use crate::effect::{Failure, FailureKind, VersionRule};
+use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::{InstanceId, TemplateId};
 
@@ -54,7 +55,7 @@ impl Examiner {
                 (Principal::Unknown { principal, why_not_simulated }, rights)
             }
             None => {
-                let rights = self.tried(&needed, &facts.settings.tag_prefix, survey, queue_read).await;
+                let rights = self.tried(&needed, &facts.settings, survey, queue_read).await;
                 (Principal::Tried { caller: caller.to_owned(), why_not_simulated }, rights)
             }
         }
@@ -117,12 +118,14 @@ impl Examiner {
         Ok(results.iter().flat_map(answers_in).collect())
     }
 
-    async fn tried(&self, needed: &[Permission], prefix: &str, survey: &Findings, queue_read: bool) -> Rights {
+    async fn tried(&self, needed: &[Permission], settings: &Settings, survey: &Findings, queue_read: bool) -> Rights {
         let mut called = survey.answered.clone();
         if queue_read {
             called.insert("GetQueueAttributes");
         }
-        by_trying(needed, &called, &survey.denied, &self.dry_runs(prefix, survey).await)
+        let dry =
+            if settings.mode.changes() { self.dry_runs(&settings.tag_prefix, survey).await } else { BTreeMap::new() };
+        by_trying(needed, &called, &survey.denied, &dry)
     }
 
     /// By the action that each needs.

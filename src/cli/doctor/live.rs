@@ -9,7 +9,7 @@ use clap::Args;
 use super::text::text;
 use crate::aws;
 use crate::cli::exit;
-use crate::config::{QueueArgs, RotationArgs, TellArgs};
+use crate::config::{ModeArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::doctor::{Diagnosis, diagnose};
 
 const EXAMPLES: &str = "\
@@ -38,6 +38,8 @@ pub struct DoctorArgs {
     rotation: RotationArgs,
     #[command(flatten)]
     tell: TellArgs,
+    #[command(flatten)]
+    mode: ModeArgs,
     /// Whose permissions are looked at, a role by name or ARN [default: who runs this]
     #[arg(long, value_name = "ROLE")]
     role: Option<String>,
@@ -48,7 +50,7 @@ pub struct DoctorArgs {
 
 pub fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
-    let settings = args.tell.apply(args.rotation.into_settings()?);
+    let settings = args.mode.apply(args.tell.apply(args.rotation.into_settings()?));
     let runtime = crate::cli::runtime()?;
     let examined = aws::examine(settings, &args.queue.queue_url, args.role.as_deref(), progress);
     let diagnosis = diagnose(&runtime.block_on(examined)?);

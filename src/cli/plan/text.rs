@@ -71,6 +71,9 @@ fn about_cluster(forecast: &Forecast) -> Lines {
     if let Some(hold) = &forecast.hold {
         say("held", hold.clone());
     }
+    if let Some(digest) = &forecast.digest {
+        say("digest", format!("{digest}, of this plan"));
+    }
     match forecast.enabled {
         Some(true) => {}
         Some(false) => say("opted out", "by its tag `enabled`: workers leave it alone".to_owned()),

@@ -14,6 +14,7 @@
 //! | 6 one version | after each new template version: it is the first one for this image, and differs in it only |
 //! | 7 it ends | no current host is taken; nothing outdated is left at a close; closed or held at the end |
 //! | 10 rejected | at each write, and each detach: no group shall launch what it has rejected |
+//! | 11 observe | at each call that reaches AWS, done or not: it changes nothing, if a worker made it that only observes |
 //!
 //! A worker learns late of what others do, and cannot be blamed for it: the *grace* ([`super::faults::Faults::grace`]) is how
 //! long it may be in error. Promise 3 counts the hosts that died or were taken by people within the grace as if they still
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::timeline::Happening;
 use super::world::{HostNo, World};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Request};
+use crate::engine::observe::Mode;
 use crate::id::{AmiId, GroupName, TemplateId};
 
 /// Stands around one effect.
@@ -105,6 +107,13 @@ impl World {
     fn violated(&mut self, promise: u8, what: String) {
         let violation = Violation { at: self.now(), promise, what };
         self.ledger.violations.push(violation);
+    }
+
+    /// Promise 11.
+    pub(super) fn check_mode(&mut self, mode: Mode, request: &Request) {
+        if request.is_effect() && !mode.changes() {
+            self.violated(11, format!("{} by a worker that only observes", request.operation()));
+        }
     }
 
     fn is_detaching(&self, no: HostNo) -> bool {

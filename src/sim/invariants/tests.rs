@@ -2,6 +2,7 @@
 
 use crate::effect::{Launch, Request, TemplateSpec, VersionRule};
 use crate::engine::Settings;
+use crate::engine::observe::Mode;
 use crate::id::GroupName;
 use crate::plan::policy::{Budget, Policy};
 use crate::sim::faults::Faults;
@@ -269,6 +270,23 @@ fn promise_10_a_rejected_image_is_neither_written_nor_launched() {
     let data_type = Some("text".to_owned());
     world.ok(&Request::PutParameter { name: "/hosts/demo-asg".into(), image: release_image(), data_type });
     assert_eq!(world.promises_broken(), [10]);
+}
+
+#[test]
+fn promise_11_a_worker_that_only_observes_makes_no_call_that_changes_anything() {
+    let tags = || std::collections::BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    for (mode, request, broken) in [
+        (Mode::Observe, Request::TagResource { cluster: cluster_arn("demo"), tags: tags() }, &[11][..]),
+        (Mode::Observe, Request::TerminateInstances { instances: Vec::new() }, &[11]),
+        (Mode::Rotate, Request::TagResource { cluster: cluster_arn("demo"), tags: tags() }, &[]),
+        (Mode::Observe, Request::PutEvents { bus: "default".into(), notices: Vec::new() }, &[]),
+        (Mode::Observe, Request::DeleteMessageBatch { receipts: Vec::new() }, &[]),
+        (Mode::Observe, Request::LocateSelf, &[]),
+    ] {
+        let mut world = World::new(&quiet());
+        world.check_mode(mode, &request);
+        assert_eq!(world.promises_broken(), broken, "{mode} {request:?}");
+    }
 }
 
 #[test]
