@@ -81,13 +81,17 @@ fn of_event(object: &BTreeMap<String, Value>) -> Option<LogLine> {
         "Rotation Opened" | "Rotation Resumed" => (Level::INFO, "rotation open"),
         "Rotation Held" => (Level::WARN, "rotation held"),
         "Rotation Closed" => (Level::INFO, "rotation closed"),
+        "Rotation Closed With Groups Skipped" => (Level::WARN, "rotation closed with groups skipped"),
+        "Rotation Aborted" => (Level::WARN, "rotation aborted"),
         "Host Replaced" => (Level::INFO, "gone"),
         "Drain Overdue" => (Level::WARN, "drain overdue"),
         _ => return None,
     };
     let mut fields: BTreeMap<String, String> = detail.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
     if let Some(cluster) = fields.get_mut("cluster") {
-        *cluster = cluster.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = cluster.rsplit('/').next().unwrap_or_default().to_owned();
+        let arn = std::mem::replace(cluster, name);
+        fields.insert("cluster_arn".to_owned(), arn);
     }
     let at = object.get("time")?.as_str()?.parse().ok()?;
     Some(LogLine { at, level: level_of(&level), message: message.to_owned(), fields })
@@ -141,10 +145,10 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// For a page: as many lines as are shown there.
+    /// For a page: enough that a host on its way is told from its beginning to its end.
     #[must_use]
     pub fn for_page(clock: fn() -> Timestamp) -> Self {
-        const LINES: usize = 60;
+        const LINES: usize = 240;
         Self::last(LINES, clock)
     }
 

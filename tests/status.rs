@@ -6,8 +6,11 @@ use ecs_rotator::cli::status::lines::{Tone, in_one_line, lines};
 use ecs_rotator::cli::status::report::Report;
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::survey::Depth;
+use ecs_rotator::plan::WaitsFor;
+use ecs_rotator::plan::calendar::Calendar;
 use ecs_rotator::plan::host::Phase;
 use ecs_rotator::plan::outcome::Standing;
+use ecs_rotator::plan::policy::{Budget, Policy};
 use ecs_rotator::plan::status::ClusterStatus;
 use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey};
 use jiff::SignedDuration;
@@ -77,7 +80,20 @@ fn in_the_middle_it_tells_who_is_on_its_way_and_what_each_waits_for() {
         for host in &status.in_flight {
             assert!(host.group.is_some() && host.since.is_some() || host.phase == Phase::Current, "{host:?}");
             seen.extend(host.waits_for.clone());
+            // What lasts a set time has an end; every other wait has a time at which it has been too long, and never both.
+            let by_itself = matches!(host.wait, Some(WaitsFor::Bake | WaitsFor::Settle));
+            assert_eq!(
+                (host.ends.is_some(), host.times_out.is_some()),
+                (by_itself, host.wait.is_some() && !by_itself),
+                "{host:?}"
+            );
+            assert_eq!(host.wait.is_some(), host.waits_for.is_some(), "{host:?}");
         }
+        let told = text(&report, 200);
+        let bakes = status.in_flight.iter().any(|host| host.wait == Some(WaitsFor::Bake));
+        assert!(!bakes || told.contains(", ends in "), "{told}");
+        let drains = status.in_flight.iter().any(|host| host.wait == Some(WaitsFor::LastTask));
+        assert!(!drains || told.contains(", times out in "), "{told}");
         for width in [80, 100] {
             let text = text(&report, width);
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
@@ -86,6 +102,52 @@ fn in_the_middle_it_tells_who_is_on_its_way_and_what_each_waits_for() {
     assert_eq!(current, 6);
     for waits_for in ["a replacement", "the last task to stop", "the end of its bake, before others follow"] {
         assert!(seen.contains(waits_for), "nobody was seen to wait for {waits_for}: {seen:?}");
+    }
+}
+
+#[test]
+fn each_group_tells_what_serves_what_runs_there_and_how_many_may_go() {
+    let mut scenario = Scenario::new(1).groups(vec![GroupShape::new("web-asg", 10), GroupShape::new("api-asg", 5)]);
+    scenario.settings.policy = Policy { max_in_flight: Budget::Percent(20), ..Policy::default() };
+    let settings = scenario.settings.clone();
+    let mut simulation = Simulation::new(scenario);
+    let mut mixed = false;
+    for _ in 0..30 {
+        simulation.run_until(|_| false, simulation.now() + SignedDuration::from_mins(1));
+        let report = look(&mut simulation, &settings);
+        let status = only(&report);
+        assert_eq!((status.account.as_str(), status.region.as_str()), ("123456789012", "eu-west-1"));
+        let tasks: u32 = status.groups.iter().map(|group| group.running_tasks).sum();
+        assert!(tasks > 0, "{status:?}");
+        for (name, desired, budget) in [("web-asg", 10, 2), ("api-asg", 5, 1)] {
+            let group = status.groups.iter().find(|group| group.group.as_str() == name).unwrap();
+            assert_eq!((group.desired, group.max_in_flight, group.window.as_deref()), (desired, budget, None));
+            assert!(group.serving >= desired, "{group:?}");
+            let hosts: usize = group.hosts.values().map(|ids| ids.len()).sum();
+            assert_eq!(group.images.iter().map(|image| image.hosts).sum::<usize>(), hosts, "{group:?}");
+            assert!(group.images.is_sorted_by(|a, b| a.hosts >= b.hosts), "{group:?}");
+            // What it launches, and what it runs beside that: from what to what.
+            mixed |= group.images.len() == 2
+                && group.images.iter().any(|image| image.image.id == group.launches[0].release.id);
+        }
+    }
+    assert!(mixed, "no group was seen between two images");
+}
+
+#[test]
+fn why_nothing_begins_now_is_told_whatever_the_rotation_is_at() {
+    let calendar = Calendar { windows: Some("daily 03:00-03:20 UTC".parse().unwrap()), ..Calendar::default() };
+    let mut scenario = scenario();
+    scenario.settings.policy = Policy { calendar, ..Policy::default() };
+    let settings = scenario.settings.clone();
+    let mut simulation = Simulation::new(scenario);
+    for (minutes, closed) in [(15, false), (10, true)] {
+        simulation.run_until(|_| false, simulation.now() + SignedDuration::from_mins(minutes));
+        let report = look(&mut simulation, &settings);
+        for group in &only(&report).groups {
+            assert_eq!(group.window.is_some(), closed, "{group:?}");
+            assert!(group.window.as_ref().is_none_or(|why| why.contains("03:00")), "{group:?}");
+        }
     }
 }
 

@@ -66,6 +66,8 @@ pub struct ClusterState {
     pub settled: Option<Settled>,
     /// When that was, and which capacity providers it had then.
     pub looked_at: Option<Timestamp>,
+    /// When it was looked at last with success: by a pass, or by a sweep that found it at rest.
+    pub seen_at: Option<Timestamp>,
     pub providers: Vec<CapacityProviderName>,
     /// The newest version of each container instance that an event spoke of.
     versions: BTreeMap<String, u64>,
@@ -119,6 +121,7 @@ impl ClusterState {
             follows: BTreeSet::new(),
             settled: None,
             looked_at: None,
+            seen_at: None,
             providers: Vec::new(),
             versions: BTreeMap::new(),
             phases: BTreeMap::new(),
@@ -233,6 +236,10 @@ impl ClusterState {
     pub fn swept(&mut self, found: Found, ours: Vec<Instance>, settings: &Settings, tags: &Tags, now: Timestamp) {
         let moved = self.looked_at.is_some() && self.providers != found.facts.capacity_providers;
         if !found.under_way && ours.is_empty() && !moved {
+            // What a pass has failed to look at is not looked at by this.
+            if self.looked_at.is_some() && self.patience.failures() == 0 {
+                self.seen_at = Some(now);
+            }
             return;
         }
         let rotation = tags.read_cluster(&found.facts.tags).rotation;

@@ -434,6 +434,7 @@ impl Engine {
         }
         state.patience.succeeded();
         self.pulse.passed = Some(now);
+        state.seen_at = Some(now);
         if let Some(opened) = state.closed.take() {
             self.pulse.closed(opened, now);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Engine;
@@ -15,6 +15,9 @@ use crate::plan::host::Phase;
 use crate::plan::model::ClusterView;
 use crate::plan::outcome::Standing;
 use crate::plan::status::{ClusterStatus, status};
+
+/// A sweep and the look that it brings, where calls have to be made again.
+const LOOK_TAKES: SignedDuration = SignedDuration::from_mins(2);
 
 /// At one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,14 +64,18 @@ pub struct Known {
     pub mode: Mode,
     /// They have been counted since its start.
     pub counted: bool,
+    /// How old the last look at a cluster may be.
+    pub stale_after: SignedDuration,
     pub clusters: Vec<KnownCluster>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KnownCluster {
     pub cluster: ClusterName,
-    /// When everything in it was looked at last.
+    /// When it was looked at last with success: by a pass, or, at rest, by the sweep that found it so.
     pub looked_at: Option<Timestamp>,
+    /// When everything in it was.
+    pub synced_at: Option<Timestamp>,
     /// None: it has not been looked at yet.
     pub status: Option<ClusterStatus>,
 }
@@ -145,14 +152,20 @@ impl Engine {
     pub fn known(&self, now: Timestamp) -> Known {
         let of_cluster = |state: &ClusterState| KnownCluster {
             cluster: state.name.clone(),
-            looked_at: state.looked_at,
+            looked_at: state.seen_at,
+            synced_at: state.looked_at,
             status: match &state.view {
                 Some(view) => Some(status(view, &self.settings.policy, now)),
                 None => state.at_rest.as_deref().cloned(),
             },
         };
-        let clusters = self.clusters.values().map(of_cluster).collect();
-        Known { mode: self.settings.mode, counted: self.knows_clusters, clusters }
+        Known {
+            mode: self.settings.mode,
+            counted: self.knows_clusters,
+            // Each sweep has it looked at, or finds it at rest: one may fail, and a look takes its time.
+            stale_after: self.settings.sweep_interval * 2 + LOOK_TAKES,
+            clusters: self.clusters.values().map(of_cluster).collect(),
+        }
     }
 }
 

@@ -310,8 +310,8 @@ impl Teller<'_> {
                     launch.spec.map_or_else(String::new, |spec| format!("{}, by parameter", spec.rule))
                 }
             },
-            in_use: image_forecast(self.view, &launch.in_use, self.now),
-            release: image_forecast(self.view, &launch.image, self.now),
+            in_use: image_of(self.view, &launch.in_use, self.now),
+            release: image_of(self.view, &launch.image, self.now),
             from: launch.origin.to_string(),
             refused: launch.refused.clone(),
         }
@@ -374,7 +374,8 @@ impl Teller<'_> {
     }
 }
 
-pub(super) fn image_forecast(view: &ClusterView, id: &AmiId, now: Timestamp) -> ImageForecast {
+/// An image with what is known of it.
+pub(super) fn image_of(view: &ClusterView, id: &AmiId, now: Timestamp) -> ImageForecast {
     let image = view.images.get(id).and_then(Seen::here);
     let age = image.and_then(|image| image.created).map(|created| now.duration_since(created).as_hours() / 24);
     ImageForecast { id: id.clone(), name: image.map(|image| image.name.clone()), age_days: age }

@@ -199,7 +199,8 @@ pub struct Wait {
     pub why: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WaitsFor {
     /// That launches are no longer suspended, so that it can be detached.
     Launches,

@@ -7,8 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::forecast::{
-    Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of,
-    image_forecast,
+    Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of, image_of,
 };
 use super::hold::{ABORTED_SAID, Cause, Code, Told, advice, told};
 use super::host::{Memberships, Phase, memberships};
@@ -18,13 +17,16 @@ use super::patch::behind;
 use super::policy::Policy;
 use super::release::Resolution;
 use super::tags::{RotationState, word};
-use super::{Plan, Wait, is_in_flight, plan, resolutions};
+use super::{Plan, Wait, WaitsFor, is_in_flight, plan, resolutions};
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
 
 /// One cluster at one moment. Times are UTC; durations are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClusterStatus {
     pub cluster: ClusterName,
+    /// Of the cluster's ARN; empty where that is not known.
+    pub account: String,
+    pub region: String,
     /// None: no tag says so, and a worker takes it only if it is named in its configuration.
     pub enabled: Option<bool>,
     /// None: there has been none.
@@ -88,6 +90,18 @@ pub struct GroupStatus {
     /// Why it is left alone, or its release not known.
     pub reason: Option<String>,
     pub launches: Vec<LaunchForecast>,
+    /// How much of its capacity serves: hosts that are ACTIVE and connected, those that it has let go of among them. In the
+    /// unit of `desired` (a host, or its weight).
+    pub serving: u32,
+    /// Hosts of it that may be in flight at a time.
+    pub max_in_flight: u32,
+    /// Tasks on its hosts, as ECS counted them when each host was looked at last.
+    pub running_tasks: u32,
+    pub pending_tasks: u32,
+    /// Why no host may be taken now, and when one may be: its maintenance window, or a freeze.
+    pub window: Option<String>,
+    /// What its hosts run, the image of the most hosts first.
+    pub images: Vec<ImageCount>,
     /// Its members and those that have left it for a replacement.
     pub hosts: BTreeMap<Phase, BTreeSet<InstanceId>>,
     /// Why nobody (more) of it is taken now.
@@ -101,6 +115,14 @@ pub struct GroupStatus {
     pub rejected: BTreeSet<AmiId>,
 }
 
+/// An image, and how many hosts of a group run it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImageCount {
+    #[serde(flatten)]
+    pub image: ImageForecast,
+    pub hosts: usize,
+}
+
 /// A host on its way, or one that others wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostStatus {
@@ -111,9 +133,13 @@ pub struct HostStatus {
     pub since: Option<Timestamp>,
     /// Tasks of it that are not STOPPED, as far as that was looked at.
     pub tasks: Option<usize>,
+    /// What it waits for: in one word, and as people say it.
+    pub wait: Option<WaitsFor>,
     pub waits_for: Option<String>,
-    /// When it has waited too long.
-    pub until: Option<Timestamp>,
+    /// When the wait is over: of a bake or a settling, which lasts so long and no longer.
+    pub ends: Option<Timestamp>,
+    /// When it has waited too long: of every other wait, which is over before that if all is well.
+    pub times_out: Option<Timestamp>,
     /// Who or what keeps it.
     pub why: Option<String>,
 }
@@ -126,8 +152,11 @@ pub fn status(view: &ClusterView, policy: &Policy, now: Timestamp) -> ClusterSta
     let memberships = memberships(view);
     let skipped = skipped(view, &plan);
     let causes = causes(view, &plan, policy, now);
+    let (region, account) = view.arn.place().unwrap_or_default();
     ClusterStatus {
         cluster: view.arn.name(),
+        account: account.to_owned(),
+        region: region.to_owned(),
         enabled: view.enabled,
         rotation: view.rotation.as_ref().map(|rotation| RotationStatus {
             id: rotation.id.as_str().to_owned(),
@@ -329,28 +358,53 @@ fn of_group(
     now: Timestamp,
 ) -> GroupStatus {
     let hosts = hosts_of(view, plan, &group.group);
+    let known = || hosts.values().flatten().filter_map(|id| view.hosts.get(*id));
+    let containers = || known().filter_map(|host| host.container.here());
+    let images = images(view, known(), now);
+    let running_tasks = containers().map(|container| container.running_tasks).sum();
+    let pending_tasks = containers().map(|container| container.pending_tasks).sum();
     let hosts = hosts.into_iter().map(|(phase, ids)| (phase, ids.into_iter().cloned().collect())).collect();
-    let GroupForecast { group, desired, status, reason, launches, stuck, .. } = group;
+    let GroupForecast { group, desired, status, reason, launches, stuck, at_a_time, .. } = group;
     let mut waits = stuck;
     waits.extend(plan.refused.get(&group).cloned());
-    let known = view.groups.get(&group);
-    let behind = match (known, resolution) {
+    let in_group = view.groups.get(&group);
+    let behind = match (in_group, resolution) {
         (Some(known), Some(Resolution::Resolved(release))) => behind(view, &group, known, release),
         (_, _) => None,
     };
     let age = |since: Timestamp| now.duration_since(since).as_secs().max(0);
+    let calendar = in_group.map(|group| &group.policy.calendar);
+    let window = calendar.and_then(|calendar| calendar.admits(now).err()).map(|not_now| not_now.why);
     GroupStatus {
+        patch_age_seconds: behind.as_ref().and_then(|behind| behind.since).map(age),
+        newest: behind.map(|behind| image_of(view, &behind.newest, now)),
+        rejected: in_group.map(|group| group.source.rejected.clone()).unwrap_or_default(),
+        serving: view.serving(&group, now),
+        group,
         desired,
         status,
         reason,
         launches,
+        max_in_flight: at_a_time,
+        running_tasks,
+        pending_tasks,
+        window,
+        images,
         hosts,
         waits,
-        patch_age_seconds: behind.as_ref().and_then(|behind| behind.since).map(age),
-        newest: behind.map(|behind| image_forecast(view, &behind.newest, now)),
-        rejected: known.map(|group| group.source.rejected.clone()).unwrap_or_default(),
-        group,
     }
+}
+
+/// What these hosts run, the image of the most first.
+fn images<'a>(view: &ClusterView, hosts: impl Iterator<Item = &'a Host>, now: Timestamp) -> Vec<ImageCount> {
+    let mut counts: BTreeMap<&AmiId, usize> = BTreeMap::new();
+    for image in hosts.filter_map(Host::image) {
+        *counts.entry(image).or_default() += 1;
+    }
+    let counted = counts.into_iter().map(|(id, hosts)| ImageCount { image: image_of(view, id, now), hosts });
+    let mut images: Vec<ImageCount> = counted.collect();
+    images.sort_by_key(|image| std::cmp::Reverse(image.hosts));
+    images
 }
 
 /// Those on their way, the furthest first; then those that others wait for.
@@ -378,9 +432,19 @@ fn of_host(
         phase,
         since: host.and_then(since),
         tasks: host.and_then(|host| host.watch.as_ref()).map(TaskWatch::count_left),
+        wait: wait.map(|wait| wait.waits_for),
         waits_for: wait.map(|wait| wait.waits_for.to_string()),
-        until: wait.map(|wait| wait.until),
+        ends: wait.filter(|wait| ends_by_itself(wait.waits_for)).map(|wait| wait.until),
+        times_out: wait.filter(|wait| !ends_by_itself(wait.waits_for)).map(|wait| wait.until),
         why: wait.and_then(|wait| wait.why.clone()),
+    }
+}
+
+/// Does it last a set time, and is over then? Every other wait is over when what it waits for has come, or is a hold.
+fn ends_by_itself(wait: WaitsFor) -> bool {
+    match wait {
+        WaitsFor::Bake | WaitsFor::Settle => true,
+        WaitsFor::Launches | WaitsFor::Replacement | WaitsFor::LastTask | WaitsFor::Return => false,
     }
 }
 

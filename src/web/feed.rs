@@ -48,6 +48,8 @@ struct Body {
     received: Option<Timestamp>,
     /// The clusters have been counted.
     counted: bool,
+    /// A cluster whose last look (`looked_at`) is older is not shown as it is.
+    stale_after_seconds: i64,
     clusters: Vec<KnownCluster>,
     /// The last lines of the log, the newest last.
     journal: Vec<LogLine>,
@@ -75,9 +77,16 @@ impl Feed {
         let known = timeout(ANSWERS_WITHIN, self.source.known()).await;
         let known = known.map_err(|_| "the worker is busy, or stuck")?.ok_or("the worker has ended")?;
         let received = self.source.published.borrow().vitals.received;
-        let Known { mode, counted, clusters } = known;
-        let (version, mode, journal) = (env!("CARGO_PKG_VERSION"), mode.word(), self.journal.lines());
-        let body = Body { version, mode, received, counted, clusters, journal };
+        let Known { mode, counted, stale_after, clusters } = known;
+        let body = Body {
+            version: env!("CARGO_PKG_VERSION"),
+            mode: mode.word(),
+            received,
+            counted,
+            stale_after_seconds: stale_after.as_secs(),
+            clusters,
+            journal: self.journal.lines(),
+        };
         serde_json::to_string(&body).map(Arc::from).map_err(|_| "what the worker knows cannot be told")
     }
 

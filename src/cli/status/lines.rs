@@ -199,10 +199,11 @@ impl Page {
         let tasks = host.tasks.filter(|_| host.phase == Phase::Draining);
         let tasks = tasks.map(|left| format!(" ({left} left)")).unwrap_or_default();
         let Some(waits_for) = &host.waits_for else { return format!("nothing{tasks}") };
-        let until = host.until.map(|until| match self.until(until) {
+        let until = host.times_out.map(|at| match self.until(at) {
             left if left.is_zero() => ", overdue".to_owned(),
-            left => format!(", for {} more", about(left)),
+            left => format!(", times out in {}", about(left)),
         });
+        let until = until.or_else(|| Some(format!(", ends in {}", about(self.until(host.ends?)))));
         let why = host.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         format!("{waits_for}{tasks}{}{why}", until.unwrap_or_default())
     }
