@@ -11,8 +11,7 @@ use ecs_rotator::id::InstanceId;
 use ecs_rotator::journal::{Journal, LogLine};
 use ecs_rotator::plan::host::Phase;
 use ecs_rotator::plan::policy::{Budget, Policy};
-use ecs_rotator::plan::tags::RotationState;
-use ecs_rotator::record::{Record, html};
+use ecs_rotator::record::{Mark, Record, Standing, html};
 use ecs_rotator::sim::clock::SimulatedTime;
 use ecs_rotator::sim::{
     Act, By, CLUSTER, Delay, Faults, GroupShape, Happening, Report, Scenario, ServiceShape, Simulation, logs,
@@ -59,7 +58,7 @@ fn assert_near(record: &Record, phase: Phase, truth: &BTreeSet<(InstanceId, Time
 fn every_step_of_every_host_is_on_it_when_it_truly_was() {
     let (report, lines) = run(two_groups(1));
     let record = record(&lines);
-    assert_eq!((record.replaced() as u64, record.state), (report.rotated, RotationState::Closed));
+    assert_eq!((record.replaced() as u64, record.state), (report.rotated, Standing::Closed));
     fn drained(what: &Happening) -> Option<&InstanceId> {
         if let Happening::Draining { host, by: By::Worker, .. } = what { Some(host) } else { None }
     }
@@ -153,7 +152,7 @@ fn the_json_log_read_back_draws_the_same_picture() {
     let read: Vec<LogLine> = text.lines().filter_map(LogLine::parse).collect();
     assert_eq!(read.len(), lines.len());
     let (ours, theirs) = (record(&lines), record(&read));
-    assert_eq!(ours.state, RotationState::Held);
+    assert_eq!(ours.state, Standing::Held);
     // The file has the time to the millisecond.
     let without_times = |record: &Record| {
         let hosts = record
@@ -180,6 +179,108 @@ fn a_hold_is_marked_with_its_reason_and_a_script_in_a_name_is_text() {
     }
 }
 
+/// A line of the log beside those of a simulation.
+fn line(at: Timestamp, message: &str, fields: &[(&str, &str)]) -> LogLine {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    LogLine { at, level: "INFO", message: message.to_owned(), fields }
+}
+
+#[test]
+fn a_bake_is_labelled_and_only_what_there_is_stands_in_the_legend() {
+    let (_, lines) = run(two_groups(1));
+    let record = record(&lines);
+    let bake = Policy::default().bake;
+    for (name, group) in &record.groups {
+        let (from, to) = group.bake.unwrap_or_else(|| panic!("no bake of {name}"));
+        let off = (to.duration_since(from) - bake).abs();
+        assert!(off < SignedDuration::from_secs(20), "{name}: from {from} to {to}");
+    }
+    let page = html(&record);
+    assert_eq!(page.matches(r#"<rect class="bake""#).count(), 2);
+    let legend = page.split(r#"<ul class="legend">"#).nth(1).and_then(|rest| rest.split("</ul>").next()).unwrap();
+    for (word, there) in [
+        ("draining", true),
+        ("canary bakes", true),
+        ("returning", false),
+        ("held", false),
+        ("worker", false),
+        ("throttled", false),
+    ] {
+        assert_eq!(legend.contains(word), there, "{word} in {legend}");
+    }
+    // A rotation that stood still meanwhile says nothing of a bake.
+    let first = &record.groups.values().next().unwrap().bake.unwrap();
+    let held = line(
+        first.0 + SignedDuration::from_secs(60),
+        "rotation held",
+        &[("cluster", CLUSTER), ("rotation", record.id.as_str())],
+    );
+    let open = line(first.1, "rotation open", &[("cluster", CLUSTER), ("rotation", record.id.as_str())]);
+    let held = Record::of(&[lines, vec![held, open]].concat(), &CLUSTER.into(), None).unwrap();
+    assert!(held.groups.values().any(|group| group.bake.is_none()));
+}
+
+#[test]
+fn a_rotation_that_left_groups_out_or_was_aborted_is_not_called_closed() {
+    let (_, lines) = run(Scenario::new(1).hosts(3));
+    let ids = [("cluster", CLUSTER), ("rotation", lines.iter().find_map(|line| line.get("rotation")).unwrap())];
+    let end = lines.iter().map(|line| line.at).max().unwrap();
+    let ended = |message: &str, more: &[(&str, &str)]| {
+        let mut told: Vec<LogLine> = lines.iter().filter(|line| line.message != "rotation closed").cloned().collect();
+        told.push(line(end, message, &[&ids, more].concat()));
+        record(&told)
+    };
+    for list in [r#"[{"group":"api-asg","reason":"no such <image>"}]"#, "api-asg: no such <image>; web-asg: none"] {
+        let record = ended("rotation closed with groups skipped", &[("skipped", list)]);
+        assert_eq!((record.state, record.until), (Standing::ClosedWithGroupsSkipped, end));
+        let page = html(&record);
+        assert!(
+            page.contains("closed with groups skipped, after") && page.contains("api-asg: no such &lt;image&gt;"),
+            "{page}"
+        );
+        assert!(!page.contains(">closed after"), "{page}");
+        assert_eq!(serde_json::to_value(&record).unwrap()["state"], "closed-with-groups-skipped");
+    }
+    for (message, reason) in
+        [("rotation aborted", "x"), ("rotation held", "aborted by a person. hosts that drain finish")]
+    {
+        let record = ended(message, &[("reason", reason)]);
+        assert_eq!(
+            (record.state, record.stops.last().map(|stop| stop.state)),
+            (Standing::Aborted, Some(Standing::Aborted))
+        );
+        assert!(html(&record).contains(r#"<p class="state aborted">aborted, "#));
+    }
+}
+
+#[test]
+fn where_and_how_the_worker_worked_and_what_befell_it_stand_on_it() {
+    let (_, lines) = run(two_groups(1).workers(2).faults(Faults::heavy()));
+    let record = record(&lines);
+    let started =
+        lines.iter().filter(|line| line.message.starts_with("looking after ") && line.at > record.opened).count();
+    let marked = |mark: Mark| record.marks.iter().filter(|(_, of)| *of == mark).count();
+    assert!(started > 0 && (1..=started).contains(&marked(Mark::WorkerStarted)), "{started}: {:?}", record.marks);
+    assert!(html(&record).contains("a worker started"));
+    assert_eq!((record.account.as_deref(), record.settings.len()), (None, 0), "no line says it");
+
+    let before = record.opened - SignedDuration::from_mins(5);
+    let queue = ("queue", "https://sqs.eu-west-1.amazonaws.com/123456789012/q");
+    let first = line(
+        before,
+        "begins",
+        &[("version", "9"), ("region", "eu-west-1"), queue, ("max_in_flight", "25%"), ("window", "")],
+    );
+    let known = Record::of(&[vec![first], lines].concat(), &CLUSTER.into(), None).unwrap();
+    let page = html(&known);
+    assert!(page.contains("account 123456789012 · eu-west-1"), "{page}");
+    assert!(page.contains(r#"<span class="field">max-in-flight</span> 25%"#) && !page.contains(">window<"), "{page}");
+
+    let event = r#"{"source":"ecs-rotator","detail-type":"Rotation Opened","time":"2026-01-14T03:00:00Z","detail":{"version":1,"cluster":"arn:aws:ecs:us-gov-west-1:210987654321:cluster/prod","rotation":"prod/20260114T030000Z","groups":[],"force":false,"because":"x"}}"#;
+    let told = Record::of(&[LogLine::parse(event).unwrap()], &"prod".into(), None).unwrap();
+    assert_eq!((told.account.as_deref(), told.region.as_deref()), (Some("210987654321"), Some("us-gov-west-1")));
+}
+
 #[test]
 fn two_hundred_hosts_fit_in_a_megabyte() {
     let mut scenario = Scenario::new(1).groups(vec![GroupShape::new("web-asg", 120), GroupShape::new("api-asg", 80)]);
@@ -189,6 +290,11 @@ fn two_hundred_hosts_fit_in_a_megabyte() {
     assert_eq!(report.rotated, 200);
     assert_eq!(page.matches(r#"role="img" aria-label="i-"#).count(), 200);
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    // Each group is one curve, behind which its hosts are folded; so is the table.
+    assert_eq!((page.matches("<details><summary>").count(), page.matches("120 hosts, one by one").count()), (3, 1));
+    assert!(page.contains("120 of 120 replaced") && page.contains("80 of 80 replaced"));
+    let (_, lines) = run(two_groups(1));
+    assert!(!html(&record(&lines)).contains("hosts, one by one"), "a few are not folded");
 }
 
 fn report(arguments: &[&str], log: &str) -> Output {
@@ -207,7 +313,10 @@ fn the_command_draws_from_a_log_among_other_lines() {
     let output = report(&["--cluster", CLUSTER], &log);
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("3 of 3 that were taken are gone"), "{page}");
+    assert!(
+        page.starts_with("<!DOCTYPE html>") && page.contains("3 of 3 replaced, max 1 at a time (from the log)"),
+        "{page}"
+    );
     let output = report(&["--cluster", CLUSTER, "--json"], &log);
     let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(data["groups"]["demo-asg"]["rows"].as_array().map(Vec::len), Some(3));

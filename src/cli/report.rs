@@ -113,9 +113,10 @@ fn read(path: &Path, lines: &mut Vec<LogLine>) -> anyhow::Result<()> {
 pub fn write(record: &Record, path: &Path) -> anyhow::Result<()> {
     put(Some(path), &html(record))?;
     let took = in_words(record.until.duration_since(record.opened));
-    let (id, state, hosts) = (&record.id, record.state.word(), count(record.replaced(), "host"));
+    let state = record.state.word().replace("-", " ");
+    let (id, hosts) = (&record.id, count(record.replaced(), "host"));
     let path = path.display();
-    writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} gone").context("write to stderr")
+    writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} replaced").context("write to stderr")
 }
 
 /// What was there stays until all of it is written. What is no file (a pipe, a terminal) is written to.

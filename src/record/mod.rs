@@ -6,35 +6,48 @@
 
 mod chart;
 mod picture;
+mod said;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
+use crate::id::{AmiId, ClusterArn, ClusterName, GroupName, InstanceId};
 use crate::journal::LogLine;
 use crate::plan::host::Phase;
 use crate::plan::is_in_flight;
-use crate::plan::tags::{RotationId, RotationState};
+use crate::plan::tags::{RotationId, is_abort};
+use said::Said;
 
 pub use picture::{COLOURS, html};
+pub use said::Mark;
 
 /// Times are UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     pub cluster: ClusterName,
+    /// Where the log says it.
+    pub account: Option<String>,
+    pub region: Option<String>,
+    /// Of the worker, as it says them when it starts.
+    pub settings: BTreeMap<String, String>,
     pub id: RotationId,
     pub because: Option<String>,
     pub forced: bool,
     pub opened: Timestamp,
     /// Its end, or the last that was heard of it.
     pub until: Timestamp,
-    pub state: RotationState,
+    pub state: Standing,
     /// Some line says so; else it is taken for open.
     pub state_said: bool,
+    /// Groups that it closed without, and why.
+    pub skipped: BTreeMap<GroupName, String>,
     pub groups: BTreeMap<GroupName, GroupRecord>,
     pub stops: Vec<Stop>,
+    /// What happened to the worker meanwhile.
+    pub marks: Vec<(Timestamp, Mark)>,
     /// Tasks that ran in the cluster, by each look at everything.
     pub running: Vec<(Timestamp, u32)>,
     /// Tasks on hosts that drain, as their drains began.
@@ -47,9 +60,60 @@ pub struct Record {
     pub notes: Vec<LogLine>,
 }
 
+/// How it stands, as far as the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    Open,
+    Paused,
+    Held,
+    /// A person has ended it before its end.
+    Aborted,
+    Closed,
+    /// It has closed, and hosts of some group were not replaced.
+    ClosedWithGroupsSkipped,
+}
+
+impl Standing {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Standing::Open => "open",
+            Standing::Paused => "paused",
+            Standing::Held => "held",
+            Standing::Aborted => "aborted",
+            Standing::Closed => "closed",
+            Standing::ClosedWithGroupsSkipped => "closed-with-groups-skipped",
+        }
+    }
+
+    /// The line that says so.
+    fn of(message: &str) -> Option<Self> {
+        match message {
+            "rotation open" => Some(Standing::Open),
+            "rotation paused" => Some(Standing::Paused),
+            "rotation held" => Some(Standing::Held),
+            "rotation aborted" => Some(Standing::Aborted),
+            "rotation closed" => Some(Standing::Closed),
+            "rotation closed with groups skipped" => Some(Standing::ClosedWithGroupsSkipped),
+            _ => None,
+        }
+    }
+
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Standing::Closed | Standing::ClosedWithGroupsSkipped)
+    }
+
+    /// No further host is taken.
+    const fn is_stop(self) -> bool {
+        matches!(self, Standing::Paused | Standing::Held | Standing::Aborted)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GroupRecord {
     pub rows: Vec<Row>,
+    /// How long its first new host served alone before another host was taken, where it did.
+    pub bake: Option<(Timestamp, Timestamp)>,
     /// How much of its capacity served, and how much was desired, whenever something became of a host of it.
     pub capacity: Vec<(Timestamp, u32, u32)>,
 }
@@ -88,7 +152,7 @@ pub struct Stop {
     pub from: Timestamp,
     /// None: it is still so.
     pub to: Option<Timestamp>,
-    pub state: RotationState,
+    pub state: Standing,
     pub reason: Option<String>,
 }
 
@@ -99,7 +163,8 @@ const BEGINS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// The same within this is one thing that was said twice.
 const SAID_ONCE: SignedDuration = SignedDuration::from_secs(60);
-const CLOSED: &str = "rotation closed";
+/// Groups go on one after another by themselves within less: a longer wait for the first new host is its bake.
+const BAKES_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// What else was said of its last pass.
 const CLOSES_WITHIN: SignedDuration = SignedDuration::from_secs(1);
 
@@ -153,11 +218,19 @@ impl Record {
             of_cluster().filter(|line| line.get("rotation") == Some(id) && may_be(line.at)).collect();
         own.sort_by_key(|line| line.at);
         // What is said of it after its end is what a worker finds that starts later.
-        if let Some(closed) = own.iter().rposition(|line| line.message == CLOSED) {
+        if let Some(closed) = own.iter().rposition(|line| Standing::of(&line.message).is_some_and(Standing::is_closed))
+        {
             let until = own[closed].at + CLOSES_WITHIN;
             own.retain(|line| line.at <= until);
         }
-        Ok(Reader::new(cluster, id, &own).read(&own))
+        let mut record = Reader::new(cluster, id, &own).read(&own);
+        let mut said = Said::of(lines, record.opened, record.until);
+        // An event says its cluster's whole name.
+        let arn = own.iter().find_map(|line| line.get("cluster_arn")).map(ClusterArn::from);
+        arn.iter().for_each(|arn| said.place(arn));
+        (record.account, record.region) = (said.account, said.region);
+        (record.settings, record.marks) = (said.settings, said.marks);
+        Ok(record)
     }
 
     /// Hosts that are gone.
@@ -205,6 +278,13 @@ fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
+/// As the line that closes a rotation lists it.
+#[derive(serde::Deserialize)]
+struct Skipped {
+    group: String,
+    reason: String,
+}
+
 struct Reader {
     record: Record,
     leavers: BTreeMap<InstanceId, (GroupName, Leaver)>,
@@ -219,16 +299,21 @@ impl Reader {
         let first = times().min().unwrap_or_default();
         let record = Record {
             cluster: cluster.clone(),
+            account: None,
+            region: None,
+            settings: BTreeMap::new(),
             because: None,
             forced: false,
             begins_late: id.opened().is_none_or(|opened| first > opened + BEGINS_WITHIN),
             opened: id.opened().unwrap_or(first).min(first),
             id,
             until: times().max().unwrap_or_default(),
-            state: RotationState::Open,
+            state: Standing::Open,
             state_said: false,
+            skipped: BTreeMap::new(),
             groups: BTreeMap::new(),
             stops: Vec::new(),
+            marks: Vec::new(),
             running: Vec::new(),
             draining: Vec::new(),
             in_flight: Vec::new(),
@@ -243,6 +328,7 @@ impl Reader {
         }
         self.lose_sight();
         self.put_side_by_side();
+        self.find_bakes();
         self.count();
         self.record
     }
@@ -253,16 +339,16 @@ impl Reader {
         if let (Some(host), Some(phase)) = (host, Phase::from_word(&line.message)) {
             return self.host(host, phase, line);
         }
-        match line.message.as_str() {
-            "rotation open" => self.state(RotationState::Open, line),
-            "rotation paused" => self.state(RotationState::Paused, line),
-            "rotation held" => self.state(RotationState::Held, line),
-            CLOSED => self.state(RotationState::Closed, line),
-            "under way" => {
-                let tasks = line.number("running").map(|running| (line.at, running));
-                return self.record.running.extend(tasks);
-            }
-            _ => {}
+        if line.message == "under way" {
+            let tasks = line.number("running").map(|running| (line.at, running));
+            return self.record.running.extend(tasks);
+        }
+        self.skipped(line);
+        match Standing::of(&line.message) {
+            // The tag of an aborted one says that it is held, and why.
+            Some(Standing::Held) if is_abort(line.get("reason")) => self.state(Standing::Aborted, line),
+            Some(state) => self.state(state, line),
+            None => {}
         }
         // What two workers say at about the same time is said once.
         let before = self.said.insert(line.to_string(), line.at);
@@ -279,6 +365,24 @@ impl Reader {
             return;
         };
         self.record.groups.entry(group.into()).or_default().capacity.push((line.at, serving, desired));
+    }
+
+    /// Which groups it closes without: each by a line of its own, or all in the line that closes it.
+    fn skipped(&mut self, line: &LogLine) {
+        if line.message.starts_with("closed without this group")
+            && let (Some(group), Some(why)) = (line.get("group"), line.get("why"))
+        {
+            self.record.skipped.insert(group.into(), why.to_owned());
+        }
+        let Some(list) = line.get("skipped") else { return };
+        match serde_json::from_str::<Vec<Skipped>>(list) {
+            Ok(listed) => self.record.skipped.extend(listed.into_iter().map(|of| (of.group.into(), of.reason))),
+            // The log writes `group: reason; group: reason`.
+            Err(_) => {
+                let listed = list.split("; ").filter_map(|of| of.split_once(": "));
+                self.record.skipped.extend(listed.map(|(group, why)| (group.into(), why.to_owned())));
+            }
+        }
     }
 
     fn host(&mut self, id: InstanceId, phase: Phase, line: &LogLine) {
@@ -305,13 +409,13 @@ impl Reader {
         }
     }
 
-    fn state(&mut self, state: RotationState, line: &LogLine) {
+    fn state(&mut self, state: Standing, line: &LogLine) {
         let record = &mut self.record;
         let same = record.state == state;
         record.state = state;
         record.state_said = true;
         let reason = line.get("reason").map(ToOwned::to_owned);
-        if state == RotationState::Open {
+        if state == Standing::Open {
             // It can become a forced one later; what opened it was said first.
             record.forced |= line.get("force") == Some("true");
             if !record.begins_late && record.because.is_none() {
@@ -324,10 +428,10 @@ impl Reader {
             Some(stop) => stop.to = Some(line.at),
             None => {}
         }
-        if !same && matches!(state, RotationState::Held | RotationState::Paused) {
+        if !same && state.is_stop() {
             record.stops.push(Stop { from: line.at, to: None, state, reason });
         }
-        if state == RotationState::Closed {
+        if state.is_closed() {
             record.until = line.at;
         }
     }
@@ -335,7 +439,7 @@ impl Reader {
     /// A closed rotation has nobody in flight: a host whose end was not said (its worker died just then, a line was lost) has
     /// come to it all the same, nobody knows when.
     fn lose_sight(&mut self) {
-        if self.record.state != RotationState::Closed {
+        if !self.record.state.is_closed() {
             return;
         }
         for (_, host) in self.leavers.values_mut() {
@@ -366,6 +470,19 @@ impl Reader {
             left_over.sort_by_key(|comer| comer.at);
             let rows = left_over.into_iter().map(|comer| Row { old: None, new: Some(comer) });
             self.record.groups.entry(group).or_default().rows.extend(rows);
+        }
+    }
+
+    /// The first host of a group goes alone, and its replacement serves for a while before the next one goes. Of nothing else
+    /// does the log say that it was a bake: where the rotation stood still meanwhile, it says nothing of one.
+    fn find_bakes(&mut self) {
+        let stops: Vec<Timestamp> = self.record.stops.iter().map(|stop| stop.from).collect();
+        for group in self.record.groups.values_mut() {
+            let left = |row: &Row| row.old.as_ref().and_then(|host| host.steps.first()).map(|(at, _)| *at);
+            let came = group.rows.first().and_then(|row| row.new.as_ref()).map(|host| host.at);
+            let (Some(from), Some(to)) = (came, group.rows.iter().skip(1).filter_map(left).min()) else { continue };
+            let stood = stops.iter().any(|at| *at >= from && *at <= to);
+            group.bake = (!stood && to >= from + BAKES_FOR).then_some((from, to));
         }
     }
 
@@ -479,11 +596,11 @@ mod tests {
         let stop =
             |from, to, state, reason: Option<&str>| Stop { from, to, state, reason: reason.map(ToOwned::to_owned) };
         let expected = [
-            stop(time(5), Some(time(9)), RotationState::Held, Some("first; second")),
-            stop(time(12), None, RotationState::Paused, None),
+            stop(time(5), Some(time(9)), Standing::Held, Some("first; second")),
+            stop(time(12), None, Standing::Paused, None),
         ];
         assert_eq!(record.stops, expected);
-        assert_eq!((record.because.as_deref(), record.state), (Some("check-releases"), RotationState::Paused));
+        assert_eq!((record.because.as_deref(), record.state), (Some("check-releases"), Standing::Paused));
         assert_eq!(record.notes.len(), 5);
     }
 
@@ -508,7 +625,7 @@ mod tests {
         let record = record(&told);
         assert_eq!(record.leavers().map(|host| host.lost_sight).collect::<Vec<_>>(), [Some(time(2))]);
         assert_eq!((record.in_flight.last(), record.replaced()), (Some(&(time(2), 0)), 0));
-        assert!(html(&record).contains("how 1 ended was not said"));
+        assert!(html(&record).contains("how 1 ended is not in the log"));
     }
 
     #[test]
@@ -520,7 +637,7 @@ mod tests {
         let resumed = line(901, "rotation open", &[("because", "resume"), ("force", "true")]);
         let late = record(&[late, resumed]);
         assert_eq!((late.because, late.forced, late.begins_late), (None, true, true));
-        assert!(html(&record(&[host(900, "i-9", "current")])).contains("how it stands was not said"));
+        assert!(html(&record(&[host(900, "i-9", "current")])).contains("outcome not in the log"));
     }
 
     #[test]
@@ -538,9 +655,7 @@ mod tests {
     fn what_no_line_says_is_not_claimed() {
         let told = [line(9_000, "gone", &[("host", "i-1"), ("group", "web")])];
         let page = html(&record(&told));
-        for said in
-            ["not known: no line says it", "how many were in flight was not said", "begins long after the opening"]
-        {
+        for said in ["not in the log", "how many at a time is not in the log", "begins long after the opening"] {
             assert!(page.contains(said), "{said}");
         }
     }

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::chart::Axis;
-use super::{GroupRecord, Leaver, Record, Row, Stop};
+use super::tables;
+use super::{GroupRecord, Leaver, Mark, Record, Row, Standing, Stop};
 use crate::id::{AmiId, GroupName};
-use crate::journal::LogLine;
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
-use crate::plan::tags::RotationState;
 
 /// The colours of the phases, which the page of the worker has as well.
 pub const COLOURS: &str = include_str!("colours.css");
@@ -32,6 +31,9 @@ const SHOWN: [Phase; 8] = [
     Phase::Returning,
     Phase::Current,
 ];
+
+/// More hosts than these are folded, group by group, and so are their table and a longer log.
+pub(super) const MOST_OPEN: usize = 60;
 
 /// The whole page.
 #[must_use]
@@ -54,10 +56,10 @@ pub fn html(record: &Record) -> String {
                     (facts(record, axis))
                     @for stop in &record.stops { (halt(stop, record.until)) }
                     (timeline(record, axis))
-                    (hosts(record, axis))
-                    (notes(record))
+                    (tables::hosts(record, axis))
+                    (tables::log(record))
                 }
-                footer { "Times are UTC. Drawn by ecs-rotator " (env!("CARGO_PKG_VERSION")) " from what its workers said." }
+                footer { "Times are UTC. Drawn by ecs-rotator " (env!("CARGO_PKG_VERSION")) " from the log of its workers." }
             }
         }
     };
@@ -75,39 +77,70 @@ fn state(record: &Record) -> Markup {
     let word = record.state.word();
     let after = in_words(record.until.duration_since(record.opened));
     let said = match record.state {
-        _ if !record.state_said => "how it stands was not said".to_owned(),
-        RotationState::Closed => format!("closed after {after}"),
-        RotationState::Open | RotationState::Held | RotationState::Paused => format!("{word}, {after} after it opened"),
+        _ if !record.state_said => "outcome not in the log".to_owned(),
+        Standing::Closed => format!("closed after {after}"),
+        Standing::ClosedWithGroupsSkipped => format!("closed with groups skipped, after {after}"),
+        Standing::Open | Standing::Held | Standing::Paused | Standing::Aborted => {
+            format!("{word}, {after} after it opened")
+        }
     };
     markup! { p .state .(word) { (said) } }
 }
 
 fn facts(record: &Record, axis: Axis) -> Markup {
-    let leavers = record.leavers().count();
-    let most = record.in_flight.iter().map(|(_, hosts)| *hosts).max();
-    let unseen = record.leavers().filter(|host| host.lost_sight.is_some()).count();
     markup! {
         dl .facts {
-            dt { "Cluster" } dd { (record.cluster) }
+            dt { "Cluster" } dd {
+                (record.cluster)
+                @if let Some(account) = &record.account { " · account " (account) }
+                @if let Some(region) = &record.region { " · " (region) }
+            }
             dt { "Opened" } dd {
                 (at(record.opened, "%F %H:%M:%S"))
                 @if let Some(because) = &record.because { " by " (because) }
                 @if record.forced { ", forced: hosts on the release were replaced too" }
             }
-            @if record.state == RotationState::Closed {
+            @if record.state.is_closed() {
                 dt { "Closed" } dd { (at(record.until, "%F %H:%M:%S")) }
             } @else {
-                dt { "Last heard of" } dd { (at(record.until, "%F %H:%M:%S")) }
+                dt { "Last line" } dd { (at(record.until, "%F %H:%M:%S")) }
             }
-            dt { "Hosts" } dd {
-                (record.replaced()) " of " (leavers) " that were taken are gone"
-                @if unseen > 0 { "; how " (unseen) " ended was not said" }
-                @if let Some(most) = most { "; at most " (most) " in flight at a time, by what was said" } @else { "; how many were in flight was not said" }
-            }
+            dt { "Hosts" } dd { (counts(record)) }
             dt { "Capacity" } dd { (lack(record, axis)) }
+            @if !record.settings.is_empty() {
+                dt { "Settings" } dd { (settings(record)) }
+            }
+        }
+        @if !record.skipped.is_empty() {
+            div .stop .paused {
+                strong { "skipped" } ": the hosts of these groups were not replaced"
+                ul { @for (group, why) in &record.skipped { li { (group) ": " (why) } } }
+            }
         }
         @if record.begins_late {
-            p .stop .paused { "What is known begins long after the opening: what came before is not on this page." }
+            p .stop .paused { "The log begins long after the opening: what came before is not on this page." }
+        }
+    }
+}
+
+fn counts(record: &Record) -> String {
+    let leavers = record.leavers().count();
+    let unseen = record.leavers().filter(|host| host.lost_sight.is_some()).count();
+    let mut said = format!("{} of {leavers} replaced", record.replaced());
+    if unseen > 0 {
+        said += &format!("; how {unseen} ended is not in the log");
+    }
+    match record.in_flight.iter().map(|(_, hosts)| *hosts).max() {
+        Some(most) => said + &format!(", max {most} at a time (from the log)"),
+        None => said + "; how many at a time is not in the log",
+    }
+}
+
+fn settings(record: &Record) -> Markup {
+    markup! {
+        @for (n, (name, value)) in record.settings.iter().filter(|(_, value)| !value.is_empty()).enumerate() {
+            @if n > 0 { ", " }
+            span .field { (name.replace('_', "-")) } " " (value)
         }
     }
 }
@@ -115,14 +148,14 @@ fn facts(record: &Record, axis: Axis) -> Markup {
 /// How far a group was below what was desired. Known at the moments at which a host of it changed, and not between.
 fn lack(record: &Record, axis: Axis) -> String {
     if record.groups.values().all(|group| group.capacity.is_empty()) {
-        return "not known: no line says it".to_owned();
+        return "not in the log".to_owned();
     }
     let said = |(name, group): (&GroupName, &GroupRecord)| {
         let lacks = || group.capacity.iter().filter(|(_, serving, desired)| serving < desired);
         let (_, serving, desired) = lacks().min_by_key(|(_, serving, _)| *serving)?;
         let (first, last) = (lacks().next()?.0, lacks().next_back()?.0);
         Some(format!(
-            "{name} had {serving} of {desired} at the least (seen from {} to {})",
+            "{name} had {serving} of {desired} at the least (from {} to {})",
             axis.clock(first),
             axis.clock(last)
         ))
@@ -137,24 +170,30 @@ fn halt(stop: &Stop, until: Timestamp) -> Markup {
         div .stop .(stop.state.word()) {
             strong { (stop.state.word()) }
             " at " (at(stop.from, "%F %H:%M:%S"))
-            @if stop.to.is_some() { ", for " (lasted) } @else { ", and not let go on since" }
+            @if stop.to.is_some() { ", for " (lasted) } @else { ", and not resumed since" }
             @if let Some(reason) = &stop.reason { p { (reason) } }
         }
     }
 }
 
 fn timeline(record: &Record, axis: Axis) -> Markup {
+    let fold = is_long(record);
     markup! {
         section aria-labelledby="timeline" {
             h2 #timeline { "Timeline" }
             (legend(record))
-            p .said { "Hosts that came stand beside hosts that left in the order of their coming: none of them took the place of a certain other." }
+            p .said { "New hosts stand beside old ones by order of arrival: the log pairs none with another." }
             div .chart {
                 (backdrop(record, axis))
                 (scale(axis))
+                (marks(record, axis))
                 @for (name, group) in &record.groups {
                     h3 { (name) (images(group)) }
-                    @for row in &group.rows { (row_of(row, axis)) }
+                    @if let Some((from, to)) = group.bake { (bake(from, to, axis)) }
+                    @if fold { (replaced(name, group, axis)) }
+                    (folded(fold, &format!("{} hosts, one by one", group.rows.len()), markup! {
+                        @for row in &group.rows { (row_of(row, axis)) }
+                    }))
                 }
                 h3 { "Capacity and tasks" }
                 @for (name, group) in &record.groups { (capacity(name, group, axis)) }
@@ -165,11 +204,91 @@ fn timeline(record: &Record, axis: Axis) -> Markup {
     }
 }
 
+pub(super) fn is_long(record: &Record) -> bool {
+    record.groups.values().map(|group| group.rows.len()).sum::<usize>() > MOST_OPEN
+}
+
+/// Behind a line that unfolds it, where it is long.
+pub(super) fn folded(fold: bool, summary: &str, content: Markup) -> Markup {
+    markup! { @if fold { details { summary { (summary) } (content) } } @else { (content) } }
+}
+
+/// The first new host of a group serves alone for a while: nothing else happens in it then.
+fn bake(from: Timestamp, to: Timestamp, axis: Axis) -> Markup {
+    let lasted = in_words(SignedDuration::from_secs(to.duration_since(from).as_secs()));
+    let said = format!("canary bakes for {lasted}");
+    markup! {
+        div .line {
+            span .who { small { (said) } }
+            svg height="10" role="img" aria-label=(format!("{said}, from {} to {}", axis.clock(from), axis.clock(to))) {
+                rect .bake x=(percent(axis.x(from))) width=(percent(axis.x(to) - axis.x(from))) y="1" height="7" {
+                    title { (said) " " (axis.clock(from)) "–" (axis.clock(to)) }
+                }
+            }
+        }
+    }
+}
+
+/// The hosts of a group that are gone, as one curve.
+fn replaced(name: &GroupName, group: &GroupRecord, axis: Axis) -> Markup {
+    let gone = group.rows.iter().filter_map(|row| row.old.as_ref()?.began(Phase::Gone));
+    let mut times: Vec<Timestamp> = gone.collect();
+    times.sort();
+    let counted: Vec<(Timestamp, u32)> = std::iter::once(axis.from).chain(times).zip(0..).collect();
+    let (all, done) = (group.rows.iter().filter(|row| row.old.is_some()).count(), counted.len() - 1);
+    let said = format!("{done} of {all} replaced");
+    markup! {
+        div .line .curve {
+            span .who { small { (said) } }
+            svg height="44" viewBox="0 -4 100 108" preserveAspectRatio="none" role="img" aria-label=(format!("{name}: {said}")) {
+                path .serving d=(axis.area(&counted, u32::try_from(all).unwrap_or(u32::MAX))) {}
+            }
+        }
+    }
+}
+
+/// What happened to the worker.
+fn marks(record: &Record, axis: Axis) -> Markup {
+    markup! {
+        @if !record.marks.is_empty() {
+            div .line {
+                span .who { small { "worker" } }
+                svg height="12" {
+                    @for (at, mark) in &record.marks {
+                        circle .(class_of(*mark)) cx=(percent(axis.x(*at))) cy="6" r="4" role="img" aria-label=(format!("{} {}", word_of(*mark), axis.clock(*at))) {
+                            title { (word_of(*mark)) " " (axis.clock(*at)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+const fn class_of(mark: Mark) -> &'static str {
+    match mark {
+        Mark::WorkerStarted => "started",
+        Mark::Throttled => "throttled",
+    }
+}
+
+const fn word_of(mark: Mark) -> &'static str {
+    match mark {
+        Mark::WorkerStarted => "a worker started",
+        Mark::Throttled => "calls throttled",
+    }
+}
+
 fn legend(record: &Record) -> Markup {
-    let seen = |phase: Phase| record.leavers().any(|host| host.began(phase).is_some());
+    let rows = || record.groups.values().flat_map(|group| &group.rows);
+    // What was before has no step: it is seen of every host that left.
+    let seen = |phase: Phase| {
+        record.leavers().any(|host| phase == Phase::Outdated || host.began(phase).is_some())
+            || (phase == Phase::Current && rows().any(|row| row.new.is_some()))
+    };
     let named = |phase: Phase| match phase {
         Phase::Outdated => "before it left".to_owned(),
-        Phase::Current => "the host that came".to_owned(),
+        Phase::Current => "new host".to_owned(),
         Phase::Gone
         | Phase::Retired
         | Phase::SetAside
@@ -184,12 +303,22 @@ fn legend(record: &Record) -> Markup {
     };
     markup! {
         ul .legend {
-            @for phase in SHOWN.into_iter().filter(|phase| matches!(phase, Phase::Outdated | Phase::Current) || seen(*phase)) {
+            @for phase in SHOWN.into_iter().filter(|phase| seen(*phase)) {
                 li { span .key .(class(phase)) {} (named(phase)) }
             }
-            @if !record.stops.is_empty() { li { span .key .stopped {} "held or paused" } }
+            @if record.groups.values().any(|group| group.bake.is_some()) { li { span .key .bake {} "canary bakes" } }
+            @if !record.stops.is_empty() { li { span .key .stopped {} (stopped(record)) } }
+            @for mark in BTreeSet::from_iter(record.marks.iter().map(|(_, mark)| *mark)) {
+                li { span .key .(class_of(mark)) {} (word_of(mark)) }
+            }
         }
     }
+}
+
+/// Why it stood, in the words of the stops there are.
+fn stopped(record: &Record) -> String {
+    let words: BTreeSet<&str> = record.stops.iter().map(|stop| stop.state.word()).collect();
+    words.into_iter().collect::<Vec<_>>().join(" or ")
 }
 
 /// The marks of the time, and the stops, behind everything.
@@ -266,18 +395,26 @@ fn capacity(name: &GroupName, group: &GroupRecord, axis: Axis) -> Markup {
     let serving: Vec<_> = group.capacity.iter().map(|(at, serving, _)| (*at, *serving)).collect();
     let desired: Vec<_> = group.capacity.iter().map(|(at, _, desired)| (*at, *desired)).collect();
     let most = serving.iter().chain(&desired).map(|(_, value)| *value).max().unwrap_or(0);
-    let least = serving.iter().map(|(_, value)| *value).min().unwrap_or(0);
-    let said = format!("{name}: between {least} and {most} served");
+    let said = format!("{name}: {} served, {} were desired", range(&serving), range(&desired));
     markup! {
         @if !group.capacity.is_empty() {
             div .line .curve {
-                span .who { (name) br; small { "serving " (least) "–" (most) ", " span .dashed { "desired" } } }
+                span .who { (name) br; small { "serving " (range(&serving)) " of " span .dashed { (range(&desired)) " desired" } } }
                 svg height="44" viewBox="0 -4 100 108" preserveAspectRatio="none" role="img" aria-label=(said) {
                     path .serving d=(axis.area(&serving, most)) {}
                     path .desired d=(axis.steps(&desired, most)) {}
                 }
             }
         }
+    }
+}
+
+/// From the least to the most.
+fn range(values: &[(Timestamp, u32)]) -> String {
+    let all = || values.iter().map(|(_, value)| *value);
+    match (all().min(), all().max()) {
+        (Some(least), Some(most)) if least < most => format!("{least}–{most}"),
+        (least, _) => least.unwrap_or(0).to_string(),
     }
 }
 
@@ -301,73 +438,10 @@ fn curves(record: &Record, axis: Axis) -> Markup {
             (curve("hosts in flight", format!("at most {in_flight}"), axis.area(&record.in_flight, in_flight), String::new()))
         }
         @if draining > 0 {
-            (curve("tasks that had to move", format!("as drains began; at most {draining}"), axis.area(&record.draining, draining), String::new()))
+            (curve("tasks to move", format!("as drains began; at most {draining}"), axis.area(&record.draining, draining), String::new()))
         }
         @if running > 0 {
-            @let least = record.running.iter().map(|(_, value)| *value).min().unwrap_or(0);
-            (curve("tasks that ran", format!("{least}–{running}, by each look at everything"), String::new(), axis.line(&record.running, running)))
-        }
-    }
-}
-
-/// The same in words: for whoever cannot see it, and for whoever looks for one host.
-fn hosts(record: &Record, axis: Axis) -> Markup {
-    let time = |at: Option<Timestamp>| at.map(|at| axis.clock(at)).unwrap_or_default();
-    markup! {
-        section aria-labelledby="hosts" {
-            h2 #hosts { "Hosts" }
-            div .wide tabindex="0" role="region" aria-label="Every host with its times" {
-                table {
-                    thead { tr {
-                        th scope="col" { "Group" } th scope="col" { "Host" } th scope="col" { "Image" } th scope="col" { "Left" }
-                        th scope="col" { "Drained from" } th scope="col" { "Tasks" } th scope="col" { "Gone" }
-                        th scope="col" { "Came" } th scope="col" { "Its image" } th scope="col" { "Serves since" }
-                    } }
-                    tbody {
-                        @for (name, group) in &record.groups {
-                            @for row in &group.rows { tr {
-                                td { (name) }
-                                @if let Some(old) = &row.old {
-                                    td { code { (old.id) } }
-                                    td { code { @if let Some(image) = &old.image { (image) } } }
-                                    td { (time(old.steps.first().map(|(at, _)| *at))) }
-                                    td { (time(old.began(Phase::Draining))) }
-                                    td .number { @if let Some(tasks) = old.tasks { (tasks) } @else { "–" } }
-                                    td { @if let Some(gone) = old.began(Phase::Gone) { (axis.clock(gone)) } @else if old.lost_sight.is_some() { "not said" } @else if let Some(phase) = old.phase() { (phase) } }
-                                } @else { td colspan="6" { "–" } }
-                                @if let Some(new) = &row.new {
-                                    td { code { (new.id) } } td { code { @if let Some(image) = &new.image { (image) } } } td { (axis.clock(new.at)) @if let Some(gone) = new.gone { ", lost " (axis.clock(gone)) } }
-                                } @else { td colspan="3" { "–" } }
-                            } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn notes(record: &Record) -> Markup {
-    markup! {
-        section aria-labelledby="said" {
-            h2 #said { "What was said" }
-            ol .notes {
-                @for note in &record.notes {
-                    li .(note.level.to_lowercase()) {
-                        (at(note.at, "%F %H:%M:%S")) " "
-                        @if note.level != "INFO" { strong { (note.level) } " " }
-                        (note.message) (details(note))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn details(note: &LogLine) -> Markup {
-    markup! {
-        @for (name, value) in note.fields.iter().filter(|(name, _)| !["cluster", "rotation"].contains(&name.as_str())) {
-            " " span .field { (name) "=" } (value)
+            (curve("tasks running", format!("{}, at each sync", range(&record.running)), String::new(), axis.line(&record.running, running)))
         }
     }
 }
@@ -389,6 +463,6 @@ fn percent(x: f64) -> String {
     format!("{x:.2}%")
 }
 
-fn at(time: Timestamp, format: &str) -> Markup {
+pub(super) fn at(time: Timestamp, format: &str) -> Markup {
     markup! { time datetime=(format!("{time:.0}")) { (time.strftime(format).to_string()) } }
 }
