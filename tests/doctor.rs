@@ -15,8 +15,8 @@ use ecs_rotator::effect::{Failure, FailureKind, VersionRule};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::observe::Mode;
 use ecs_rotator::engine::survey::{Depth, Findings};
-use ecs_rotator::sim::world::World;
-use ecs_rotator::sim::{CLUSTER, GroupShape, Scenario, TemplateShape, survey};
+use ecs_rotator::sim::world::{World, cluster_arn};
+use ecs_rotator::sim::{CLUSTER, GroupShape, Scenario, TemplateShape, survey, survey_by_workers};
 use jiff::{SignedDuration, Timestamp};
 
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:rotator";
@@ -353,4 +353,32 @@ fn without_iam_what_was_called_and_what_ec2_would_have_done_is_known() {
     ] {
         assert_eq!(rights[action].to_string(), right, "{action}");
     }
+}
+
+/// Whose `--cluster` it is that names a cluster, nobody can tell from here: a worker that has left its settings there, could.
+#[test]
+fn a_cluster_that_no_tag_opts_in_is_not_said_to_be() {
+    let scenario = Scenario::new(1).hosts(2);
+    let says = |tags: &[(&str, &str)]| {
+        let mut world = World::new(&scenario);
+        world.edit_clusters(|clusters| {
+            let facts = clusters.get_mut(&cluster_arn(CLUSTER)).expect("it is there");
+            facts.tags = tags.iter().map(|(key, value)| (format!("ecs-rotator:{key}"), (*value).to_owned())).collect();
+        });
+        let mut facts = healthy(&scenario);
+        let rest = facts.rest.as_mut().expect("all was looked at");
+        rest.survey = survey_by_workers(&mut world, settings());
+        let check = diagnose(&facts).checks.into_iter().find(|check| check.name == "cluster demo");
+        check.map(|check| (check.status, check.says)).expect("the cluster is checked")
+    };
+    let (status, text) = says(&[]);
+    assert!(status == Status::Warn && text.starts_with("not opted in by its tag"), "{text}");
+    let (status, text) = says(&[("settings", "v=0.1.0 bake=25s")]);
+    assert_eq!(status, Status::Pass);
+    assert!(
+        text.contains("taken by a worker that names it") && text.ends_with("worker 0.1.0 works by bake=25s"),
+        "{text}"
+    );
+    let (status, text) = says(&[("enabled", "true")]);
+    assert!(status == Status::Pass && text.starts_with("opted in by its tag"), "{text}");
 }

@@ -16,8 +16,8 @@ use ecs_rotator::engine::survey::Depth;
 use ecs_rotator::id::InstanceId;
 use ecs_rotator::plan::forecast::{Assumptions, Forecast, Status};
 use ecs_rotator::plan::host::Phase;
-use ecs_rotator::plan::policy::Budget;
-use ecs_rotator::sim::world::World;
+use ecs_rotator::plan::policy::{Budget, Policy};
+use ecs_rotator::sim::world::{World, cluster_arn};
 use ecs_rotator::sim::{
     Act, CLUSTER, Faults, Follows, GroupShape, Happening, Outcome, Scenario, ServiceShape, TemplateShape, Trigger,
     survey,
@@ -232,6 +232,28 @@ fn a_cluster_that_is_not_there_or_cannot_be_looked_at_is_not_told_about() {
     assert_eq!(report.missing, ["nowhere"]);
     assert_eq!(report.clusters.len(), 1, "the other one is told about");
     assert!(text(&report).contains("it does not exist here"));
+}
+
+/// It reckons by the settings that it is given. A worker that goes by others is not passed over.
+#[test]
+fn it_says_where_the_worker_goes_by_other_settings() {
+    let scenario = Scenario::new(1);
+    let said = |tag: &str| {
+        let mut world = World::new(&scenario);
+        world.edit_clusters(|clusters| {
+            let facts = clusters.get_mut(&cluster_arn(CLUSTER)).expect("it is there");
+            facts.tags.insert("ecs-rotator:settings".to_owned(), tag.to_owned());
+        });
+        let mut settings = named(&scenario);
+        settings.policy = Policy { bake: SignedDuration::from_mins(1), ..Policy::default() };
+        let findings = survey(&mut world, settings.clone(), Depth::Hosts);
+        let text = text(&Report::of(findings, &settings, &Assumptions::default(), world.now()));
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let text = said("v=0.1.0 bake=25s max-in-flight=3 window=");
+    let differ = "other than those of this plan: bake 25s (here 1m), max-in-flight 3 (here the default)";
+    assert!(text.contains("the worker's settings") && text.contains(differ), "{text}");
+    assert!(!said("v=0.1.0 bake=1m").contains("the worker's settings"));
 }
 
 #[test]

@@ -4,22 +4,22 @@ mod common;
 
 use ecs_rotator::cli::status::lines::{Tone, in_one_line, lines};
 use ecs_rotator::cli::status::report::Report;
+use ecs_rotator::effect::Request;
 use ecs_rotator::engine::Settings;
-use ecs_rotator::engine::survey::Depth;
 use ecs_rotator::plan::WaitsFor;
 use ecs_rotator::plan::calendar::Calendar;
 use ecs_rotator::plan::host::Phase;
 use ecs_rotator::plan::outcome::Standing;
 use ecs_rotator::plan::policy::{Budget, Policy};
-use ecs_rotator::plan::status::ClusterStatus;
-use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey};
+use ecs_rotator::plan::status::{ClusterStatus, HostStatus};
+use ecs_rotator::sim::world::cluster_arn;
+use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey_by_workers};
 use jiff::SignedDuration;
 
 fn look(simulation: &mut Simulation, settings: &Settings) -> Report {
     let settings = Settings { clusters: vec![CLUSTER.into()], ..settings.clone() };
-    let findings = survey(simulation.world_mut(), settings.clone(), Depth::Hosts);
-    let now = simulation.now();
-    Report::of(findings, &settings, now)
+    let findings = survey_by_workers(simulation.world_mut(), settings);
+    Report::of(findings, simulation.now())
 }
 
 fn only(report: &Report) -> &ClusterStatus {
@@ -177,4 +177,50 @@ fn what_tags_say_is_shown_as_text() {
     report.clusters[0].hold = Some("\u{1b}[2Jgone\u{7}".to_owned());
     let text = text(&report, 100);
     assert!(!text.chars().any(|c| c.is_control() && c != '\n') && text.contains("gone"), "{text}");
+}
+
+/// With a bake of 25 s, seen by somebody who has no settings at all while a host bakes, and then without the tag.
+#[test]
+fn deadlines_go_by_the_settings_of_the_worker_or_are_not_told() {
+    let mut scenario = scenario();
+    scenario.settings.policy.bake = SignedDuration::from_secs(25);
+    let mut simulation = Simulation::new(scenario);
+    let deadline = simulation.now() + common::LONG;
+    let (mut baked, mut blind) = (0, 0);
+    while simulation.world().ledger().closed.is_none() {
+        assert!(simulation.now() < deadline);
+        simulation.run_until(|world| world.ledger().closed.is_some(), simulation.now() + SignedDuration::from_secs(5));
+        let report = look(&mut simulation, &Settings::default());
+        let status = only(&report);
+        if status.rotation.is_none() {
+            assert!(!status.settings_known, "no worker has changed anything yet");
+            continue;
+        }
+        assert!(status.settings_known, "{status:?}");
+        let baking = |host: &&HostStatus| host.phase == Phase::Current;
+        for host in status.in_flight.iter().filter(baking) {
+            let left = host.until.expect("it ends").duration_since(simulation.now());
+            assert!(left <= SignedDuration::from_secs(26), "{host:?}");
+            baked += 1;
+        }
+        if status.in_flight.is_empty() {
+            continue;
+        }
+        let settings =
+            simulation.world().account().clusters[&cluster_arn(CLUSTER)].tags["ecs-rotator:settings"].clone();
+        write_settings(&mut simulation, "");
+        let without = look(&mut simulation, &Settings::default());
+        let status = only(&without);
+        assert_eq!((status.settings_known, status.left_seconds), (false, None));
+        assert!(status.in_flight.iter().all(|host| host.until.is_none() && host.phase != Phase::Current), "{status:?}");
+        blind += usize::from(text(&without, 100).contains("when a wait ends is not known"));
+        write_settings(&mut simulation, &settings);
+    }
+    assert!(baked > 2 && blind > 2, "{baked} {blind}");
+}
+
+fn write_settings(simulation: &mut Simulation, text: &str) {
+    let tags = std::collections::BTreeMap::from([("ecs-rotator:settings".to_owned(), text.to_owned())]);
+    let request = Request::TagResource { cluster: cluster_arn(CLUSTER), tags };
+    simulation.world_mut().perform(&request).expect("tagged");
 }

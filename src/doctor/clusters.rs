@@ -4,6 +4,7 @@ use super::facts::{Facts, Principal, Rest};
 use super::{Area, Check, one_line};
 use crate::effect::FailureKind;
 use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, forecast};
+use crate::plan::published::Published;
 
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     let survey = &rest.survey;
@@ -33,8 +34,9 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     for (arn, found) in &survey.clusters {
         match (&found.failed, &found.view) {
             (None, Some(view)) => {
-                let forecast = forecast(view, &facts.settings.policy, &Assumptions::default(), 0, facts.at);
-                checks.extend(of_cluster(&forecast, &facts.settings.tag_prefix));
+                let forecast = forecast(view, &found.policy, &Assumptions::default(), 0, facts.at);
+                let settings = view.settings.as_deref().and_then(Published::read);
+                checks.extend(of_cluster(&forecast, settings.as_ref(), &facts.settings.tag_prefix));
             }
             (why, _) => {
                 let says = one_line(why.as_deref().unwrap_or("it was not looked at"));
@@ -64,15 +66,15 @@ fn cluster(name: &impl ToString) -> String {
     format!("cluster {}", name.to_string())
 }
 
-fn of_cluster(forecast: &Forecast, prefix: &str) -> Vec<Check> {
-    let mut checks = vec![itself(forecast, prefix)];
+fn of_cluster(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Vec<Check> {
+    let mut checks = vec![itself(forecast, settings, prefix)];
     if forecast.enabled != Some(false) {
         checks.extend(forecast.groups.iter().flat_map(of_group));
     }
     checks
 }
 
-fn itself(forecast: &Forecast, prefix: &str) -> Check {
+fn itself(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Check {
     let name = cluster(&forecast.cluster);
     let hosts: usize = forecast.groups.iter().flat_map(|group| group.hosts.values()).sum();
     if forecast.enabled == Some(false) {
@@ -87,9 +89,25 @@ fn itself(forecast: &Forecast, prefix: &str) -> Check {
         let says = format!("its rotation is held: {}", one_line(hold));
         return Area::Clusters.warn(name, says, "put that right, then `ecs-rotator resume`");
     }
-    let by = if forecast.enabled == Some(true) { "by its tag" } else { "by name" };
-    let says = format!("opted in {by}, {} groups, {hosts} hosts", forecast.groups.len());
-    Area::Clusters.pass(name, says)
+    let size = format!("{} groups, {hosts} hosts", forecast.groups.len());
+    let Some(settings) = settings else {
+        return if forecast.enabled == Some(true) {
+            Area::Clusters.pass(name, format!("opted in by its tag, {size}"))
+        } else {
+            let says = format!("not opted in by its tag, {size}: only a worker that names it takes it");
+            let advice = format!(
+                "tag it {prefix}enabled = true, or name it in the worker's configuration (--cluster, ECS_ROTATOR_CLUSTERS)"
+            );
+            Area::Clusters.warn(name, says, advice)
+        };
+    };
+    let by = if forecast.enabled == Some(true) {
+        "opted in by its tag"
+    } else {
+        "not opted in by its tag, and taken by a worker that names it"
+    };
+    let version = &settings.version;
+    Area::Clusters.pass(name, format!("{by}, {size}; worker {version} works by {settings}"))
 }
 
 fn of_group(group: &GroupForecast) -> Vec<Check> {

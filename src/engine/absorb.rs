@@ -50,7 +50,9 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
         view.resumed = ours.resumed;
         view.because = ours.because;
         view.scope = ours.scope;
+        view.settings = ours.settings;
     }
+    view.answers = ours.answers;
 }
 
 pub fn group(
@@ -380,6 +382,7 @@ pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.resumed = old.resumed;
     new.because.clone_from(&old.because);
     new.scope.clone_from(&old.scope);
+    new.settings.clone_from(&old.settings);
 }
 
 /// Takes over into a new whole view what AWS does not say: what we have seen ourselves.

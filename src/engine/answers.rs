@@ -38,7 +38,13 @@ impl Pass {
                 self.acted = true;
                 self.done(&act, reply, request, state, context);
             }
-            (Ok(_), Purpose::Tags(change)) => state.tags_written(*change, context.now),
+            (Ok(_), Purpose::Tags(change)) => {
+                state.answered(&change.answers, context.now);
+                state.tags_written(*change, context.now);
+                state.settings_written(context.settings);
+            }
+            (Ok(_), Purpose::Answers(answers)) => state.answered(&answers, context.now),
+            (Ok(_), Purpose::Settings) => state.settings_written(context.settings),
             (Ok(reply), Purpose::Blockers(host)) => self.explained(reply, &host, state, context),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
@@ -166,6 +172,10 @@ impl Pass {
                 self.look_refused(failure, request, state, context);
             }
             (FailureKind::NotFound | FailureKind::Refused, Purpose::Tags(_)) => self.failed = Some(failure),
+            (
+                FailureKind::AccessDenied | FailureKind::NotFound | FailureKind::Refused,
+                Purpose::Answers(_) | Purpose::Settings,
+            ) => self.not_left(&failure, state),
         }
     }
 

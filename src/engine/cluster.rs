@@ -16,6 +16,7 @@ use super::news;
 use super::observe::Told;
 use super::pass::{Errand, rotation_of_hosts};
 use super::patience::Patience;
+use super::publish::Given;
 use super::releases::Settled;
 use super::say::{Teller, say, say_host};
 use super::wire::TagChange;
@@ -103,6 +104,9 @@ pub struct ClusterState {
     patch_told: Option<Timestamp>,
     /// What a worker that only observes has told.
     pub told: Told,
+    pub given: Given,
+    /// The last rotation for which this worker has written its settings.
+    pub published_for: Option<RotationId>,
 }
 
 impl ClusterState {
@@ -142,6 +146,8 @@ impl ClusterState {
             behind_since: BTreeMap::new(),
             patch_told: None,
             told: Told::default(),
+            given: Given::default(),
+            published_for: None,
         }
     }
 

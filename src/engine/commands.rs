@@ -3,6 +3,9 @@
 //! Several asks are folded into one new state, and that is written in one call: it is durable before the messages are
 //! acknowledged. Asking twice changes nothing, a day later neither: `force` means "hosts launched before the message was
 //! sent", and the time of sending is the same at every delivery.
+//!
+//! What became of a person's message is written on the cluster in the same call (see [`answer`](crate::plan::answer)), or in
+//! one of its own where nothing changes. What is in the tag already has been done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +13,13 @@ use jiff::Timestamp;
 
 use super::say::say;
 use crate::id::{GroupName, ParameterName};
+use crate::plan::answer::{Answer, MessageKey, Refusal};
 use crate::plan::hold::Hold;
 use crate::plan::is_due;
 use crate::plan::model::ClusterView;
 use crate::plan::outcome::{Skipped, SkippedGroup};
 use crate::plan::release::follows;
-use crate::plan::tags::{Rotation, RotationId, RotationState, RotationTags, ScopeTooLong, Tags, word};
+use crate::plan::tags::{BadScope, Rotation, RotationId, RotationState, RotationTags, Tags, word, write_scope};
 
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,28 @@ impl std::fmt::Display for Ask {
             Ask::Abort => f.write_str("abort"),
         }
     }
+}
+
+/// Something that was asked, and the message that wants an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub ask: Ask,
+    /// None: no person waits for it.
+    pub message: Option<MessageKey>,
+}
+
+impl From<Ask> for Asked {
+    fn from(ask: Ask) -> Self {
+        Self { ask, message: None }
+    }
+}
+
+/// What comes of some asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// None: all is as it was.
+    pub wanted: Option<Wanted>,
+    pub answers: Vec<(MessageKey, Answer)>,
 }
 
 /// The state of the rotation that was asked for.
@@ -78,7 +104,7 @@ impl Wanted {
     }
 
     /// What to write on the cluster.
-    pub fn as_tags(&self, tags: &Tags) -> Result<BTreeMap<String, String>, ScopeTooLong> {
+    pub fn as_tags(&self, tags: &Tags) -> Result<BTreeMap<String, String>, BadScope> {
         tags.write_cluster(&RotationTags {
             rotation: &self.rotation,
             hold: self.hold.as_ref(),
@@ -111,30 +137,36 @@ pub fn followed(view: &ClusterView, now: Timestamp) -> BTreeMap<GroupName, BTree
     touched.map(|(name, group)| (name.clone(), follows(view, name, group, now))).collect()
 }
 
-/// Folds the asks into the state that shall be; None when it is so already.
-pub fn settle(view: &ClusterView, asks: &[Ask], now: Timestamp) -> Option<Wanted> {
+/// Folds the asks into the state that shall be.
+pub fn settle(view: &ClusterView, asks: &[Asked], now: Timestamp) -> Settlement {
     let before = view.rotation.as_ref().map(|rotation| Wanted {
         hold: view.hold.clone().filter(|_| rotation.state == RotationState::Held),
         ..Wanted::of(view, rotation.clone())
     });
-    let after = asks.iter().fold(before.clone(), |wanted, ask| {
-        because(
-            ask,
-            &wanted.clone(),
-            match ask {
-                Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
-                Ask::Parameter(name) => parameter(view, wanted, name, now),
-                Ask::CheckReleases => check(view, wanted, now),
-                Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
-                Ask::Resume => {
-                    let from = [RotationState::Paused, RotationState::Held];
-                    change(view, wanted, "resume", &from, RotationState::Open, now)
-                }
-                Ask::Abort => abort(view, wanted, now),
-            },
-        )
-    });
-    if after == before { None } else { after }
+    let (mut after, mut answers) = (before.clone(), Vec::new());
+    for Asked { ask, message } in asks {
+        let (wanted, answer) = obey(view, after.clone(), ask, now);
+        after = because(ask, &after, wanted);
+        answers.extend(message.clone().zip(answer));
+    }
+    Settlement { wanted: after.filter(|after| before.as_ref() != Some(after)), answers }
+}
+
+/// What a person is told of it stands beside it; of what others ask nothing is told.
+type Obeyed = (Option<Wanted>, Option<Answer>);
+
+fn obey(view: &ClusterView, wanted: Option<Wanted>, ask: &Ask, now: Timestamp) -> Obeyed {
+    match ask {
+        Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
+        Ask::Parameter(name) => (parameter(view, wanted, name, now), None),
+        Ask::CheckReleases => (check(view, wanted, now), None),
+        Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
+        Ask::Resume => {
+            let from = [RotationState::Paused, RotationState::Held];
+            change(view, wanted, "resume", &from, RotationState::Open, now)
+        }
+        Ask::Abort => abort(view, wanted, now),
+    }
 }
 
 /// A rotation that was not there before the ask was opened by it.
@@ -155,49 +187,67 @@ fn rotate(
     force: Option<Timestamp>,
     groups: &BTreeSet<GroupName>,
     now: Timestamp,
-) -> Option<Wanted> {
+) -> Obeyed {
+    let under_way = wanted.as_ref().filter(|wanted| wanted.rotation.state != RotationState::Closed);
+    if let Some(why) = refusal(view, under_way, force.is_some(), groups) {
+        return (wanted, Some(Answer::Refused(why)));
+    }
+    let Some(mut wanted) = wanted.filter(|wanted| wanted.rotation.state != RotationState::Closed) else {
+        return (Some(open(view, force, groups.clone(), now)), Some(Answer::Opened));
+    };
+    wanted.rotate_before = wanted.rotate_before.max(force);
+    wanted.scope = widened(&wanted.scope, groups);
+    let answer = match wanted.rotation.state {
+        RotationState::Held => {
+            wanted.rotation.state = RotationState::Open;
+            wanted.rotation.since = now;
+            wanted.resumed = Some(now);
+            wanted.hold = None;
+            Answer::Resumed
+        }
+        RotationState::Paused => {
+            say!(warn, view, "the rotation is paused: it goes on with `resume`");
+            Answer::JoinedPaused
+        }
+        RotationState::Open | RotationState::Closed => Answer::Joined,
+    };
+    (Some(wanted), Some(answer))
+}
+
+/// Why there is no such rotation of this cluster now.
+fn refusal(
+    view: &ClusterView,
+    under_way: Option<&Wanted>,
+    force: bool,
+    groups: &BTreeSet<GroupName>,
+) -> Option<Refusal> {
     let unknown: Vec<&str> =
         groups.iter().filter(|name| !view.groups.contains_key(name)).map(GroupName::as_str).collect();
     if !unknown.is_empty() {
         let known: Vec<&str> = view.groups.keys().map(GroupName::as_str).collect();
-        say!(
-            warn,
-            view,
-            groups = unknown.join(" "),
-            known = known.join(" "),
-            "rotate refused: no such group in this cluster"
-        );
-        return wanted;
+        let (groups, known) = (unknown.join(" "), known.join(" "));
+        say!(warn, view, groups, known, "rotate refused: no such group in this cluster");
+        return Some(Refusal::NoSuchGroup);
     }
     if view.groups.is_empty() {
         say!(warn, view, "rotate refused: no Auto Scaling group stands behind a capacity provider of this cluster");
-        return wanted;
+        return Some(Refusal::NoGroups);
     }
-    let Some(mut wanted) = wanted.filter(|wanted| wanted.rotation.state != RotationState::Closed) else {
-        return Some(open(view, force, groups.clone(), now));
-    };
-    if force.is_some() && !groups.is_empty() && wanted.scope != *groups {
+    if under_way.is_some_and(|wanted| force && !groups.is_empty() && wanted.scope != *groups) {
         // What is forced is written on the cluster: it would be forced for all groups that are being rotated.
         say!(
             warn,
             view,
             "forced rotation of some groups refused while another rotation is under way: ask when it has closed"
         );
-        return Some(wanted);
+        return Some(Refusal::ForcedScope);
     }
-    wanted.rotate_before = wanted.rotate_before.max(force);
-    wanted.scope = widened(&wanted.scope, groups);
-    match wanted.rotation.state {
-        RotationState::Held => {
-            wanted.rotation.state = RotationState::Open;
-            wanted.rotation.since = now;
-            wanted.resumed = Some(now);
-            wanted.hold = None;
-        }
-        RotationState::Paused => say!(warn, view, "the rotation is paused: it goes on with `resume`"),
-        RotationState::Open | RotationState::Closed => {}
-    }
-    Some(wanted)
+    let why = write_scope(&under_way.map_or_else(|| groups.clone(), |wanted| widened(&wanted.scope, groups))).err()?;
+    say!(warn, view, "rotate refused: {why}");
+    Some(match why {
+        BadScope::TooLong => Refusal::ScopeTooLong,
+        BadScope::OddName(_) => Refusal::OddName,
+    })
 }
 
 /// Opens a rotation on exactly the groups that follow the parameter.
@@ -236,18 +286,18 @@ fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<W
 
 /// Held and not closed: the next release check would open it again. One that is held already is aborted as well: what held it
 /// stays in the reason.
-fn abort(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
+fn abort(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Obeyed {
     let from = [RotationState::Open, RotationState::Paused, RotationState::Held];
     let before = wanted.as_ref().and_then(|wanted| wanted.hold.clone());
     if before.as_ref().is_some_and(|hold| hold.aborted) {
-        return wanted;
+        return idle(view, wanted, "abort");
     }
     let aborts = wanted.as_ref().is_some_and(|wanted| from.contains(&wanted.rotation.state));
-    let mut wanted = change(view, wanted, "abort", &from, RotationState::Held, now);
+    let (mut wanted, answer) = change(view, wanted, "abort", &from, RotationState::Held, now);
     if let Some(wanted) = wanted.as_mut().filter(|_| aborts) {
         wanted.hold = Some(Hold { aborted: true, ..before.unwrap_or_default() });
     }
-    wanted
+    (wanted, answer)
 }
 
 fn change(
@@ -257,24 +307,29 @@ fn change(
     from: &[RotationState],
     to: RotationState,
     now: Timestamp,
-) -> Option<Wanted> {
+) -> Obeyed {
+    let Some(mut wanted) = wanted.clone().filter(|wanted| from.contains(&wanted.rotation.state)) else {
+        return idle(view, wanted, action);
+    };
+    wanted.rotation.state = to;
+    wanted.rotation.since = now;
+    wanted.hold = None;
+    let answer = match to {
+        RotationState::Open => {
+            wanted.resumed = Some(now);
+            Answer::Resumed
+        }
+        RotationState::Paused => Answer::Paused,
+        RotationState::Held | RotationState::Closed => Answer::Aborted,
+    };
+    (Some(wanted), Some(answer))
+}
+
+fn idle(view: &ClusterView, wanted: Option<Wanted>, action: &str) -> Obeyed {
     let state = wanted.as_ref().map(|wanted| wanted.rotation.state);
-    match wanted {
-        Some(mut wanted) if from.contains(&wanted.rotation.state) => {
-            wanted.rotation.state = to;
-            wanted.rotation.since = now;
-            if to == RotationState::Open {
-                wanted.resumed = Some(now);
-            }
-            wanted.hold = None;
-            Some(wanted)
-        }
-        same @ (Some(_) | None) => {
-            let state = state.map_or("not there", RotationState::word);
-            say!(info, view, action, "nothing to do: the rotation is {state}");
-            same
-        }
-    }
+    let word = state.map_or("not there", RotationState::word);
+    say!(info, view, action, "nothing to do: the rotation is {word}");
+    (wanted, Some(Answer::NothingToDo(state)))
 }
 
 /// Both together; none means all.
@@ -319,7 +374,7 @@ mod tests {
 
     fn state_after(state: Option<RotationState>, ask: Ask) -> Option<RotationState> {
         let view = view(state);
-        settle(&view, &[ask], now()).map(|wanted| wanted.rotation.state)
+        settle(&view, &[ask.into()], now()).wanted.map(|wanted| wanted.rotation.state)
     }
 
     #[test]
@@ -351,26 +406,93 @@ mod tests {
     #[test]
     fn the_same_forced_rotation_delivered_twice_forces_once() {
         let mut view = view(None);
-        let force = Ask::Rotate { sent: now(), force: true, groups: BTreeSet::new() };
-        settle(&view, std::slice::from_ref(&force), now()).unwrap().apply(&mut view);
+        let force = Asked::from(Ask::Rotate { sent: now(), force: true, groups: BTreeSet::new() });
+        settle(&view, std::slice::from_ref(&force), now()).wanted.unwrap().apply(&mut view);
         assert_eq!(view.rotate_before, Some(now()));
         let later = now() + jiff::SignedDuration::from_mins(1);
-        assert_eq!(settle(&view, &[force], later), None);
+        assert_eq!(settle(&view, &[force], later).wanted, None);
     }
 
     #[test]
     fn a_forced_rotation_of_some_groups_does_not_become_one_of_all() {
         let mut view = view(Some(RotationState::Open));
-        let force = |groups: BTreeSet<GroupName>| Ask::Rotate { sent: now(), force: true, groups };
-        assert_eq!(settle(&view, &[force(["api".into()].into())], now()), None, "all groups are being rotated");
+        let force = |groups: BTreeSet<GroupName>| Asked::from(Ask::Rotate { sent: now(), force: true, groups });
+        let of_all = settle(&view, &[force(["api".into()].into())], now());
+        assert_eq!(of_all.wanted, None, "all groups are being rotated");
         view.scope = ["api".into()].into();
-        let wanted = settle(&view, &[force(["api".into()].into())], now()).unwrap();
+        let wanted = settle(&view, &[force(["api".into()].into())], now()).wanted.unwrap();
         assert_eq!(wanted.rotate_before, Some(now()));
     }
 
     #[test]
     fn a_group_that_is_not_there_is_refused() {
         let ask = Ask::Rotate { sent: now(), force: false, groups: ["web".into()].into() };
-        assert_eq!(settle(&view(None), &[ask], now()), None);
+        assert_eq!(settle(&view(None), &[ask.into()], now()).wanted, None);
+    }
+
+    /// The answers to a person who asks this, one after another.
+    fn answers(view: &ClusterView, asks: &[Ask]) -> Vec<String> {
+        let key = |n: usize| MessageKey::of(&format!("{n:08}"));
+        let asked = |(n, ask): (usize, &Ask)| Asked { ask: ask.clone(), message: Some(key(n)) };
+        let asks: Vec<Asked> = asks.iter().enumerate().map(asked).collect();
+        let answers = settle(view, &asks, now()).answers;
+        assert!(answers.iter().enumerate().all(|(n, (of, _))| *of == key(n)), "in their order: {answers:?}");
+        answers.into_iter().map(|(_, answer)| answer.to_string()).collect()
+    }
+
+    #[test]
+    fn every_command_of_a_person_has_its_answer() {
+        use RotationState::{Closed, Held, Open, Paused};
+        let rotate = |force: bool, group: &str| {
+            let groups = (!group.is_empty()).then(|| group.into()).into_iter().collect();
+            Ask::Rotate { sent: now(), force, groups }
+        };
+        for (state, ask, answer) in [
+            (None, rotate(false, ""), "opened"),
+            (Some(Closed), rotate(true, "api"), "opened"),
+            (Some(Open), rotate(false, ""), "joined"),
+            (Some(Paused), rotate(false, ""), "joined:paused"),
+            (Some(Held), rotate(false, ""), "resumed"),
+            (None, rotate(false, "web"), "refused:no-such-group"),
+            (Some(Open), rotate(true, "api"), "refused:forced-scope"),
+            (Some(Open), Ask::Pause, "paused"),
+            (Some(Paused), Ask::Pause, "nothing-to-do:paused"),
+            (Some(Held), Ask::Pause, "nothing-to-do:held"),
+            (None, Ask::Pause, "nothing-to-do:none"),
+            (Some(Paused), Ask::Resume, "resumed"),
+            (Some(Held), Ask::Resume, "resumed"),
+            (Some(Open), Ask::Resume, "nothing-to-do:open"),
+            (Some(Closed), Ask::Resume, "nothing-to-do:closed"),
+            (Some(Open), Ask::Abort, "aborted"),
+            (Some(Held), Ask::Abort, "aborted"),
+            (Some(Closed), Ask::Abort, "nothing-to-do:closed"),
+        ] {
+            assert_eq!(answers(&view(state), std::slice::from_ref(&ask)), [answer], "{state:?} {ask:?}");
+        }
+        let together = [rotate(false, ""), Ask::Pause, Ask::Pause, Ask::Resume, Ask::Abort, Ask::Abort];
+        let expected = ["opened", "paused", "nothing-to-do:paused", "resumed", "aborted", "nothing-to-do:held"];
+        assert_eq!(answers(&view(None), &together), expected);
+    }
+
+    #[test]
+    fn groups_that_cannot_be_remembered_are_refused_for_the_reason_there_is() {
+        let mut view = view(None);
+        let names = [" api", "a", "b"].map(|name| GroupName::new(name.repeat(if name == " api" { 1 } else { 200 })));
+        let group = view.groups[&"api".into()].clone();
+        view.groups = names.iter().map(|name| (name.clone(), group.clone())).collect();
+        let rotate =
+            |groups: &[GroupName]| Ask::Rotate { sent: now(), force: false, groups: groups.iter().cloned().collect() };
+        assert_eq!(answers(&view, &[rotate(&names[..1])]), ["refused:odd-name"]);
+        assert_eq!(answers(&view, &[rotate(&names[1..])]), ["refused:scope-too-long"]);
+        assert_eq!(answers(&view, &[rotate(&[])]), ["opened"], "the whole cluster needs no names");
+        view.groups.clear();
+        assert_eq!(answers(&view, &[rotate(&[])]), ["refused:no-groups"]);
+    }
+
+    #[test]
+    fn a_schedule_and_a_parameter_get_no_answer() {
+        let asked = |ask: Ask| Asked { ask, message: Some(MessageKey::of("00000001")) };
+        let asks = [asked(Ask::CheckReleases), asked(Ask::Parameter("/p".into()))];
+        assert_eq!(settle(&view(None), &asks, now()).answers, []);
     }
 }

@@ -25,6 +25,7 @@ pub mod observe;
 mod pace;
 mod pass;
 mod patience;
+mod publish;
 mod releases;
 mod relevance;
 mod route;
@@ -43,7 +44,9 @@ use tracing::{debug, info, warn};
 
 use crate::effect::{Failure, Notice, Reply, Request, RequestId};
 use crate::id::{BusName, ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
+use crate::plan::answer::MessageKey;
 use crate::plan::policy::Policy;
+use crate::plan::published::SWEEP_INTERVAL;
 use crate::plan::tags::Tags;
 use census::Census;
 use cluster::{BREATH, ClusterState};
@@ -88,7 +91,7 @@ impl Default for Settings {
             groups: BTreeMap::new(),
             tag_prefix: "ecs-rotator:".to_owned(),
             policy: Policy::default(),
-            sweep_interval: SignedDuration::from_mins(5),
+            sweep_interval: SWEEP_INTERVAL,
             visibility: SignedDuration::from_secs(120),
             event_bus: None,
             mode: Mode::Rotate,
@@ -155,7 +158,14 @@ pub(crate) struct Context<'a> {
 }
 
 /// A command, when it was sent, and its message.
-type Order = (crate::event::Command, Timestamp, Receipt);
+#[derive(Debug)]
+struct Order {
+    command: crate::event::Command,
+    sent: Timestamp,
+    /// By which its sender finds what became of it.
+    key: MessageKey,
+    receipt: Receipt,
+}
 
 pub struct Engine {
     settings: Settings,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::absorb::{self, FollowUp};
 use super::cluster::ClusterState;
-use super::commands::{Ask, settle};
+use super::commands::{Asked, Settlement, settle};
 use super::say::say;
 use super::wire::{Owner, Purpose, TagChange};
 use super::{Context, acts, looks};
@@ -34,7 +34,7 @@ pub struct Errand {
     /// Look again at what a rotation changes: the groups, and the hosts in them or in flight.
     pub sweep: bool,
     pub looks: BTreeSet<Look>,
-    pub asks: Vec<Ask>,
+    pub asks: Vec<Asked>,
     /// Messages that wait for the end of the pass.
     pub receipts: Vec<Receipt>,
 }
@@ -143,7 +143,7 @@ impl Pass {
         state.view = Some(view);
         let plan = Plan { problems: BTreeSet::from([problem]), ..Plan::default() };
         let wanted = state.to_hold(&plan, context.now).filter(|_| open)?;
-        Some(TagChange { wanted, held_for: plan.problems, because: String::new() })
+        Some(TagChange::of_our_own(wanted, plan.problems))
     }
 
     fn step(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
@@ -170,7 +170,7 @@ impl Pass {
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
-        } else {
+        } else if !self.publish(state, context) {
             self.plan(state, context);
         }
     }
@@ -260,15 +260,21 @@ impl Pass {
             say!(warn, &*state, "nothing done: the cluster has not opted in");
             return;
         }
-        if let Some(wanted) = settle(view, &self.errand.asks, context.now) {
-            let because = self.errand.asks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            self.write(TagChange { wanted, held_for: BTreeSet::new(), because }, state, context);
+        let asks = state.unanswered(&self.errand.asks, context.now);
+        let Settlement { wanted, answers } = settle(view, &asks, context.now);
+        if let Some(wanted) = wanted {
+            let because = asks.iter().map(|asked| asked.ask.to_string()).collect::<Vec<_>>().join(", ");
+            self.write(TagChange { wanted, held_for: BTreeSet::new(), because, answers }, state, context);
+        } else {
+            self.answer(answers, state, context);
         }
     }
 
     fn write(&mut self, change: TagChange, state: &ClusterState, context: &mut Context<'_>) {
         match change.wanted.as_tags(context.tags) {
-            Ok(tags) => {
+            Ok(mut tags) => {
+                tags.extend(context.tags.write_settings(&context.settings.published(&state.name).write()));
+                tags.extend(state.write_answers(&change.answers, context.tags, context.now));
                 let request = Request::TagResource { cluster: state.arn.clone(), tags };
                 self.send(Purpose::Tags(Box::new(change)), request, state, context);
             }
@@ -300,14 +306,14 @@ impl Pass {
                 self.errand.looks.insert(Look::Cluster);
                 return;
             }
-            self.write(TagChange { wanted, held_for: plan.problems, because: String::new() }, state, context);
+            self.write(TagChange::of_our_own(wanted, plan.problems), state, context);
             return;
         }
         if let Some((because, wanted)) =
             plan.goes_on.take().and_then(|because| Some((because, state.to_go_on(context.now)?)))
         {
             if view_is_fresh(state, context.now) {
-                self.write(TagChange { wanted, held_for: BTreeSet::new(), because }, state, context);
+                self.write(TagChange { because, ..TagChange::of_our_own(wanted, BTreeSet::new()) }, state, context);
             } else {
                 self.errand.looks.insert(Look::Cluster);
             }
@@ -336,7 +342,7 @@ impl Pass {
             state.look_again = Some(context.now + READS_LAG);
             self.ended = true;
         } else if let Some(wanted) = state.to_close(&plan, context.now) {
-            self.write(TagChange { wanted, held_for: BTreeSet::new(), because: String::new() }, state, context);
+            self.write(TagChange::of_our_own(wanted, BTreeSet::new()), state, context);
         } else {
             state.look_again = plan.look_again;
             self.ended = true;

@@ -125,7 +125,7 @@ impl Engine {
     }
 
     fn look_for_releases(&mut self, arn: &ClusterArn, receipt: &Receipt, now: Timestamp) {
-        let errand = Errand { whole: true, asks: vec![Ask::CheckReleases], ..Errand::default() };
+        let errand = Errand { whole: true, asks: vec![Ask::CheckReleases.into()], ..Errand::default() };
         self.give(arn, errand, receipt, now);
     }
 

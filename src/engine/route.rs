@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
-use super::commands::Ask;
+use super::commands::{Ask, Asked};
 use super::pass::Errand;
 use super::relevance::{Relevance, weigh};
 use super::{Engine, Order};
 use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
 use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
+use crate::plan::answer::MessageKey;
 
 /// More events of one cluster do not wait for the end of its pass: they would keep the messages of others out of hand.
 const MOST_PUT_OFF: usize = 50;
@@ -23,7 +24,8 @@ impl Engine {
             Parsed::Command(command) => {
                 self.counters.commands += 1;
                 self.inbox.hold(&message.receipt, now);
-                self.commands.push((command, message.sent, message.receipt));
+                let key = MessageKey::of(&message.id);
+                self.commands.push(Order { command, sent: message.sent, key, receipt: message.receipt });
                 self.next_census = self.next_census.min(now);
             }
             Parsed::Event(event) => self.route_event(event, message, now),
@@ -134,7 +136,10 @@ impl Engine {
             // One that has not been looked at yet may follow it: its first look will tell.
             .filter(|(arn, state)| here(arn) && (state.follows.contains(name) || self.is_new(arn)))
             .map(|(arn, _)| {
-                (arn.clone(), Errand { whole: true, asks: vec![Ask::Parameter(name.clone())], ..Errand::default() })
+                (
+                    arn.clone(),
+                    Errand { whole: true, asks: vec![Ask::Parameter(name.clone()).into()], ..Errand::default() },
+                )
             })
             .collect();
         if errands.is_empty() { Err("a parameter that no group follows") } else { Ok(errands) }
@@ -198,16 +203,16 @@ impl Engine {
     }
 
     /// A command, now that the clusters are known as they are.
-    pub(super) fn obey(&mut self, (command, sent, receipt): Order, now: Timestamp) {
-        let receipt = &receipt;
-        match command {
+    pub(super) fn obey(&mut self, order: Order, now: Timestamp) {
+        match &order.command {
             Command::Rotate { cluster, force, groups } => {
-                self.ask(&cluster, "rotate", Ask::Rotate { sent, force, groups }, receipt, now);
+                let ask = Ask::Rotate { sent: order.sent, force: *force, groups: groups.clone() };
+                self.ask(cluster, "rotate", ask, &order, now);
             }
-            Command::Pause { cluster } => self.ask(&cluster, "pause", Ask::Pause, receipt, now),
-            Command::Resume { cluster } => self.ask(&cluster, "resume", Ask::Resume, receipt, now),
-            Command::Abort { cluster } => self.ask(&cluster, "abort", Ask::Abort, receipt, now),
-            Command::CheckReleases {} => self.check_releases(receipt, now),
+            Command::Pause { cluster } => self.ask(cluster, "pause", Ask::Pause, &order, now),
+            Command::Resume { cluster } => self.ask(cluster, "resume", Ask::Resume, &order, now),
+            Command::Abort { cluster } => self.ask(cluster, "abort", Ask::Abort, &order, now),
+            Command::CheckReleases {} => self.check_releases(&order.receipt, now),
             // The census has been it; who asks for one wants everything looked at.
             Command::Sweep {} => {
                 for state in self.clusters.values_mut().filter(|state| state.view.is_some()) {
@@ -215,23 +220,25 @@ impl Engine {
                 }
             }
         }
-        self.inbox.release(receipt, now);
+        self.inbox.release(&order.receipt, now);
     }
 
-    fn ask(&mut self, name: &ClusterName, action: &'static str, ask: Ask, receipt: &Receipt, now: Timestamp) {
+    fn ask(&mut self, name: &ClusterName, action: &'static str, ask: Ask, order: &Order, now: Timestamp) {
         let Some(arn) = self.clusters.values().find(|state| state.name == *name).map(|state| state.arn.clone()) else {
             let how = if self.settings.clusters.is_empty() {
                 format!("it does not exist here, or lacks the tag `{}enabled` = `true`", self.settings.tag_prefix)
             } else {
                 "it does not exist here, has opted out, or is not named in this worker's configuration".to_owned()
             };
-            warn!(cluster = %name, action, "refused: not a cluster that this worker looks after: {how}");
+            let message_id = order.key.as_str();
+            warn!(cluster = %name, action, message_id, "refused: not a cluster that this worker looks after: {how}");
             return;
         };
         if !self.settings.mode.changes() {
             // A message that is kept would come to be obeyed when nobody thinks of it any more.
             return self.refuse_command(&arn, action, now);
         }
-        self.give(&arn, Errand { whole: true, asks: vec![ask], ..Errand::default() }, receipt, now);
+        let asked = Asked { ask, message: Some(order.key.clone()) };
+        self.give(&arn, Errand { whole: true, asks: vec![asked], ..Errand::default() }, &order.receipt, now);
     }
 }

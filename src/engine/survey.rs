@@ -20,6 +20,8 @@ use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, GroupView, Look};
+use crate::plan::policy::Policy;
+use crate::plan::published::Published;
 use crate::plan::tags::Tags;
 
 /// Clusters that are looked at side by side.
@@ -40,10 +42,17 @@ pub struct Surveyed {
     pub view: Option<ClusterView>,
     /// Why it could not be looked at wholly.
     pub failed: Option<String>,
+    /// By which it was looked at.
+    pub policy: Policy,
+    /// It is what its worker goes by, as far as a deadline hangs on it.
+    pub settings_known: bool,
 }
 
 pub struct Survey {
     settings: Settings,
+    /// Each cluster is looked at by the settings that its worker has published, where one has; and those.
+    by_workers: bool,
+    published: BTreeMap<ClusterArn, (Settings, bool)>,
     tags: Tags,
     depth: Depth,
     rng: ChaCha8Rng,
@@ -100,6 +109,8 @@ impl Survey {
         let census = Some(Census::start(&settings, None, &tags, &mut wire));
         Self {
             settings,
+            by_workers: false,
+            published: BTreeMap::new(),
             tags,
             depth,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -116,6 +127,13 @@ impl Survey {
             answered: BTreeSet::new(),
             denied: BTreeMap::new(),
         }
+    }
+
+    /// Each cluster by the settings that its worker has published: the settings given at the start are those of clusters on
+    /// which none has.
+    #[must_use]
+    pub fn by_workers(self) -> Self {
+        Self { by_workers: true, ..self }
     }
 
     pub fn handle_reply(&mut self, id: RequestId, reply: Result<Reply, Failure>, now: Timestamp) {
@@ -145,8 +163,10 @@ impl Survey {
             Owner::Census => self.count(reply, &request),
             Owner::Pass(arn, purpose) => {
                 if let Some((mut state, mut pass)) = self.under_way.remove(&arn) {
-                    let mut context = context(&self.settings, &self.tags, &self.worker, &mut self.wire, now);
+                    let settings = self.published.get(&arn).map_or(&self.settings, |(settings, _)| settings);
+                    let mut context = context(settings, &self.tags, &self.worker, &mut self.wire, now);
                     pass.take(purpose, &request, reply, &mut state, &mut context);
+                    self.hear_settings(&arn, pass.target(&mut state));
                     self.go_on(arn, state, pass, now);
                 }
             }
@@ -244,6 +264,16 @@ impl Survey {
         }
     }
 
+    /// Its tags may say by which settings its worker goes: what is looked at from now on is seen so.
+    fn hear_settings(&mut self, arn: &ClusterArn, view: Option<&mut ClusterView>) {
+        let Some(view) = view.filter(|_| self.by_workers && !self.published.contains_key(arn)) else { return };
+        let Some(published) = view.settings.as_deref().and_then(Published::read) else { return };
+        let known = published.tells_deadlines();
+        let settings = self.settings.as_published(&arn.name(), published);
+        view.belonging.extend(settings.groups.get(&arn.name()).into_iter().flatten().cloned());
+        self.published.insert(arn.clone(), (settings, known));
+    }
+
     fn turn(&mut self, now: Timestamp) {
         while self.located
             && self.under_way.len() < AT_ONCE
@@ -261,14 +291,16 @@ impl Survey {
     }
 
     fn go_on(&mut self, arn: ClusterArn, mut state: ClusterState, mut pass: Pass, now: Timestamp) {
-        let mut context = context(&self.settings, &self.tags, &self.worker, &mut self.wire, now);
+        let settings = self.published.get(&arn).map_or(&self.settings, |(settings, _)| settings);
+        let mut context = context(settings, &self.tags, &self.worker, &mut self.wire, now);
         pass.advance(&mut state, &mut context);
         if !pass.ended {
             self.under_way.insert(arn, (state, pass));
             return;
         }
         let failed = pass.failed.map(|failure| failure.to_string()).or(pass.blind.as_ref().map(Problem::to_string));
-        self.found.insert(arn, Surveyed { view: state.view, failed });
+        let (settings, settings_known) = self.published.remove(&arn).unwrap_or((self.settings.clone(), false));
+        self.found.insert(arn, Surveyed { view: state.view, failed, policy: settings.policy, settings_known });
     }
 }
 

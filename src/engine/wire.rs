@@ -13,6 +13,7 @@ use super::pace::{Bucket, Kind};
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, InstanceId};
 use crate::plan::Act;
+use crate::plan::answer::{Answer, MessageKey};
 use crate::plan::hold::{ABORTED_SAID, Problem, told};
 
 /// Calls of one kind under way at once: at a round trip of 50 ms that is 160 a second, four times the largest share. Where AWS
@@ -44,6 +45,10 @@ pub enum Purpose {
     Act(Act),
     /// A change of the rotation's state, on the cluster's tags.
     Tags(Box<TagChange>),
+    /// What became of messages that have changed nothing.
+    Answers(Vec<(MessageKey, Answer)>),
+    /// This worker's settings, on the cluster's tags.
+    Settings,
     /// Who keeps the drain of this host from ending.
     Blockers(InstanceId),
 }
@@ -56,6 +61,15 @@ pub struct TagChange {
     pub held_for: BTreeSet<Problem>,
     /// What asked for it, for the log.
     pub because: String,
+    /// To those who asked for it.
+    pub answers: Vec<(MessageKey, Answer)>,
+}
+
+impl TagChange {
+    /// Nobody has asked for it.
+    pub fn of_our_own(wanted: Wanted, held_for: BTreeSet<Problem>) -> Self {
+        Self { wanted, held_for, because: String::new(), answers: Vec::new() }
+    }
 }
 
 impl TagChange {

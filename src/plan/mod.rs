@@ -13,6 +13,7 @@
 //! What only waits is a [`Wait`], with a since and an until; what has waited too long is a [`Problem`], and a hold.
 
 pub mod admission;
+pub mod answer;
 pub mod calendar;
 mod canary;
 pub mod family;
@@ -27,6 +28,7 @@ pub mod others;
 pub mod outcome;
 pub mod patch;
 pub mod policy;
+pub mod published;
 pub mod release;
 mod resumption;
 mod retreat;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::Answers;
 use super::hold::{Hold, Problem, Refusal};
 use super::others::Others;
 use super::outcome::{Skipped, Standing};
@@ -134,6 +135,10 @@ pub struct ClusterView {
     pub because: Option<String>,
     /// The groups that the rotation is about; empty: all.
     pub scope: BTreeSet<GroupName>,
+    /// What became of the last messages of people.
+    pub answers: Answers,
+    /// What its worker has published of its settings, as the tags say it; None: no worker has.
+    pub settings: Option<String>,
     pub providers: Vec<CapacityProviderName>,
     /// The groups behind them, and those that the configuration names.
     pub belonging: BTreeSet<GroupName>,
@@ -342,6 +347,8 @@ impl ClusterView {
             resumed: None,
             because: None,
             scope: BTreeSet::new(),
+            answers: Answers::default(),
+            settings: None,
             providers: Vec::new(),
             belonging: BTreeSet::new(),
             groups: BTreeMap::new(),

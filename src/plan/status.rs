@@ -29,6 +29,8 @@ pub struct ClusterStatus {
     pub region: String,
     /// None: no tag says so, and a worker takes it only if it is named in its configuration.
     pub enabled: Option<bool>,
+    /// The settings that its worker goes by are known; otherwise nothing is told that hangs on them: no deadline is.
+    pub settings_known: bool,
     /// None: there has been none.
     pub rotation: Option<RotationStatus>,
     /// Why it is held, and what to do; or why it will be, as it looks now.
@@ -158,6 +160,7 @@ pub fn status(view: &ClusterView, policy: &Policy, now: Timestamp) -> ClusterSta
         account: account.to_owned(),
         region: region.to_owned(),
         enabled: view.enabled,
+        settings_known: true,
         rotation: view.rotation.as_ref().map(|rotation| RotationStatus {
             id: rotation.id.as_str().to_owned(),
             state: standing(view, rotation.state, &skipped),
@@ -175,6 +178,25 @@ pub fn status(view: &ClusterView, policy: &Policy, now: Timestamp) -> ClusterSta
         left_seconds: open.then(|| left(view, &forecast, &plan, now)),
         in_flight: in_flight(view, &memberships, &plan),
         groups: of_groups(view, &plan, forecast, now),
+    }
+}
+
+impl ClusterStatus {
+    /// The same for a reader that does not know the worker's settings.
+    #[must_use]
+    pub fn without_settings(mut self) -> Self {
+        // What would hold it by other settings may be no reason to its worker.
+        if self.rotation.as_ref().is_some_and(|rotation| rotation.state == Standing::Open) {
+            self.hold = None;
+            self.causes.clear();
+        }
+        (self.settings_known, self.left_seconds) = (false, None);
+        // The others are those that have to bake or to settle.
+        self.in_flight.retain(|host| is_in_flight(host.phase));
+        for host in &mut self.in_flight {
+            (host.ends, host.times_out) = (None, None);
+        }
+        self
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::answer::Answers;
 use super::hold::Hold;
 use super::model::ImageSource;
 use super::outcome::{Skipped, read_skipped, write_skipped};
@@ -32,10 +33,13 @@ const AMI_NAME: &str = "ami-name";
 const REJECTED: &str = "rejected";
 const REJECTION: &str = "rejection";
 const GIVE_BACK: &str = "give-back";
+const ANSWER: &str = "answer";
+/// What does not fit into the first stands in the second.
+const SETTINGS: [&str; 2] = ["settings", "settings-more"];
 /// Not ours alone: the tag that the procedure before us already read.
 const OS: &str = "OS";
 
-const LONGEST_VALUE: usize = 256;
+pub const LONGEST_VALUE: usize = 256;
 /// Of a hold, which has two tags: it is parted between two words, of which the longest is that of a group.
 const LONGEST_HOLD: usize = 2 * LONGEST_VALUE - 70;
 
@@ -107,6 +111,10 @@ pub struct ClusterTags {
     pub resumed: Option<Timestamp>,
     pub because: Option<String>,
     pub scope: BTreeSet<GroupName>,
+    /// What became of the last messages of people.
+    pub answers: Answers,
+    /// What the worker has published of its settings, as it is written: see [`Published`](super::published::Published).
+    pub settings: Option<String>,
 }
 
 /// What the tags of a cluster say of its rotation.
@@ -176,6 +184,8 @@ impl std::str::FromStr for GiveBack {
 }
 
 impl RotationState {
+    pub const ALL: [Self; 4] = [Self::Open, Self::Paused, Self::Held, Self::Closed];
+
     pub const fn word(self) -> &'static str {
         match self {
             RotationState::Open => "open",
@@ -186,7 +196,7 @@ impl RotationState {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        [Self::Open, Self::Paused, Self::Held, Self::Closed].into_iter().find(|state| state.word() == word)
+        Self::ALL.into_iter().find(|state| state.word() == word)
     }
 }
 
@@ -213,6 +223,10 @@ impl std::str::FromStr for Rotation {
 impl Tags {
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
+    }
+
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     fn key(&self, name: &str) -> String {
@@ -250,18 +264,28 @@ impl Tags {
                 .get(tags, GROUPS)
                 .map(|text| text.split_whitespace().map(GroupName::from).collect())
                 .unwrap_or_default(),
+            answers: self.get(tags, ANSWER).map(Answers::read).unwrap_or_default(),
+            settings: self.read_settings(tags),
         }
+    }
+
+    fn read_settings(&self, tags: &BTreeMap<String, String>) -> Option<String> {
+        let parts: Vec<&str> = SETTINGS.into_iter().filter_map(|name| self.get(tags, name)).collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    }
+
+    pub fn write_answers(&self, answers: &Answers) -> BTreeMap<String, String> {
+        BTreeMap::from([(self.key(ANSWER), answers.to_string())])
+    }
+
+    pub fn write_settings(&self, settings: &[String; 2]) -> BTreeMap<String, String> {
+        SETTINGS.into_iter().zip(settings).map(|(name, part)| (self.key(name), part.clone())).collect()
     }
 
     /// All of the cluster's tags for a rotation in this state, in one call, so that none can be left over from another
     /// time. An empty value means that there is nothing to say.
-    pub fn write_cluster(&self, wanted: &RotationTags<'_>) -> Result<BTreeMap<String, String>, ScopeTooLong> {
-        let names: Vec<&str> = wanted.scope.iter().map(GroupName::as_str).collect();
-        let scope = names.join(" ");
-        let odd = |name: &&str| name.contains(char::is_whitespace) || !name.chars().all(is_allowed);
-        if scope.chars().count() > LONGEST_VALUE || names.iter().any(odd) {
-            return Err(ScopeTooLong);
-        }
+    pub fn write_cluster(&self, wanted: &RotationTags<'_>) -> Result<BTreeMap<String, String>, BadScope> {
+        let scope = write_scope(wanted.scope)?;
         let hold = wanted.hold.map(|hold| hold.text(LONGEST_HOLD)).unwrap_or_default();
         let (hold, more) = in_two(&hold);
         Ok(BTreeMap::from([
@@ -440,12 +464,27 @@ impl Tags {
     }
 }
 
-/// The names of these groups do not fit into one tag of the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the names of these groups do not fit into one tag of the cluster (256 characters, no odd signs): rotate fewer at a time"
-)]
-pub struct ScopeTooLong;
+/// Why a rotation of these groups alone cannot be remembered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadScope {
+    #[error(
+        "the names of these groups do not fit into one tag of the cluster (256 characters): rotate fewer at a time, or the \
+         whole cluster"
+    )]
+    TooLong,
+    #[error("the name {0} cannot stand in a tag of the cluster: rotate the whole cluster")]
+    OddName(GroupName),
+}
+
+/// The names of the groups as the cluster's tag says them.
+pub fn write_scope(scope: &BTreeSet<GroupName>) -> Result<String, BadScope> {
+    let odd = |name: &&GroupName| !name.as_str().chars().all(|c| is_allowed(c) && !c.is_whitespace());
+    if let Some(name) = scope.iter().find(odd) {
+        return Err(BadScope::OddName(name.clone()));
+    }
+    let names = scope.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
+    if names.chars().count() > LONGEST_VALUE { Err(BadScope::TooLong) } else { Ok(names) }
+}
 
 /// `OWNER[,OWNER…]:NAME`: an image's name has no colon. Without an owner anybody could publish one by that name.
 fn image_pattern(text: &str) -> Result<ImagePattern, BadSetting> {
@@ -469,7 +508,7 @@ fn read_bool(text: &str) -> Option<bool> {
     text.trim().to_ascii_lowercase().parse().ok()
 }
 
-fn is_allowed(c: char) -> bool {
+pub(super) fn is_allowed(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, ' ' | '+' | '-' | '=' | '.' | '_' | ':' | '/' | '@')
 }
 
@@ -677,7 +716,10 @@ mod tests {
     #[test]
     fn a_scope_that_does_not_fit_is_refused() {
         let rotation: Rotation = "prod/1 open 2026-01-14T03:00:00Z".parse().unwrap();
-        for scope in [["x".repeat(200), "y".repeat(200)], ["a group".to_owned(), "b".to_owned()]] {
+        for (scope, why) in [
+            (["x".repeat(200), "y".repeat(200)], BadScope::TooLong),
+            (["a group".to_owned(), "b".to_owned()], BadScope::OddName("a group".into())),
+        ] {
             let scope = scope.into_iter().map(GroupName::new).collect();
             let wanted = RotationTags {
                 rotation: &rotation,
@@ -688,7 +730,7 @@ mod tests {
                 because: None,
                 scope: &scope,
             };
-            assert_eq!(tags().write_cluster(&wanted), Err(ScopeTooLong));
+            assert_eq!(tags().write_cluster(&wanted), Err(why));
         }
     }
 

@@ -50,7 +50,7 @@ pub use scenario::{
     OWN_PARAMETER, Placement, Scenario, ServiceShape, TemplateShape, Trigger,
 };
 pub use simulation::Simulation;
-pub use survey::survey;
+pub use survey::{survey, survey_by_workers};
 pub use timeline::{By, Happening, Moment};
 
 /// When every simulation begins: 2026-01-14T03:00:00Z.

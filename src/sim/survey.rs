@@ -7,7 +7,18 @@ use crate::engine::survey::{Depth, Findings, Survey};
 /// # Panics
 /// When the survey asks for a change: it must not.
 pub fn survey(world: &mut World, settings: Settings, depth: Depth) -> Findings {
-    let mut survey = Survey::new(settings, depth, 1);
+    perform(world, Survey::new(settings, depth, 1))
+}
+
+/// As `status` looks: by the settings that the workers have published.
+///
+/// # Panics
+/// When the survey asks for a change: it must not.
+pub fn survey_by_workers(world: &mut World, settings: Settings) -> Findings {
+    perform(world, Survey::new(settings, Depth::Hosts, 1).by_workers())
+}
+
+fn perform(world: &mut World, mut survey: Survey) -> Findings {
     loop {
         while let Some((id, request)) = survey.poll_request() {
             assert!(!request.is_effect(), "a survey changes nothing: {request:?}");

@@ -87,7 +87,7 @@ impl Examiner {
                 progress(Some(&format!("clusters: {calls} calls made")));
             }
         };
-        survey(Survey::new(settings, Depth::Hosts, 0), self.aws.clone(), told).await
+        survey(Survey::new(settings, Depth::Hosts, 0).by_workers(), self.aws.clone(), told).await
     }
 
     async fn location(&self) -> Location {

@@ -1,6 +1,6 @@
 //! What a survey has found, as a forecast of every cluster: for `--json`, and for the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,9 @@ use crate::effect::{Failure, FailureKind};
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
-use crate::plan::forecast::{Assumptions, Forecast, forecast};
+use crate::plan::forecast::{Assumptions, Forecast, Stuck, forecast};
+use crate::plan::model::ClusterView;
+use crate::plan::published::Published;
 
 /// What `plan` prints. Times are in seconds, ages in days.
 #[derive(Debug, Serialize)]
@@ -54,7 +56,9 @@ impl Report {
         for (arn, surveyed) in findings.clusters {
             match (surveyed.failed, surveyed.view) {
                 (None, Some(view)) => {
-                    clusters.push(forecast(&view, &settings.policy, assumptions, looked_in, now));
+                    let mut forecast = forecast(&view, &settings.policy, assumptions, looked_in, now);
+                    forecast.notes.extend(other_settings(&view, settings));
+                    clusters.push(forecast);
                 }
                 (Some(why), _) => {
                     failed.insert(arn.name(), why);
@@ -102,6 +106,18 @@ impl Report {
             Verdict::CouldNotTell | Verdict::NeedsAPerson => exit::FAILED,
         }
     }
+}
+
+/// This is reckoned by the settings here, and the worker goes by its own.
+fn other_settings(view: &ClusterView, settings: &Settings) -> Option<Stuck> {
+    let theirs = view.settings.as_deref().and_then(Published::read)?;
+    let or_default = |text: String| if text.is_empty() { "the default".to_owned() } else { text };
+    let differ = settings.published(&view.arn.name()).differences(&theirs).into_iter();
+    let differ: Vec<String> =
+        differ.map(|(name, here, there)| format!("{name} {} (here {})", or_default(there), or_default(here))).collect();
+    let why = format!("other than those of this plan: {}", differ.join(", "));
+    let (what, hosts, groups) = ("the worker's settings".to_owned(), BTreeSet::new(), BTreeSet::new());
+    (!differ.is_empty()).then_some(Stuck { what, why, hosts, groups })
 }
 
 fn said(failure: &Failure) -> String {

@@ -95,6 +95,9 @@ impl Page {
             self.say(Tone::Trouble, "opted out by its tag `enabled`: workers leave it alone");
         }
         self.progress(status);
+        if !status.settings_known && !status.in_flight.is_empty() {
+            self.say(Tone::Aside, "no worker has left its settings on the cluster: when a wait ends is not known");
+        }
         if let Some(hold) = &status.hold {
             let (word, tone) = match status.rotation.as_ref().map(|rotation| rotation.state) {
                 Some(Standing::Held) => ("HELD", Tone::Trouble),
@@ -239,7 +242,7 @@ impl Page {
 }
 
 /// Tags are written by many; none of them shall write to a terminal.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

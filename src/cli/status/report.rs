@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
 use crate::plan::outcome::Standing;
@@ -25,11 +24,14 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn of(findings: Findings, settings: &Settings, now: Timestamp) -> Self {
+    pub fn of(findings: Findings, now: Timestamp) -> Self {
         let (mut clusters, mut failed) = (Vec::new(), BTreeMap::new());
         for (arn, surveyed) in findings.clusters {
             match (surveyed.failed, surveyed.view) {
-                (None, Some(view)) => clusters.push(status(&view, &settings.policy, now)),
+                (None, Some(view)) => {
+                    let status = status(&view, &surveyed.policy, now);
+                    clusters.push(if surveyed.settings_known { status } else { status.without_settings() });
+                }
                 (why, _) => {
                     failed.insert(arn.name(), why.unwrap_or_else(|| "it was not looked at".to_owned()));
                 }

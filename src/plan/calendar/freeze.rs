@@ -46,6 +46,17 @@ impl Freeze {
         self
     }
 
+    /// It is never frozen.
+    pub fn is_none(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The days, as they are given; None: they were read from a calendar.
+    pub fn as_days(&self) -> Option<String> {
+        let text = self.events.iter().map(|event| event.what.as_str()).collect::<Vec<_>>().join(", ");
+        text.parse().is_ok_and(|read: Self| read == *self).then_some(text)
+    }
+
     /// The zone in which times are told where there are no windows: that of the first freeze.
     pub fn zone(&self) -> Option<TimeZone> {
         self.events.first().map(|event| event.zone.clone())

@@ -172,7 +172,7 @@ enum Found {
 impl Entry {
     fn message(&self, number: u64) -> Message {
         Message {
-            id: format!("00000000-0000-4000-8000-{number:012x}"),
+            id: format!("{number:08x}-0000-4000-8000-000000000000"),
             receipt: Receipt::new(format!("receipt-{number}-{}", self.receives)),
             body: self.body.clone(),
             sent: self.sent,
