@@ -33,6 +33,20 @@ pub struct QueueArgs {
     pub queue_url: String,
 }
 
+/// How our tags are called.
+#[derive(Args, Debug)]
+pub struct PrefixArgs {
+    /// In front of every tag that is read or written
+    #[arg(
+        long,
+        env = "ECS_ROTATOR_TAG_PREFIX",
+        value_name = "PREFIX",
+        default_value_t = Settings::default().tag_prefix,
+        value_parser = tag_prefix
+    )]
+    pub tag_prefix: String,
+}
+
 /// What to rotate, and how.
 #[derive(Args, Debug)]
 pub struct RotationArgs {
@@ -46,15 +60,8 @@ pub struct RotationArgs {
     )]
     cluster: Vec<ClusterOrNothing>,
 
-    /// In front of every tag that is read or written
-    #[arg(
-        long,
-        env = "ECS_ROTATOR_TAG_PREFIX",
-        value_name = "PREFIX",
-        default_value_t = Settings::default().tag_prefix,
-        value_parser = tag_prefix
-    )]
-    tag_prefix: String,
+    #[command(flatten)]
+    prefix: PrefixArgs,
 
     /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
     #[arg(
@@ -313,7 +320,7 @@ impl RotationArgs {
         Ok(Settings {
             clusters: self.cluster.into_iter().filter_map(|cluster| cluster.0).collect(),
             groups,
-            tag_prefix: self.tag_prefix,
+            tag_prefix: self.prefix.tag_prefix,
             policy,
             ..Settings::default()
         })
@@ -480,6 +487,20 @@ pub fn queue_url(text: &str) -> Result<String, BadSetting> {
         Some((host, path)) if !host.is_empty() && !path.is_empty() => Ok(trimmed.to_owned()),
         Some(_) | None => Err(bad("the URL of an SQS queue, as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", text)),
     }
+}
+
+/// The URL of a queue, or an empty text: a variable that is set for others.
+#[derive(Clone, Debug)]
+pub struct UrlOrNothing(pub Option<String>);
+
+pub fn url_or_nothing(text: &str) -> Result<UrlOrNothing, BadSetting> {
+    if text.trim().is_empty() { Ok(UrlOrNothing(None)) } else { queue_url(text).map(|url| UrlOrNothing(Some(url))) }
+}
+
+/// One Auto Scaling group. An empty name is that of none, and not of all.
+pub fn group(text: &str) -> Result<GroupName, BadSetting> {
+    let name = text.trim();
+    if name.is_empty() { Err(bad("the name of an Auto Scaling group", text)) } else { Ok(GroupName::new(name)) }
 }
 
 /// A tag's key has at most 128 characters, and `aws:` is AWS's own.

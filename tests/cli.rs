@@ -319,12 +319,38 @@ fn a_rotation_from_here_needs_a_cluster_and_no_queue() {
     };
     assert!(error_line(&here(&[], &[]), 1).contains("no cluster is named: say --cluster CLUSTER"));
     assert!(error_line(&here(&["-c", "prod"], &[("AWS_REGION", "")]), 4).contains("no AWS region"));
+    // A variable that is there for others, and empty.
+    let with_empty = [("AWS_REGION", ""), ("ECS_ROTATOR_QUEUE_URL", "")];
+    assert!(error_line(&here(&["-c", "prod"], &with_empty), 4).contains("no AWS region"));
+    let nowhere = ecs_rotator(&["rotate", "-c", "prod"], &with_keys(&with_empty));
+    assert!(error_line(&nowhere, 2).contains("no queue is named"));
     assert!(error_line(&here(&[], &[("CLUSTER", "a b")]), 2).contains("ARN of an ECS cluster"));
     assert!(error_line(&here(&["-c", "prod", "--wait"], &[]), 2).contains("cannot be used with"));
+    assert!(error_line(&here(&["-c", "prod", "--no-wait"], &[]), 2).contains("cannot be used with"));
     assert!(error_line(&here(&["-c", "prod", "-l", "x=loud"], &[]), 2).contains("--log-level=`x=loud`"));
     let without = ecs_rotator(&["rotate", "--cluster", "prod", "-r", "eu-west-1"], &with_keys(&[]));
     assert!(error_line(&without, 2).contains("required arguments were not provided"));
     assert!(error_line(&ecs_rotator(&["rotate", "-c", "prod"], &with_keys(&[])), 2).contains("no queue is named"));
+}
+
+/// An empty variable of a pipeline names no group; it does not mean every one of them.
+#[test]
+fn a_group_without_a_name_is_not_sent() {
+    for name in ["", "  "] {
+        let output =
+            ecs_rotator(&["rotate", "--cluster", "prod", "--queue-url", QUEUE, "--group", name], &with_keys(&[]));
+        let line = error_line(&output, 2);
+        assert!(line.contains("for '--group <GROUP>': expected the name of an Auto Scaling group"), "{line}");
+    }
+}
+
+#[test]
+fn the_variables_of_a_rotation_from_here_are_in_its_help() {
+    let text = String::from_utf8_lossy(&ecs_rotator(&["rotate", "--help"], &[]).stdout).into_owned();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for variable in ["CLUSTER, with --here", "FORCE, with --here", "AWS_REGION", "LOG_LEVEL"] {
+        assert!(text.contains(&format!("[env: {variable}]")), "{variable}: {text}");
+    }
 }
 
 #[test]

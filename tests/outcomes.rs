@@ -9,7 +9,6 @@ use ecs_rotator::cli::status::lines::lines;
 use ecs_rotator::cli::status::report::Report as Status;
 use ecs_rotator::effect::News;
 use ecs_rotator::engine::Settings;
-use ecs_rotator::engine::survey::Depth;
 use ecs_rotator::id::{BusName, GroupName};
 use ecs_rotator::journal::LogLine;
 use ecs_rotator::plan::host::Phase;
@@ -17,7 +16,8 @@ use ecs_rotator::plan::outcome::{SkipCode, Standing};
 use ecs_rotator::plan::status::ClusterStatus;
 use ecs_rotator::sim::world::World;
 use ecs_rotator::sim::{
-    Act, BadRelease, CLUSTER, Follows, GroupShape, Outcome, Report, Scenario, Simulation, TemplateShape, logs, survey,
+    Act, BadRelease, CLUSTER, Follows, GroupShape, Outcome, Report, Scenario, Simulation, TemplateShape, logs,
+    survey_by_workers,
 };
 use jiff::SignedDuration;
 use tracing_subscriber::filter::LevelFilter;
@@ -47,8 +47,8 @@ fn send(text: &str) -> Act {
 /// As anybody sees it who may read.
 fn look(simulation: &mut Simulation) -> Status {
     let settings = Settings { clusters: vec![CLUSTER.into()], ..Settings::default() };
-    let findings = survey(simulation.world_mut(), settings.clone(), Depth::Hosts);
-    Status::of(findings, &settings, simulation.now())
+    let findings = survey_by_workers(simulation.world_mut(), settings);
+    Status::of(findings, simulation.now())
 }
 
 fn only(status: &Status) -> &ClusterStatus {

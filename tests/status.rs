@@ -199,7 +199,7 @@ fn deadlines_go_by_the_settings_of_the_worker_or_are_not_told() {
         assert!(status.settings_known, "{status:?}");
         let baking = |host: &&HostStatus| host.phase == Phase::Current;
         for host in status.in_flight.iter().filter(baking) {
-            let left = host.until.expect("it ends").duration_since(simulation.now());
+            let left = host.ends.expect("it ends").duration_since(simulation.now());
             assert!(left <= SignedDuration::from_secs(26), "{host:?}");
             baked += 1;
         }
@@ -212,7 +212,13 @@ fn deadlines_go_by_the_settings_of_the_worker_or_are_not_told() {
         let without = look(&mut simulation, &Settings::default());
         let status = only(&without);
         assert_eq!((status.settings_known, status.left_seconds), (false, None));
-        assert!(status.in_flight.iter().all(|host| host.until.is_none() && host.phase != Phase::Current), "{status:?}");
+        assert!(
+            status
+                .in_flight
+                .iter()
+                .all(|host| host.ends.is_none() && host.times_out.is_none() && host.phase != Phase::Current),
+            "{status:?}"
+        );
         blind += usize::from(text(&without, 100).contains("when a wait ends is not known"));
         write_settings(&mut simulation, &settings);
     }

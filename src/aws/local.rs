@@ -11,9 +11,11 @@ use tokio::time::{Instant, sleep_until};
 use super::worker::now;
 use crate::effect::{Message, Reply, Request};
 use crate::id::Receipt;
+use crate::plan::answer::MessageKey;
 
 #[derive(Debug)]
 pub struct LocalQueue {
+    key: MessageKey,
     state: Mutex<State>,
 }
 
@@ -25,10 +27,18 @@ struct State {
 
 impl LocalQueue {
     #[must_use]
-    pub fn new(body: String) -> Self {
-        let message =
-            Message { id: "here".to_owned(), receipt: Receipt::new("here"), body, sent: now(), receive_count: 1 };
-        Self { state: Mutex::new(State { waiting: Some(message), done: None }) }
+    /// `number`: another one for each message, or what became of an earlier one would be taken for its answer.
+    pub fn new(body: String, number: u64) -> Self {
+        let id = format!("{number:016x}");
+        let key = MessageKey::of(&id);
+        let message = Message { id, receipt: Receipt::new("here"), body, sent: now(), receive_count: 1 };
+        Self { key, state: Mutex::new(State { waiting: Some(message), done: None }) }
+    }
+
+    /// By which the answer to the message is found.
+    #[must_use]
+    pub fn key(&self) -> &MessageKey {
+        &self.key
     }
 
     /// When what the message asks for became durable.

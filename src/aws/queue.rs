@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    MessageSystemAttributeName,
+    MessageSystemAttributeName, QueueAttributeName,
 };
 use aws_smithy_types::error::operation::BuildError;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::Aws;
 use super::convert::required;
 use super::error::failed;
+use super::preflight::impatient;
 use crate::effect::{Failure, FailureKind, ItemFailure, Message, Reply};
 use crate::id::Receipt;
 
@@ -20,6 +21,14 @@ use crate::id::Receipt;
 const BEYOND_THE_POLL: Duration = Duration::from_secs(10);
 
 impl Aws {
+    /// How long a message stays in the queue; None: that may not be asked, or was not answered.
+    pub async fn kept_for(&self) -> Option<Duration> {
+        let name = QueueAttributeName::MessageRetentionPeriod;
+        let call = self.sqs.get_queue_attributes().queue_url(&self.queue_url).attribute_names(name.clone());
+        let output = call.customize().config_override(impatient()).send().await.ok()?;
+        output.attributes?.get(&name)?.parse().ok().map(Duration::from_secs)
+    }
+
     pub(super) async fn receive_message(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Reply, Failure> {
         let output = self
             .sqs

@@ -35,6 +35,8 @@ pub mod exit {
     pub const SKIPPED: u8 = 5;
     /// A person has stopped the rotation.
     pub const ABORTED: u8 = 6;
+    /// No worker took the message, or it took longer than it may.
+    pub const NOT_TAKEN: u8 = 7;
 }
 
 const HELP: &str = "\
@@ -70,10 +72,11 @@ Exit codes:
   0  done
   1  something failed
   2  bad usage (`plan`: something to do, and bad usage is 1)
-  3  the rotation is held, and a person should look (`status`, `demo`)
+  3  the rotation is held, and a person should look (`status`, `rotate --wait`, `rotate --here`, `demo`)
   4  the queue or the credentials cannot be used
   5  the rotation closed, and left groups out (`status` says which and why)
-  6  the rotation was aborted by a person";
+  6  the rotation was aborted by a person
+  7  no worker took the message in time, or --timeout is over (`rotate`, `pause`, `resume`, `abort`)";
 
 #[derive(Debug, Parser)]
 #[command(name = "ecs-rotator", version, about, after_help = HELP, arg_required_else_help = true)]

@@ -1,4 +1,4 @@
-//! `rotate --here` and `rotate --wait`: one rotation, to its end.
+//! `rotate --here`: one rotation, to its end, in this process.
 
 use std::pin::pin;
 use std::process::ExitCode;
@@ -9,33 +9,42 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser};
 use jiff::SignedDuration;
 use tokio::sync::watch;
+use tokio::time::{Instant, interval, sleep_until};
 
-use super::{exit, log, status};
+use super::control::Command;
+use super::control::end::{End, Outcome};
+use super::control::first::{self, FirstLook};
+use super::control::taken::{self, Waited};
+use super::control::told::{last, outcome_of};
+use super::{log, status};
 use crate::aws::{self, Aws, LocalQueue};
 use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
 use crate::engine::vitals::ClusterVitals;
 use crate::engine::{Engine, Settings};
-use crate::id::ClusterName;
+use crate::id::{ClusterName, GroupName};
+use crate::plan::host::Phase;
 use crate::plan::is_in_flight;
 use crate::plan::outcome::Standing;
-use crate::plan::status::ClusterStatus;
+use crate::plan::tags::Tags;
 use crate::web::{Published, Window};
 
 /// In the place of events: what has happened meanwhile is found so often.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(20);
-const FOLLOW_EVERY: Duration = Duration::from_secs(10);
-/// Who was on its way when the rotation was held finishes, unless it is the one that cannot.
+/// Who was on its way when the rotation was stopped finishes, unless it is the one that cannot.
 const FINISH_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// What the loop knows is told once a second.
 const TOLD_BY: SignedDuration = SignedDuration::from_secs(5);
+/// After the end, a read that lags behind may still show what was before.
+const LOOKS_AFTER: usize = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 
 /// As the script had them that this takes the place of.
 #[derive(Args, Debug)]
 pub struct HereArgs {
     /// Do it in this process, now and without a queue: credentials are all it takes, and timers stand in for events
-    #[arg(long, conflicts_with = "wait")]
+    #[arg(long, conflicts_with_all = ["wait", "no_wait"])]
     pub here: bool,
-    /// With --here: the region, in the place of AWS_REGION
+    /// With --here: the region [env: AWS_REGION]
     #[arg(short, long, value_name = "REGION", requires = "here")]
     region: Option<String>,
     /// With --here: the level of the log, `debug`, `info`, `warn` [env: LOG_LEVEL]
@@ -54,10 +63,19 @@ struct FromEnvironment {
 
 /// # Errors
 /// When a variable cannot be read.
-fn settings(cluster: &ClusterName) -> anyhow::Result<Settings> {
+pub fn settings(cluster: &ClusterName) -> anyhow::Result<Settings> {
     let read =
         FromEnvironment::try_parse_from(["ecs-rotator"]).map_err(|error| anyhow!("{}", error.to_string().trim()))?;
     Ok(Settings { clusters: vec![cluster.clone()], ..read.pace.apply(read.rotation.into_settings()?) })
+}
+
+/// One rotation from here.
+pub struct Here<'a> {
+    pub message: &'a Command,
+    pub tags: Tags,
+    /// None: it takes as long as it takes.
+    pub timeout: Option<Duration>,
+    pub json: bool,
 }
 
 impl HereArgs {
@@ -76,92 +94,149 @@ impl HereArgs {
     }
 
     /// Runs the rotation that the message asks for.
-    pub fn run(self, cluster: &ClusterName, message: String) -> anyhow::Result<ExitCode> {
+    pub fn run(self, here: &Here<'_>) -> anyhow::Result<ExitCode> {
         let level = self.log_level.or_else(|| std::env::var("LOG_LEVEL").ok()).filter(|level| !level.is_empty());
         log::init_at(level.as_deref())?;
-        let mut settings = settings(cluster)?;
+        let mut settings = settings(here.message.cluster())?;
+        here.tags.prefix().clone_into(&mut settings.tag_prefix);
         if std::env::var_os(SWEEP_VARIABLE).is_none() {
             settings.sweep_interval = LOOK_EVERY;
         }
+        let region = self.region.filter(|region| !region.trim().is_empty());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-        let ended = runtime.block_on(here(settings, cluster, message, self.region));
+        let ended = runtime.block_on(here.go(settings, region));
         runtime.shutdown_background();
         ended
     }
 }
 
-async fn here(
-    settings: Settings,
-    cluster: &ClusterName,
-    message: String,
-    region: Option<String>,
-) -> anyhow::Result<ExitCode> {
-    let queue = Arc::new(LocalQueue::new(message));
-    let aws = Aws::connect_in(region, "").await?.with_local_queue(Arc::clone(&queue));
-    let (window, source) = Window::new(aws::now());
-    let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);
-    let mut end = None;
-    let over = async {
-        tokio::select! {
-            reached = reached(source.published, &queue, cluster) => end = Some(reached),
-            () = &mut interrupted => {}
+impl Here<'_> {
+    async fn go(&self, settings: Settings, region: Option<String>) -> anyhow::Result<ExitCode> {
+        let queue = Arc::new(LocalQueue::new(serde_json::to_string(self.message)?, super::run::seed()));
+        let aws = Aws::connect_in(region, "").await?.with_local_queue(Arc::clone(&queue));
+        let cluster = self.message.cluster();
+        let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
+        let (window, source) = Window::new(aws::now());
+        let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);
+        let until = self.timeout.map(|timeout| Instant::now() + timeout);
+        let mut stopped = None;
+        let over = async {
+            stopped = tokio::select! {
+                reached = reached(source.published, &queue, cluster) => Some(reached),
+                () = &mut interrupted => None,
+                () = passed(until) => Some(Reached { stop: Stop::TimedOut, idle: false }),
+            };
+        };
+        aws::run(Engine::new(settings.clone(), super::run::seed(), aws::now()), aws.clone(), window, over).await;
+        let Some(reached) = stopped else {
+            bail!("interrupted: hosts on their way stay where they are; run it again, and it goes on")
+        };
+        let end = self.end(&aws, &settings, &queue, &seen, reached).await;
+        last(&end, self.json)?;
+        Ok(ExitCode::from(end.outcome.code()))
+    }
+
+    async fn end(
+        &self,
+        aws: &Aws,
+        settings: &Settings,
+        queue: &LocalQueue,
+        seen: &FirstLook,
+        Reached { stop, idle }: Reached,
+    ) -> End {
+        let cluster = self.message.cluster();
+        match stop {
+            Stop::Ended => match ended(aws, settings, self.message.groups(), idle).await {
+                Some(end) => end,
+                None => End {
+                    reason: Some("what was reached could not be looked at".to_owned()),
+                    ..End::new(Outcome::NotSeen)
+                },
+            },
+            Stop::Paused => {
+                let reason =
+                    Some(format!("the rotation of cluster {cluster} takes no host until somebody lets it go on"));
+                let next = Some(format!("ecs-rotator resume --cluster {cluster}, or `rotate --here` again after that"));
+                End { reason, next, ..End::new(Outcome::Paused) }
+            }
+            Stop::Refused => {
+                let refused = taken::wait(aws, &self.tags, cluster, queue.key(), BETWEEN_LOOKS * 2).await;
+                let reason = match refused {
+                    Waited::Answered(taken) => outcome_of(&taken, self.message, &seen.known_groups()).0,
+                    Waited::Silent(_) => format!("no rotation of cluster {cluster} was opened: the log above says why"),
+                };
+                let reason = reason.strip_prefix("refused: ").map(str::to_owned).unwrap_or(reason);
+                End { reason: Some(reason), ..End::new(Outcome::Refused) }
+            }
+            Stop::TimedOut => {
+                let next = Some("hosts on their way stay where they are; run it again, and it goes on".to_owned());
+                End { next, ..End::new(Outcome::TimedOut) }
+            }
         }
-    };
-    aws::run(Engine::new(settings.clone(), super::run::seed(), aws::now()), aws.clone(), window, over).await;
-    match end {
-        Some(End::Closed) => {
-            println!("closed: every host of cluster {cluster} runs its release");
-            Ok(ExitCode::from(exit::OK))
-        }
-        Some(End::Held) => {
-            let report = status::look(&aws, &settings).await;
-            let hold = report.clusters.first().and_then(|cluster| cluster.hold.clone()).unwrap_or_default();
-            println!("held: {hold}\nnext: put that right, and run it again: it goes on where it was");
-            Ok(ExitCode::from(exit::HELD))
-        }
-        Some(End::Paused) => {
-            bail!(
-                "the rotation of cluster {cluster} is paused: whoever paused it lets it go on by `ecs-rotator resume`"
-            )
-        }
-        Some(End::Refused) => bail!("no rotation of cluster {cluster} was opened: the log above says why"),
-        None => bail!("interrupted: hosts on their way stay where they are; run it again, and it goes on"),
     }
 }
 
+/// How the rotation stands, once it is seen to have come to its end.
+async fn ended(aws: &Aws, settings: &Settings, groups: &[GroupName], idle: bool) -> Option<End> {
+    let mut ticks = interval(BETWEEN_LOOKS);
+    for _ in 0..LOOKS_AFTER {
+        ticks.tick().await;
+        let report = status::look(aws, settings).await;
+        if let Some(end) = report.clusters.first().and_then(|status| End::of(status, groups, idle)) {
+            return Some(end);
+        }
+    }
+    None
+}
+
+async fn passed(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Reached {
+    stop: Stop,
+    /// Nothing was seen that had to go.
+    idle: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Closed,
-    Held,
+enum Stop {
+    /// Closed, held or aborted.
+    Ended,
     Paused,
     Refused,
+    TimedOut,
 }
 
 /// Looks at what the loop publishes until the rotation that was asked for has come to an end.
-async fn reached(mut published: watch::Receiver<Published>, queue: &LocalQueue, cluster: &ClusterName) -> End {
-    let mut held_since = None;
+async fn reached(mut published: watch::Receiver<Published>, queue: &LocalQueue, cluster: &ClusterName) -> Reached {
+    let (mut stopped_since, mut idle) = (None, true);
     loop {
         let now = published.borrow_and_update().clone();
         let heard = queue.done().is_some_and(|done| now.at > done + TOLD_BY);
         let known = now.vitals.clusters.get(cluster).cloned().unwrap_or_default();
+        idle &= !has_work(&known);
         if !now.vitals.closed.is_empty() {
-            return End::Closed;
+            return Reached { stop: Stop::Ended, idle };
         }
         if heard {
-            match known.rotation {
-                Some(Standing::Held | Standing::Aborted) => {
-                    let since = *held_since.get_or_insert(now.at);
-                    if !has_hosts_in_flight(&known) || now.at > since + FINISH_WITHIN {
-                        return End::Held;
-                    }
-                }
-                Some(Standing::Paused) => return End::Paused,
-                Some(Standing::Open) => held_since = None,
-                Some(_) | None => return End::Refused,
+            let stop = match known.rotation {
+                Some(Standing::Held | Standing::Aborted) => Some(Stop::Ended),
+                Some(Standing::Paused) => Some(Stop::Paused),
+                Some(Standing::Open) => None,
+                Some(_) | None => return Reached { stop: Stop::Refused, idle },
+            };
+            stopped_since = stop.and(stopped_since).or(stop.map(|_| now.at));
+            let late = |since| now.at > since + FINISH_WITHIN;
+            if let Some(stop) = stop.filter(|_| !has_hosts_in_flight(&known) || stopped_since.is_some_and(late)) {
+                return Reached { stop, idle };
             }
         }
         if published.changed().await.is_err() {
-            return End::Refused;
+            return Reached { stop: Stop::Refused, idle };
         }
     }
 }
@@ -170,48 +245,6 @@ fn has_hosts_in_flight(known: &ClusterVitals) -> bool {
     known.hosts.iter().any(|(phase, count)| *count > 0 && is_in_flight(*phase))
 }
 
-/// Follows the rotation until it is another than it was before the message, and has come to an end.
-pub async fn wait(aws: &Aws, before: &Before) -> u8 {
-    let end = |status: &ClusterStatus| {
-        let now = state_of(status);
-        if now == before.state {
-            return None;
-        }
-        match now?.1 {
-            Standing::Closed => Some(exit::OK),
-            Standing::ClosedWithGroupsSkipped => Some(exit::SKIPPED),
-            Standing::Held => Some(exit::HELD),
-            Standing::Aborted => Some(exit::ABORTED),
-            Standing::Open | Standing::Paused => None,
-        }
-    };
-    status::follow(aws, &before.settings, FOLLOW_EVERY, |line| println!("{line}"), end).await
-}
-
-/// How it stood before anything was asked.
-pub struct Before {
-    settings: Settings,
-    state: Option<State>,
-}
-
-type State = (String, Standing, jiff::Timestamp);
-
-fn state_of(status: &ClusterStatus) -> Option<State> {
-    let rotation = status.rotation.as_ref()?;
-    Some((rotation.id.clone(), rotation.state, rotation.since))
-}
-
-/// # Errors
-/// When the cluster cannot be looked at: then it could not be followed either.
-pub async fn before(aws: &Aws, cluster: &ClusterName) -> anyhow::Result<Before> {
-    let settings = settings(cluster)?;
-    let report = status::look(aws, &settings).await;
-    match report.clusters.first() {
-        Some(status) => Ok(Before { state: state_of(status), settings }),
-        None => {
-            let failed = report.failed.into_values().chain(report.error);
-            let why = failed.chain(report.missing.into_iter().map(|name| format!("{name} does not exist here"))).next();
-            bail!("cluster {cluster} cannot be followed: {}", why.unwrap_or_else(|| "it was not found".to_owned()))
-        }
-    }
+fn has_work(known: &ClusterVitals) -> bool {
+    has_hosts_in_flight(known) || known.hosts.get(&Phase::Outdated).is_some_and(|count| *count > 0)
 }

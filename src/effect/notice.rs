@@ -87,10 +87,7 @@ pub enum News {
     /// `Rotation Closed With Groups Skipped`, and the detail `{…,"skipped":[{"group":"web-asg","reason":"…"}],"reason":"web-asg: …"}`.
     RotationClosed { skipped: Vec<(GroupName, String)> },
     /// `{…,"host":"i-0abc…","reason":"…"}`: beside the hold, once for each host.
-    DrainOverdue {
-        host: InstanceId,
-        reason: String,
-    },
+    DrainOverdue { host: InstanceId, reason: String },
     /// By a worker that only observes, and about no rotation:
     ///
     /// ```json
@@ -101,10 +98,7 @@ pub enum News {
     /// Once for each digest.
     ReleaseFound(Found),
     /// By a worker that only observes, and about no rotation: `{…,"action":"rotate","reason":"this worker only observes …"}`.
-    CommandRefused {
-        action: &'static str,
-        reason: String,
-    },
+    CommandRefused { action: &'static str, reason: String },
 }
 
 impl Found {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use strum::IntoEnumIterator as _;
 
 use super::Context;
 use super::host::{MemberHost, Phase};
@@ -59,9 +60,19 @@ impl Standing {
         }
     }
 
-    /// Nothing goes on by itself, and no hosts are left to a later look.
-    pub fn is_over(self) -> bool {
+    /// What a line of the log says of it, whose message is `rotation closed with groups skipped` or the like.
+    pub fn of_line(message: &str) -> Option<Self> {
+        let words = message.strip_prefix("rotation ")?;
+        Self::iter().find(|standing| standing.in_words() == words)
+    }
+
+    pub const fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::ClosedWithGroupsSkipped)
+    }
+
+    /// No further host is taken, and hosts in flight finish.
+    pub const fn is_stopped(self) -> bool {
+        matches!(self, Self::Paused | Self::Held | Self::Aborted)
     }
 }
 

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::forecast::{
-    Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of, image_of,
+    Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of,
+    image_of,
 };
 use super::hold::{ABORTED_SAID, Cause, Code, Told, advice, told};
 use super::host::{Memberships, Phase, memberships};

@@ -18,7 +18,8 @@ use crate::id::{AmiId, ClusterArn, ClusterName, GroupName, InstanceId};
 use crate::journal::LogLine;
 use crate::plan::host::Phase;
 use crate::plan::is_in_flight;
-use crate::plan::tags::{RotationId, is_abort};
+pub use crate::plan::outcome::Standing;
+use crate::plan::tags::RotationId;
 use said::Said;
 
 pub use picture::{COLOURS, html};
@@ -58,55 +59,6 @@ pub struct Record {
     pub in_flight: Vec<(Timestamp, u32)>,
     /// Whatever else was said, in its order.
     pub notes: Vec<LogLine>,
-}
-
-/// How it stands, as far as the log goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
-    Open,
-    Paused,
-    Held,
-    /// A person has ended it before its end.
-    Aborted,
-    Closed,
-    /// It has closed, and hosts of some group were not replaced.
-    ClosedWithGroupsSkipped,
-}
-
-impl Standing {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Standing::Open => "open",
-            Standing::Paused => "paused",
-            Standing::Held => "held",
-            Standing::Aborted => "aborted",
-            Standing::Closed => "closed",
-            Standing::ClosedWithGroupsSkipped => "closed-with-groups-skipped",
-        }
-    }
-
-    /// The line that says so.
-    fn of(message: &str) -> Option<Self> {
-        match message {
-            "rotation open" => Some(Standing::Open),
-            "rotation paused" => Some(Standing::Paused),
-            "rotation held" => Some(Standing::Held),
-            "rotation aborted" => Some(Standing::Aborted),
-            "rotation closed" => Some(Standing::Closed),
-            "rotation closed with groups skipped" => Some(Standing::ClosedWithGroupsSkipped),
-            _ => None,
-        }
-    }
-
-    pub const fn is_closed(self) -> bool {
-        matches!(self, Standing::Closed | Standing::ClosedWithGroupsSkipped)
-    }
-
-    /// No further host is taken.
-    const fn is_stop(self) -> bool {
-        matches!(self, Standing::Paused | Standing::Held | Standing::Aborted)
-    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -218,7 +170,8 @@ impl Record {
             of_cluster().filter(|line| line.get("rotation") == Some(id) && may_be(line.at)).collect();
         own.sort_by_key(|line| line.at);
         // What is said of it after its end is what a worker finds that starts later.
-        if let Some(closed) = own.iter().rposition(|line| Standing::of(&line.message).is_some_and(Standing::is_closed))
+        if let Some(closed) =
+            own.iter().rposition(|line| Standing::of_line(&line.message).is_some_and(Standing::is_over))
         {
             let until = own[closed].at + CLOSES_WITHIN;
             own.retain(|line| line.at <= until);
@@ -344,9 +297,11 @@ impl Reader {
             return self.record.running.extend(tasks);
         }
         self.skipped(line);
-        match Standing::of(&line.message) {
-            // The tag of an aborted one says that it is held, and why.
-            Some(Standing::Held) if is_abort(line.get("reason")) => self.state(Standing::Aborted, line),
+        match Standing::of_line(&line.message) {
+            // Workers before 0.2 said of an aborted one that it is held.
+            Some(Standing::Held) if line.get("reason").is_some_and(|reason| reason.starts_with("aborted")) => {
+                self.state(Standing::Aborted, line)
+            }
             Some(state) => self.state(state, line),
             None => {}
         }
@@ -428,10 +383,10 @@ impl Reader {
             Some(stop) => stop.to = Some(line.at),
             None => {}
         }
-        if !same && state.is_stop() {
+        if !same && state.is_stopped() {
             record.stops.push(Stop { from: line.at, to: None, state, reason });
         }
-        if state.is_closed() {
+        if state.is_over() {
             record.until = line.at;
         }
     }
@@ -439,7 +394,7 @@ impl Reader {
     /// A closed rotation has nobody in flight: a host whose end was not said (its worker died just then, a line was lost) has
     /// come to it all the same, nobody knows when.
     fn lose_sight(&mut self) {
-        if !self.record.state.is_closed() {
+        if !self.record.state.is_over() {
             return;
         }
         for (_, host) in self.leavers.values_mut() {

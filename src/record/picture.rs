@@ -100,7 +100,7 @@ fn facts(record: &Record, axis: Axis) -> Markup {
                 @if let Some(because) = &record.because { " by " (because) }
                 @if record.forced { ", forced: hosts on the release were replaced too" }
             }
-            @if record.state.is_closed() {
+            @if record.state.is_over() {
                 dt { "Closed" } dd { (at(record.until, "%F %H:%M:%S")) }
             } @else {
                 dt { "Last line" } dd { (at(record.until, "%F %H:%M:%S")) }

@@ -15,8 +15,8 @@ use super::timeline::Happening;
 use super::world::World;
 use super::{START, clock};
 use crate::effect::{Failure, Reply, Request, RequestId};
-use crate::engine::vitals::KnownCluster;
 use crate::engine::observe::Mode;
+use crate::engine::vitals::KnownCluster;
 use crate::engine::{Counters, Engine};
 use crate::id::ClusterName;
 

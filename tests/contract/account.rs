@@ -116,6 +116,11 @@ impl Account {
         self.send(event).await;
     }
 
+    /// Nothing is left in the queue.
+    pub async fn purge(&self) {
+        self.sqs.purge_queue().queue_url(&self.queue).send().await.expect("the queue is emptied");
+    }
+
     /// Into the queue; the id of the message.
     pub async fn send(&self, body: &str) -> String {
         let sent = self.sqs.send_message().queue_url(&self.queue).message_body(body).send().await;

@@ -47,7 +47,7 @@ async fn one_group_is_rotated_from_here_without_a_queue_and_the_other_by_a_worke
     scene.wait("host in flight", ROTATED_WITHIN, &[&here], on_its_way).await;
     assert_told(&scene).await;
     let here = ended(&scene, here).await;
-    assert!(here.log().contains("closed: every host of cluster prod runs its release"), "{}", here.tail());
+    assert!(here.log().contains("closed: every host of api of cluster prod runs its release"), "{}", here.tail());
     let images = scene.account.machines().await;
     let members = scene.account.members().await;
     let renewed = |group: &str| members[group].iter().filter(|id| images[*id].image == scene.account.new_image).count();

@@ -19,7 +19,6 @@ use crate::engine::Settings;
 use crate::engine::survey::{Depth, Survey};
 use crate::plan::outcome::Standing;
 use crate::plan::policy::parse_duration;
-use crate::plan::status::ClusterStatus;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,8 +31,9 @@ Examples:
   Every cluster that has opted in; what is held, for a script
     ecs-rotator status --json | jq '.clusters[] | select(.rotation.state == \"held\") | .hold'
 
-It reads what AWS says, tags included: no queue, no worker and no right to change anything is needed. Settings are read as the
-worker reads them (ECS_ROTATOR_…), so give it the same. A look takes as many calls as one of the worker's sweeps.
+It reads what AWS says, tags included: no queue, no worker and no right to change anything is needed. A look
+takes as many calls as one of the worker's sweeps. Deadlines go by the settings that the worker has left on the cluster (its
+tag `settings`); where none has, none are shown.
 
 Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 no region,
 5 some rotation closed with groups skipped, 6 some rotation was aborted.";
@@ -127,32 +127,10 @@ fn summary(report: &Report) -> Vec<String> {
     clusters.chain(failed).chain(missing).chain(report.error.clone()).collect()
 }
 
-/// Looks at one cluster until it is as it shall be. Every change is told.
-pub async fn follow<T>(
-    aws: &Aws,
-    settings: &Settings,
-    every: Duration,
-    tell: impl Fn(&str),
-    mut until: impl FnMut(&ClusterStatus) -> Option<T>,
-) -> T {
-    let mut ticks = tokio::time::interval(every);
-    let mut changes = Changes::default();
-    loop {
-        ticks.tick().await;
-        let report = look(aws, settings).await;
-        for line in changes.since(&report) {
-            tell(&line);
-        }
-        if let Some(end) = report.clusters.first().and_then(&mut until) {
-            return end;
-        }
-    }
-}
-
 pub async fn look(aws: &Aws, settings: &Settings) -> Report {
-    let survey = Survey::new(settings.clone(), Depth::Hosts, 0);
+    let survey = Survey::new(settings.clone(), Depth::Hosts, 0).by_workers();
     let findings = aws::survey(survey, aws.clone(), |_| {}).await;
-    Report::of(findings, settings, aws::now())
+    Report::of(findings, aws::now())
 }
 
 pub(super) fn code_of(report: &Report) -> u8 {

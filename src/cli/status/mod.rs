@@ -8,4 +8,4 @@ pub mod report;
 mod watch;
 
 #[cfg(feature = "aws")]
-pub use live::{StatusArgs, follow, look, status};
+pub use live::{StatusArgs, look, status};
