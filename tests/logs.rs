@@ -1,13 +1,17 @@
 //! The log: one line for each thing that is decided, found again by the id of its rotation; and nothing in it that is not the
 //! log's business.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ecs_rotator::effect::VersionRule;
+use ecs_rotator::engine::audit::CHANGED;
 use ecs_rotator::journal::LogLine;
 use ecs_rotator::plan::host::Phase;
-use ecs_rotator::plan::policy::Budget;
+use ecs_rotator::plan::policy::{Budget, Ladder};
 use ecs_rotator::sim::baseline::long_drains;
-use ecs_rotator::sim::{Act, CLUSTER, Faults, GroupShape, Happening, Scenario, Simulation, logs};
+use ecs_rotator::sim::{
+    Act, BadRelease, CLUSTER, Faults, Follows, GroupShape, Happening, Scenario, Simulation, TemplateShape, logs,
+};
 use jiff::SignedDuration;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -135,4 +139,83 @@ fn what_somebody_has_sent_is_not_in_the_log_above_debug() {
     {
         assert!(reasons.iter().any(|reason| reason.contains(expected)), "`{expected}` in {reasons:#?}");
     }
+}
+
+fn count<'a>(lines: &'a [LogLine], which: impl Fn(&&LogLine) -> bool) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for line in lines.iter().filter(which) {
+        *counts.entry(line.get("operation").unwrap_or_default()).or_default() += 1;
+    }
+    counts
+}
+
+/// A rotation of every shape of template, a bad image, drains that are given up and such that are helped: together they take
+/// every call that changes something.
+fn all_kinds() -> Vec<Scenario> {
+    let minutes = SignedDuration::from_mins;
+    let pinned = TemplateShape::Rule { rule: VersionRule::Number(1), mixed: false };
+    let mut shapes = Scenario::new(1).groups(vec![
+        GroupShape::new("web-asg", 2).template(pinned),
+        GroupShape::new("api-asg", 2),
+        GroupShape::new("own-asg", 2).template(TemplateShape::OwnImage { base: VersionRule::Default }),
+        GroupShape::new("parameter-asg", 2)
+            .template(TemplateShape::ReleaseByParameter { checked: false })
+            .follows(Follows::Os("al2023")),
+    ]);
+    shapes.settings.policy.keep_versions = 1;
+    for generation in 2..=3 {
+        shapes = shapes.act(minutes(120 * (i64::from(generation) - 1)), Act::Release(generation));
+    }
+    let ladder = |ladder: Ladder| {
+        let mut scenario = Scenario::new(1).hosts(3);
+        scenario.settings.policy.ladder = ladder;
+        scenario.stuck_task = true;
+        scenario
+    };
+    vec![
+        scenario(1),
+        shapes,
+        Scenario::new(1).hosts(3).bad_release(BadRelease::NeverRegisters),
+        ladder(Ladder { stop_standalone_after: Some(minutes(20)), ..Ladder::default() }),
+        ladder(Ladder { give_up_after: Some(minutes(90)), ..Ladder::default() }),
+    ]
+}
+
+#[test]
+fn every_change_of_production_is_one_line_with_what_was_before_and_what_is_now() {
+    let mut seen = BTreeSet::new();
+    for (n, scenario) in all_kinds().into_iter().enumerate() {
+        let (_, lines) = logs::lines_during(LevelFilter::TRACE, || Simulation::new(scenario).run(LONG));
+        let changed = count(&lines, |line| line.message == "performed" && line.get("changes") == Some("true"));
+        let told = count(&lines, |line| line.message == CHANGED);
+        assert_eq!(told, changed, "scenario {n}");
+        for line in lines.iter().filter(|line| line.message == CHANGED) {
+            let says = |field| line.get(field).is_some_and(|text| !text.is_empty() && text != "not known");
+            assert!(says("before") && says("after") && line.level == "INFO", "scenario {n}: {line}");
+            assert!(line.get("cluster") == Some(CLUSTER) && line.get("rotation").is_some(), "scenario {n}: {line}");
+        }
+        seen.extend(changed.into_keys().map(ToOwned::to_owned));
+    }
+    let all = [
+        "AttachInstances",
+        "CreateLaunchTemplateVersion",
+        "CreateOrUpdateTags",
+        "CreateTags",
+        "DeleteLaunchTemplateVersions",
+        "DeregisterContainerInstance",
+        "DetachInstances",
+        "ModifyLaunchTemplate",
+        "PutParameter",
+        "StopTask",
+        "TagResource",
+        "TerminateInstanceInAutoScalingGroup",
+        "TerminateInstances",
+        "UpdateAutoScalingGroup",
+        "UpdateContainerInstancesState",
+    ];
+    assert_eq!(
+        seen,
+        all.map(ToOwned::to_owned).into(),
+        "a call that none of these rotations makes is not held by this test"
+    );
 }

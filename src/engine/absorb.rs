@@ -43,6 +43,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     // What was written a moment ago is not taken back by a read that lags behind.
     let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);
     if !just_written {
+        view.tags = facts.tags;
         view.rotation = ours.rotation;
         view.hold = ours.hold;
         view.skipped = ours.skipped;
@@ -374,6 +375,7 @@ pub fn made(view: &mut ClusterView, template: &TemplateId, image: &AmiId, versio
 /// Takes over into a new view what the rotation's tags said last: a read of them that lags behind must not undo what was
 /// written a moment ago.
 pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
+    new.tags.clone_from(&old.tags);
     new.rotation.clone_from(&old.rotation);
     new.hold.clone_from(&old.hold);
     new.held_for.clone_from(&old.held_for);

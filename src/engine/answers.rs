@@ -39,12 +39,19 @@ impl Pass {
                 self.done(&act, reply, request, state, context);
             }
             (Ok(_), Purpose::Tags(change)) => {
+                note_tags(request, state);
                 state.answered(&change.answers, context.now);
                 state.tags_written(*change, context.now);
                 state.settings_written(context.settings);
             }
-            (Ok(_), Purpose::Answers(answers)) => state.answered(&answers, context.now),
-            (Ok(_), Purpose::Settings) => state.settings_written(context.settings),
+            (Ok(_), Purpose::Answers(answers)) => {
+                note_tags(request, state);
+                state.answered(&answers, context.now);
+            }
+            (Ok(_), Purpose::Settings) => {
+                note_tags(request, state);
+                state.settings_written(context.settings);
+            }
             (Ok(reply), Purpose::Blockers(host)) => self.explained(reply, &host, state, context),
             (Err(failure), purpose) => self.refused(failure, purpose, request, state, context),
         }
@@ -95,19 +102,12 @@ impl Pass {
                 }
                 say!(debug, &*view, hosts = hosts.len(), operation = request.operation(), "asked for");
             }
-            (Act::MakeVersion { template, image, .. }, Reply::TemplateVersion(version)) => {
-                say!(info, &*view, %template, version = version.number, %image, "template version made");
+            (Act::MakeVersion { .. }, Reply::TemplateVersion(version)) => {
                 acts::version_made(view, act, version);
             }
             (act, _) => {
                 tell(view, act);
                 tell_forced(view, act);
-                if let Act::PutParameter { parameter, image, .. } = act {
-                    say!(info, &*view, %parameter, %image, "parameter written");
-                }
-                if let Act::Prune { template, versions } = act {
-                    say!(info, &*view, %template, ?versions, "old template versions of ours deleted");
-                }
                 state.news.extend(news::of_act(act, view, &mut state.replaced, context.now));
                 acts::done(act, request, view, context.tags, context.now);
             }
@@ -263,6 +263,13 @@ impl Pass {
             }
             self.failed = Some(failure);
         }
+    }
+}
+
+/// What a call has written on the cluster is what the next one finds there.
+fn note_tags(request: &Request, state: &mut ClusterState) {
+    if let (Some(view), Request::TagResource { tags, .. }) = (&mut state.view, request) {
+        view.tags.extend(tags.clone());
     }
 }
 

@@ -14,6 +14,7 @@
 mod absorb;
 mod acts;
 mod answers;
+pub mod audit;
 mod blockers;
 mod census;
 mod cluster;
@@ -45,6 +46,7 @@ use tracing::{debug, info, warn};
 use crate::effect::{Failure, Notice, Reply, Request, RequestId};
 use crate::id::{BusName, ClusterArn, ClusterName, ContainerInstanceArn, GroupName, Receipt};
 use crate::plan::answer::MessageKey;
+use crate::plan::model::ClusterView;
 use crate::plan::policy::Policy;
 use crate::plan::published::SWEEP_INTERVAL;
 use crate::plan::tags::Tags;
@@ -195,6 +197,9 @@ pub struct Engine {
     receive_patience: Patience,
     /// No receive before the clusters are known: their events could not be weighed.
     knows_clusters: bool,
+    /// Those that were there at the last census, opted in or not; and names of the configuration that were not.
+    there: BTreeSet<ClusterArn>,
+    missing: BTreeSet<String>,
     worker: Option<ContainerInstanceArn>,
     /// Clusters that are none of ours, and whose events come here.
     strangers: BTreeSet<ClusterArn>,
@@ -228,6 +233,8 @@ impl Engine {
             owners: Owners::new(),
             receive_patience: Patience::default(),
             knows_clusters: false,
+            there: BTreeSet::new(),
+            missing: BTreeSet::new(),
             worker: None,
             strangers: BTreeSet::new(),
             news: Vec::new(),
@@ -255,6 +262,9 @@ impl Engine {
             self.turn(now);
             return;
         }
+        if let Ok(reply) = &reply {
+            audit::tell(&call, reply, self.view_before(&call), &self.tags);
+        }
         let Call { owner, request, .. } = call;
         match owner {
             Owner::Receive => self.take_messages(reply, now),
@@ -274,6 +284,13 @@ impl Engine {
             }
         }
         self.turn(now);
+    }
+
+    /// What is known of the cluster that a call is about, until its answer is taken.
+    fn view_before(&self, call: &Call) -> Option<&ClusterView> {
+        let of_pass = if let Owner::Pass(arn, _) = &call.owner { Some(arn) } else { None };
+        let named = if let Request::TagResource { cluster, .. } = &call.request { Some(cluster) } else { None };
+        self.clusters.get(of_pass.or(named)?)?.view.as_ref()
     }
 
     /// To be called at (or after) the time that `poll_timeout` gives.
@@ -545,7 +562,9 @@ impl Engine {
             .cloned()
             .collect();
         for state in gone.iter().filter_map(|arn| self.clusters.remove(arn)).collect::<Vec<_>>() {
-            say!(info, &state, "no longer looked after");
+            let there = self.there.contains(&state.arn);
+            let why = if there { "it has opted out" } else { "it has been deleted, or may no longer be seen" };
+            say!(info, &state, why, "no longer looked after");
             self.owners.values_mut().for_each(|clusters| {
                 clusters.remove(&state.name);
             });
@@ -560,28 +579,39 @@ impl Engine {
         }
     }
 
-    /// The census is done: every cluster that needs a look gets its errand.
-    fn take_count(&mut self, mut count: census::Result, now: Timestamp) {
-        if !self.knows_clusters {
+    /// Which clusters there are, and what is new about that.
+    fn tell_clusters(&mut self, count: &census::Result) {
+        let opted_in = || count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn);
+        if self.knows_clusters {
+            for arn in opted_in().filter(|arn| !self.clusters.contains_key(*arn)) {
+                let why = if self.there.contains(arn) { "it has opted in" } else { "it is new here" };
+                info!(cluster = %arn.name(), why, "looked after from now on");
+            }
+        } else {
             self.knows_clusters = true;
-            let names: Vec<String> = count
-                .clusters
-                .iter()
-                .filter(|(_, found)| found.opted_in)
-                .map(|(arn, _)| arn.name().to_string())
-                .collect();
+            let names: Vec<String> = opted_in().map(|arn| arn.name().to_string()).collect();
             match names.len() {
                 0 => warn!("no cluster to look after: none has opted in"),
                 1 => info!(cluster = names[0], "looking after one cluster"),
                 n => info!(clusters = names.join(" "), "looking after {n} clusters"),
             }
         }
+        let there = count.clusters.iter().filter(|(_, found)| found.active);
+        self.there = there.map(|(arn, _)| arn.clone()).collect();
+        // One that was listed a while ago may have been deleted since: only names of people are looked for in vain.
+        let named = !self.settings.clusters.is_empty();
+        let missing: BTreeSet<String> = count.missing.iter().filter(|_| named).cloned().collect();
+        for name in missing.difference(&self.missing) {
+            warn!(cluster = name, "this cluster does not exist here");
+        }
+        self.missing = missing;
+    }
+
+    /// The census is done: every cluster that needs a look gets its errand.
+    fn take_count(&mut self, mut count: census::Result, now: Timestamp) {
+        self.tell_clusters(&count);
         if count.lists {
             (self.listed, self.listed_at) = (count.clusters.keys().cloned().collect(), Some(now));
-        }
-        // One that was listed a while ago may have been deleted since: only names of people are looked for in vain.
-        for name in count.missing.into_iter().filter(|_| !self.settings.clusters.is_empty()) {
-            warn!(cluster = name, "this cluster does not exist here");
         }
         let opted_in: BTreeSet<&ClusterArn> =
             count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn).collect();

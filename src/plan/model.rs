@@ -120,6 +120,8 @@ pub struct ClusterView {
     pub opted_in: bool,
     /// What its tag `enabled` says.
     pub enabled: Option<bool>,
+    /// All its tags, as they were read or written last.
+    pub tags: BTreeMap<String, String>,
     pub rotation: Option<Rotation>,
     /// Why the rotation is held.
     pub hold: Option<Hold>,
@@ -339,6 +341,7 @@ impl ClusterView {
             arn,
             opted_in: false,
             enabled: None,
+            tags: BTreeMap::new(),
             rotation: None,
             hold: None,
             held_for: BTreeSet::new(),

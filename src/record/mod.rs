@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::engine::audit::CHANGED;
 use crate::id::{AmiId, ClusterArn, ClusterName, GroupName, InstanceId};
 use crate::journal::LogLine;
 use crate::plan::host::Phase;
@@ -303,6 +304,8 @@ impl Reader {
                 self.state(Standing::Aborted, line)
             }
             Some(state) => self.state(state, line),
+            // What is done to a host is drawn from its phases.
+            None if line.message == CHANGED && line.get("host").or(line.get("hosts")).is_some() => return,
             None => {}
         }
         // What two workers say at about the same time is said once.

@@ -331,7 +331,8 @@ impl Simulation {
 
     fn perform(&mut self, sender: Sender, request: &Request, age: SignedDuration) -> Result<Reply, Failure> {
         let reply = self.world.perform_aged(request, age);
-        trace!(worker = sender.worker, ?request, ?reply, age = age.as_millis(), "performed");
+        let (operation, changes) = (request.operation(), request.is_effect() && reply.is_ok());
+        trace!(worker = sender.worker, operation, changes, ?request, ?reply, age = age.as_millis(), "performed");
         if request.is_effect() {
             self.effects += 1;
             if self.scenario.faults.kill_after_effect == Some(self.effects) {
