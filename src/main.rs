@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     match cli::execute(parsed) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", cli::one_line(&error));
+            cli::out::error(&error);
             cli::exit_code(&error)
         }
     }

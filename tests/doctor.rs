@@ -89,7 +89,7 @@ fn healthy(scenario: &Scenario) -> Facts {
     let needed = needed(uses(&settings, &survey, &place()), &settings);
     Facts {
         region: "eu-west-1".to_owned(),
-        queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/rotator".to_owned(),
+        queue_url: Some("https://sqs.eu-west-1.amazonaws.com/123456789012/rotator".to_owned()),
         at: found_at(scenario),
         settings,
         caller: Ok(Caller { arn: "arn:aws:iam::123456789012:user/me".to_owned(), account: "123456789012".to_owned() }),
@@ -327,7 +327,7 @@ fn a_role_that_is_not_there_fails_and_the_rights_of_a_person_are_a_warning() {
 /// What the caller may not look at says nothing of a worker with a role of its own.
 #[test]
 fn a_queue_that_only_the_caller_cannot_read_is_a_warning() {
-    let trouble = || Err(NoQueue { says: "access denied".to_owned(), unsure: true });
+    let trouble = || Err(NoQueue::Unusable { says: "access denied".to_owned(), unsure: true });
     let mut facts = healthy(&Scenario::new(1));
     rest(&mut facts).queue = trouble();
     assert_eq!(not_passed(&diagnose(&facts)), [(Status::Warn, "reachable")]);
@@ -382,3 +382,25 @@ fn a_cluster_that_no_tag_opts_in_is_not_said_to_be() {
     let (status, text) = says(&[("enabled", "true")]);
     assert!(status == Status::Pass && text.starts_with("opted in by its tag"), "{text}");
 }
+
+#[test]
+fn without_a_queue_nothing_of_it_is_asked_and_nothing_of_it_is_passed() {
+    let mut facts = healthy(&Scenario::new(1));
+    facts.queue_url = None;
+    let rest = facts.rest.as_mut().expect("it was looked at");
+    rest.queue = Err(NoQueue::NotAsked);
+    let diagnosis = diagnose(&facts);
+    assert_eq!(
+        (diagnosis.failed, diagnosis.not_asked, diagnosis.queue.as_deref()),
+        (0, 3, None),
+        "{}",
+        text(&diagnosis)
+    );
+    for check in &diagnosis.checks {
+        let hangs_on_it = check.name.contains("queue") || check.name == "rules and schedule";
+        assert_eq!(check.status == Status::NotAsked, hangs_on_it, "{check:?}");
+    }
+    let text = text(&diagnosis);
+    assert!(text.contains("3 not asked") && !text.contains("all is in place"), "{text}");
+}
+

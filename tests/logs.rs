@@ -219,3 +219,40 @@ fn every_change_of_production_is_one_line_with_what_was_before_and_what_is_now()
         "a call that none of these rotations makes is not held by this test"
     );
 }
+
+#[test]
+fn a_cluster_that_comes_and_goes_is_told_once_with_the_reason() {
+    let set = |simulation: &mut Simulation, value: Option<&str>| {
+        simulation.world_mut().edit_clusters(|clusters| match value {
+            Some(value) => {
+                for cluster in clusters.values_mut().filter(|cluster| cluster.arn.name().as_str() == CLUSTER) {
+                    cluster.tags.insert("ecs-rotator:enabled".to_owned(), value.to_owned());
+                }
+            }
+            None => clusters.retain(|arn, _| arn.name().as_str() != CLUSTER),
+        });
+        // Two sweeps, and once all clusters are listed anew.
+        let until = simulation.now() + SignedDuration::from_mins(40);
+        simulation.run_until(|_| false, until);
+    };
+    let (_, lines) = logs::lines_during(LevelFilter::INFO, || {
+        let mut scenario = Scenario::new(1).hosts(2);
+        scenario.release_after = SignedDuration::from_hours(40);
+        let mut simulation = Simulation::new(scenario);
+        for value in [Some("true"), Some("false"), Some("true"), None] {
+            set(&mut simulation, value);
+        }
+    });
+    let told: Vec<(&str, &str)> = lines
+        .iter()
+        .filter(|line| line.message.contains("looked after") || line.message.contains("looking after"))
+        .map(|line| (line.message.as_str(), line.get("why").unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("looking after one cluster", ""),
+        ("no longer looked after", "it has opted out"),
+        ("looked after from now on", "it has opted in"),
+        ("no longer looked after", "it has been deleted, or may no longer be seen"),
+    ];
+    assert_eq!(told, expected);
+}

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use common::run;
 use ecs_rotator::cli::plan::report::{Report, Verdict};
-use ecs_rotator::cli::plan::text::text;
+use ecs_rotator::cli::plan::text::{in_columns, text};
 use ecs_rotator::effect::VersionRule;
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::survey::Depth;
@@ -181,7 +181,7 @@ fn a_thousand_hosts_in_twelve_groups_take_a_moment() {
     let report = look();
     assert_eq!(only(&report).due, 1000);
     let calls: u64 = report.requests.values().sum();
-    let text = text(&report);
+    let text = in_columns(&report, 100, true);
     assert!(text.contains(&format!("{calls} calls, none of which changes anything")), "{text}");
     // One call for a hundred hosts or tasks, and what hangs on the number of groups.
     assert!(calls < 10 + 10 + 2 * 12 + 10 + 3 * 130 + 20, "{calls}");
@@ -263,6 +263,50 @@ fn without_names_it_tells_about_every_cluster_that_has_opted_in() {
     let findings = survey(&mut world, Settings::default(), Depth::Hosts);
     let names: Vec<String> = findings.clusters.keys().map(|arn| arn.name().to_string()).collect();
     assert_eq!(names, [CLUSTER]);
+}
+
+/// Two groups that launch in different ways, and services that would be in the way.
+fn wordy() -> Report {
+    let groups = vec![
+        pinned("web-asg", 3),
+        GroupShape::new("api-asg", 2),
+        GroupShape::new("batch-asg", 2).template(TemplateShape::OwnImage { base: VersionRule::Default }),
+    ];
+    seen(&Scenario::new(1).groups(groups).services(vec![ServiceShape::new("web", 3, 100, 100)]))
+}
+
+#[test]
+fn it_ends_in_one_line_and_tells_its_calls_only_when_asked() {
+    let report = wordy();
+    let text = text(&report);
+    assert!(text.ends_with("\n\nPlan: 7 hosts to replace in 3 groups, about 24 min.\n"), "{text}");
+    let verbose = in_columns(&report, 100, true);
+    for part in ["this look", "would call", "assuming"] {
+        assert!(!text.contains(part) && verbose.contains(part), "{part}: {verbose}");
+    }
+    let nothing = seen_after(&Scenario::new(1), SignedDuration::from_mins(5), Depth::Hosts);
+    assert!(in_columns(&nothing, 100, false).ends_with("\n\nPlan: nothing to do.\n"));
+}
+
+#[test]
+fn it_names_account_and_region() {
+    let report = wordy();
+    assert_eq!((only(&report).account.as_str(), only(&report).region.as_str()), ("123456789012", "eu-west-1"));
+    assert!(text(&report).contains("account   123456789012 in eu-west-1"), "{}", text(&report));
+}
+
+#[test]
+fn no_word_is_broken_and_no_line_too_long_in_a_narrow_terminal() {
+    let report = wordy();
+    let words =
+        |text: String| text.split_whitespace().map(ToOwned::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let whole = words(in_columns(&report, 300, true));
+    for width in [60, 72, 80, 100, 120] {
+        let text = in_columns(&report, width, true);
+        assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+        let broken: Vec<_> = words(text.clone()).difference(&whole).cloned().collect();
+        assert!(broken.is_empty(), "{width}: {broken:?}\n{text}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use ecs_rotator::plan::outcome::Standing;
 use ecs_rotator::plan::policy::{Budget, Policy};
 use ecs_rotator::plan::status::{ClusterStatus, HostStatus};
 use ecs_rotator::sim::world::cluster_arn;
-use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Scenario, Simulation, survey_by_workers};
+use ecs_rotator::sim::{BadRelease, CLUSTER, GroupShape, Happening, Scenario, Simulation, survey_by_workers};
 use jiff::SignedDuration;
 
 fn look(simulation: &mut Simulation, settings: &Settings) -> Report {
@@ -229,4 +229,28 @@ fn write_settings(simulation: &mut Simulation, text: &str) {
     let tags = std::collections::BTreeMap::from([("ecs-rotator:settings".to_owned(), text.to_owned())]);
     let request = Request::TagResource { cluster: cluster_arn(CLUSTER), tags };
     simulation.world_mut().perform(&request).expect("tagged");
+}
+
+#[test]
+fn account_and_region_are_named_and_no_word_is_broken_in_a_narrow_terminal() {
+    let settings = scenario().settings;
+    let mut simulation = Simulation::new(scenario());
+    let deadline = simulation.now() + common::LONG;
+    simulation
+        .run_until(|world| world.timeline().iter().any(|m| matches!(m.what, Happening::Detached { .. })), deadline);
+    simulation.run_until(|_| false, simulation.now() + SignedDuration::from_mins(1));
+    let report = look(&mut simulation, &settings);
+    let status = only(&report);
+    assert_eq!((status.account.as_str(), status.region.as_str()), ("123456789012", "eu-west-1"));
+    assert!(!status.in_flight.is_empty(), "{status:?}");
+    assert!(text(&report, 100).contains("account 123456789012 · region eu-west-1"), "{}", text(&report, 100));
+    let words =
+        |text: String| text.split_whitespace().map(ToOwned::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let whole = words(text(&report, 300));
+    for width in [60, 72, 80, 100, 120] {
+        let text = text(&report, width);
+        assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+        let broken: Vec<_> = words(text.clone()).difference(&whole).cloned().collect();
+        assert!(broken.is_empty(), "{width}: {broken:?}\n{text}");
+    }
 }

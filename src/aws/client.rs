@@ -55,6 +55,7 @@ impl Aws {
             ec2: aws_sdk_ec2::Client::new(config),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
             queue_url: queue_url.to_owned(),
             local: None,
             region,

@@ -9,7 +9,7 @@
 //! and `services` (ECS), `fleet` and `groups` (Auto Scaling and EC2 instances; `policy` changes a mixed-instances policy), `images`
 //! (launch templates and images), `parameters` (SSM), `alarms` (CloudWatch), `notices` (EventBridge), `locate` (this worker). `convert` turns AWS's types
 //! into ours, `error` and `codes`
-//! AWS's errors. `client` says how calls are made, `preflight` looks once at the queue before the start,
+//! AWS's errors. `client` says how calls are made, `preflight` makes the first one before the start, `identity` asks who makes them,
 //! `examine` looks at everything for `doctor`, and `local` is a queue
 //! for whoever has none.
 
@@ -22,6 +22,7 @@ mod error;
 mod examine;
 mod fleet;
 mod groups;
+mod identity;
 mod images;
 mod local;
 mod locate;
@@ -36,7 +37,7 @@ mod worker;
 
 pub use examine::examine;
 pub use local::LocalQueue;
-pub use preflight::NotUsable;
+pub use preflight::{First, NotUsable};
 pub use survey::survey;
 pub use worker::{now, run};
 
@@ -54,6 +55,7 @@ pub struct Aws {
     ec2: aws_sdk_ec2::Client,
     eventbridge: aws_sdk_eventbridge::Client,
     ssm: aws_sdk_ssm::Client,
+    sts: aws_sdk_sts::Client,
     queue_url: String,
     /// In the place of SQS.
     local: Option<Arc<LocalQueue>>,

@@ -1,8 +1,9 @@
-//! The one look before the work starts: can this queue be used with these credentials?
+//! The one call before the work starts: can AWS be used from here, with these credentials, in this region?
 //!
-//! A worker that is set up wrongly should say so at once, in one line, and end, instead of retrying for ever. So the shell
-//! asks here by itself, before there is an engine to ask through a `Request`; and it asks with a short patience. What goes
-//! wrong later (a queue that vanishes, credentials that expire) is a `Failure` to the engine like any other.
+//! A command that is set up wrongly should say so at once, in one line, and end, instead of retrying for ever. So the shell
+//! asks here by itself, before there is an engine to ask through a `Request`; and it asks with a short patience. It is the
+//! first call that the command needs anyway, so it asks for no right beyond them. What goes wrong later (a queue that
+//! vanishes, credentials that expire) is a `Failure` to the engine like any other.
 
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ use super::Aws;
 use super::convert::required;
 use super::error::failed;
 use crate::effect::{CREDENTIALS_TIMEOUT, Failure, FailureKind};
+use crate::id::ClusterName;
+
+/// AWS's limit for one call.
+const CLUSTERS: usize = 100;
 
 /// Two attempts, a moment apart: a container's network may come up a little after it does, a wrong address never will.
 const ATTEMPTS: u32 = 2;
@@ -22,37 +27,54 @@ const PAUSE: Duration = Duration::from_millis(300);
 const ATTEMPT: Duration = Duration::from_secs(8);
 const OPERATION: Duration = Duration::from_secs(17);
 
-/// Why the queue or the credentials are not usable, and what to do about it.
+/// What a command calls first: with that answered, region, credentials and endpoint can be used.
+#[derive(Clone, Copy, Debug)]
+pub enum First<'a> {
+    /// The worker's queue.
+    Queue,
+    /// These clusters; none: the list of all.
+    Clusters(&'a [ClusterName]),
+}
+
+/// Why AWS cannot be used from here, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum NotUsable {
     #[error("no AWS region is set; set AWS_REGION, or a region in the profile")]
     NoRegion,
     #[error(
-        "{operation} on {queue_url}: no usable AWS credentials ({why}); set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the task a role"
+        "{operation} on {on}: no usable AWS credentials ({why}); set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the task a role"
     )]
-    Credentials { operation: &'static str, queue_url: String, why: String },
+    Credentials { operation: &'static str, on: String, why: String },
     #[error("{operation} on {queue_url}: no such queue in region {region}; {advice}")]
     NoSuchQueue { operation: &'static str, queue_url: String, region: String, advice: String },
     #[error(
         "queue {queue_url} is a FIFO queue: EventBridge events come in no order that it could keep; use a standard queue"
     )]
     Fifo { queue_url: String },
-    #[error("{operation} on {queue_url}: access denied ({why}); allow sqs:{operation} on the queue to this role")]
-    AccessDenied { operation: &'static str, queue_url: String, why: String },
+    #[error("{operation} on {on}: access denied ({why}); allow {service}:{operation} on it to this role")]
+    AccessDenied { operation: &'static str, on: String, why: String, service: &'static str },
     #[error(
-        "{operation} on {queue_url}: no answer from SQS in region {region} ({why}); check the network, AWS_REGION and AWS_ENDPOINT_URL_SQS"
+        "{operation} on {on}: no answer from {name} in region {region} ({why}); check the network, AWS_REGION and AWS_ENDPOINT_URL_{name}"
     )]
-    NoAnswer { operation: &'static str, queue_url: String, region: String, why: String },
-    #[error("{operation} on {queue_url}: refused ({why}); check the queue's URL")]
-    Refused { operation: &'static str, queue_url: String, why: String },
+    NoAnswer { operation: &'static str, on: String, region: String, why: String, name: &'static str },
+    #[error("{operation} on {on}: refused ({why}); {advice}")]
+    Refused { operation: &'static str, on: String, why: String, advice: &'static str },
 }
 
 impl Aws {
-    /// Asks once for the queue's attributes.
+    /// The first call of a command, before anything else is done, with a short patience.
     ///
     /// # Errors
-    /// When the worker could not work with it.
-    pub async fn preflight(&self) -> Result<(), NotUsable> {
+    /// When the command could not do its work.
+    pub async fn preflight(&self, first: First<'_>) -> Result<(), NotUsable> {
+        match first {
+            First::Queue => self.ask_queue().await,
+            First::Clusters(clusters) => self.ask_clusters(clusters).await,
+        }
+    }
+
+    /// Asks for the queue's attributes.
+    async fn ask_queue(&self) -> Result<(), NotUsable> {
         self.refuse_fifo(&self.queue_url)?;
         let output = self
             .sqs
@@ -77,6 +99,22 @@ impl Aws {
         Ok(())
     }
 
+    /// Asks for the clusters that are meant. That one does not exist is for the command to tell.
+    async fn ask_clusters(&self, clusters: &[ClusterName]) -> Result<(), NotUsable> {
+        let config = || aws_sdk_ecs::config::Builder::new().retry_config(retries()).timeout_config(timeouts());
+        let (on, asked) = if clusters.is_empty() {
+            let call = self.ecs.list_clusters().max_results(1).customize().config_override(config());
+            ("the clusters".to_owned(), call.send().await.map(|_| ()).map_err(failed("ListClusters")))
+        } else {
+            let names = clusters.iter().take(CLUSTERS).map(ToString::to_string).collect();
+            let call = self.ecs.describe_clusters().set_clusters(Some(names)).customize().config_override(config());
+            let on = clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>().join(", ");
+            (format!("cluster {on}"), call.send().await.map(|_| ()).map_err(failed("DescribeClusters")))
+        };
+        let fleet = Side { name: "ECS", service: "ecs", on, refused: "check AWS_REGION and AWS_ENDPOINT_URL" };
+        asked.map_err(|failure| self.cannot_be_used(failure, fleet))
+    }
+
     /// Puts a message on the queue and says its id. For the command `rotate`, whose whole work this is; the worker sends
     /// nothing.
     ///
@@ -97,33 +135,52 @@ impl Aws {
 
     /// What a failed call to the queue means for the person who started it.
     pub(super) fn not_usable(&self, failure: Failure) -> NotUsable {
-        let (operation, queue_url, region) = (failure.operation, self.queue_url.clone(), self.region.clone());
-        let why = failure.in_short();
-        tracing::debug!(%failure, "the queue cannot be used");
+        let on = self.queue_url.clone();
+        if failure.kind == FailureKind::NotFound {
+            let (operation, region) = (failure.operation, self.region.clone());
+            let advice = advice_on_region(&on, &region);
+            return NotUsable::NoSuchQueue { operation, queue_url: on, region, advice };
+        }
+        self.cannot_be_used(failure, Side { name: "SQS", service: "sqs", on, refused: "check the queue's URL" })
+    }
+
+    fn cannot_be_used(&self, failure: Failure, side: Side) -> NotUsable {
+        let (operation, region, why) = (failure.operation, self.region.clone(), failure.in_short());
+        let Side { name, service, on, refused: advice } = side;
+        tracing::debug!(%failure, "AWS cannot be used");
         // Credentials that may yet come are worth another try to a worker at work, but not to one that never had any.
         if failure.code == CREDENTIALS_TIMEOUT {
-            return NotUsable::Credentials { operation, queue_url, why };
+            return NotUsable::Credentials { operation, on, why };
         }
         match failure.kind {
-            FailureKind::Credentials => NotUsable::Credentials { operation, queue_url, why },
-            FailureKind::NotFound => {
-                let advice = advice_on_region(&queue_url, &region);
-                NotUsable::NoSuchQueue { operation, queue_url, region, advice }
-            }
-            FailureKind::AccessDenied => NotUsable::AccessDenied { operation, queue_url, why },
-            FailureKind::Throttled | FailureKind::Transient => {
-                NotUsable::NoAnswer { operation, queue_url, region, why }
-            }
-            FailureKind::Refused => NotUsable::Refused { operation, queue_url, why },
+            FailureKind::Credentials => NotUsable::Credentials { operation, on, why },
+            FailureKind::AccessDenied => NotUsable::AccessDenied { operation, on, why, service },
+            FailureKind::Throttled | FailureKind::Transient => NotUsable::NoAnswer { operation, on, region, why, name },
+            FailureKind::NotFound | FailureKind::Refused => NotUsable::Refused { operation, on, why, advice },
         }
     }
 }
 
+/// What was asked of whom.
+struct Side {
+    name: &'static str,
+    /// As in the names of actions.
+    service: &'static str,
+    on: String,
+    /// What to do where it refuses.
+    refused: &'static str,
+}
+
 pub(super) fn impatient() -> aws_sdk_sqs::config::Builder {
-    let retries =
-        RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-    aws_sdk_sqs::config::Builder::new().retry_config(retries).timeout_config(timeouts)
+    aws_sdk_sqs::config::Builder::new().retry_config(retries()).timeout_config(timeouts())
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
 }
 
 /// The commonest reason why an existing queue is not found: the client asks another region than the URL names.

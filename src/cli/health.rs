@@ -39,7 +39,7 @@ pub fn health(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     };
     let answer = ask(at).with_context(|| format!("no worker answers at {at}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    println!("{}", body.trim());
+    super::out::say(body.trim())?;
     let alive = head.lines().next().is_some_and(|status| status.contains(" 200 "));
     Ok(ExitCode::from(if alive { super::exit::OK } else { super::exit::FAILED }))
 }

@@ -1,6 +1,5 @@
 //! `completions` and `man`: what the shell and `man` know of the commands, from the same source as `--help`.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -70,7 +69,6 @@ pub fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn print(bytes: &[u8]) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).context("write to stdout")?;
+    super::out::print(bytes)?;
     Ok(ExitCode::from(exit::OK))
 }

@@ -4,6 +4,7 @@
 mod control;
 mod demo;
 pub mod doctor;
+mod filter;
 #[cfg(feature = "aws")]
 mod health;
 #[cfg(feature = "aws")]
@@ -11,6 +12,7 @@ mod log;
 mod manual;
 #[cfg(feature = "aws")]
 mod one_shot;
+pub mod out;
 pub mod plan;
 mod policy;
 mod report;
@@ -18,6 +20,7 @@ mod report;
 mod run;
 pub mod status;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -73,10 +76,12 @@ Exit codes:
   1  something failed
   2  bad usage (`plan`: something to do, and bad usage is 1)
   3  the rotation is held, and a person should look (`status`, `rotate --wait`, `rotate --here`, `demo`)
-  4  the queue or the credentials cannot be used
+  4  AWS cannot be used: no region, no credentials, not allowed, no such queue, no answer (`plan`: 1)
   5  the rotation closed, and left groups out (`status` says which and why)
   6  the rotation was aborted by a person
-  7  no worker took the message in time, or --timeout is over (`rotate`, `pause`, `resume`, `abort`)";
+  7  no worker took the message in time, or --timeout is over (`rotate`, `pause`, `resume`, `abort`)
+
+A pipe that its reader closes (`... | head`) is no error: the exit code stays what it would have been.";
 
 #[derive(Debug, Parser)]
 #[command(name = "ecs-rotator", version, about, after_help = HELP, arg_required_else_help = true)]
@@ -122,9 +127,15 @@ pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
         let for_plan = std::env::args_os().nth(1).is_some_and(|command| command == "plan");
         let code = if error.exit_code() != 0 && for_plan { exit::FAILED } else { usage_code(&error) };
-        // Nobody is left to be told that it cannot be told.
-        let _closed = error.print();
-        ExitCode::from(code)
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        match printed {
+            // Help that cannot be written is no help; where usage was bad, that is the news.
+            Err(why) if code == exit::OK && why.kind() != io::ErrorKind::BrokenPipe => {
+                out::error(&anyhow::Error::new(why).context("write to stdout"));
+                ExitCode::from(exit::FAILED)
+            }
+            Ok(()) | Err(_) => ExitCode::from(code),
+        }
     })
 }
 
@@ -180,7 +191,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<crate::aws::NotUsable>() {
         exit::NOT_USABLE
-    } else if error.is::<log::BadFilter>()
+    } else if error.is::<filter::BadFilter>()
         || error.is::<crate::plan::policy::BadSetting>()
         || error.is::<control::NoQueue>()
     {

@@ -17,7 +17,7 @@ use super::control::first::{self, FirstLook};
 use super::control::taken::{self, Waited};
 use super::control::told::{last, outcome_of};
 use super::{log, status};
-use crate::aws::{self, Aws, LocalQueue};
+use crate::aws::{self, Aws, First, LocalQueue};
 use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
 use crate::engine::vitals::ClusterVitals;
 use crate::engine::{Engine, Settings};
@@ -115,6 +115,7 @@ impl Here<'_> {
         let queue = Arc::new(LocalQueue::new(serde_json::to_string(self.message)?, super::run::seed()));
         let aws = Aws::connect_in(region, "").await?.with_local_queue(Arc::clone(&queue));
         let cluster = self.message.cluster();
+        aws.preflight(First::Clusters(std::slice::from_ref(cluster))).await?;
         let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
         let (window, source) = Window::new(aws::now());
         let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);

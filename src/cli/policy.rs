@@ -93,7 +93,7 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
         parameters: args.parameter,
         key: args.kms_key,
     };
-    println!("{:#}", document(&settings, &args.with, &place));
+    super::out::say(&format!("{:#}", document(&settings, &args.with, &place)))?;
     Ok(ExitCode::from(super::exit::OK))
 }
 

@@ -61,7 +61,9 @@ pub struct ReportArgs {
 /// When a log cannot be read, does not speak of the rotation, or the picture cannot be written.
 pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let cluster = ClusterName::from(args.cluster.as_str());
-    if let Some(output) = &args.output
+    // As in every tool, `-` is stdout.
+    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    if let Some(output) = output
         && args.logs.iter().any(|log| is_same(log, output))
     {
         bail!("{} is the log: give the picture another file", output.display());
@@ -72,12 +74,12 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     let record = Record::of(&lines, &cluster, args.rotation.as_deref())?;
     if args.json {
-        put(args.output.as_deref(), &(serde_json::to_string_pretty(&record)? + "\n"))?;
+        put(output, &(serde_json::to_string_pretty(&record)? + "\n"))?;
         return Ok(ExitCode::from(super::exit::OK));
     }
-    match &args.output {
+    match output {
         Some(path) => write(&record, path)?,
-        None if io::stdout().is_terminal() => {
+        None if args.output.is_none() && io::stdout().is_terminal() => {
             bail!("a page of HTML is nothing for a terminal: give a file with --output")
         }
         None => put(None, &html(&record))?,
@@ -135,10 +137,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 fn put(path: Option<&Path>, text: &str) -> anyhow::Result<()> {
     match path {
         Some(path) => replace(path, text).with_context(|| format!("write {}", path.display())),
-        None => match io::stdout().lock().write_all(text.as_bytes()) {
-            // Whoever read it has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => done.context("write to stdout"),
-        },
+        None => {
+            super::out::print(text)?;
+            Ok(())
+        }
     }
 }

@@ -8,15 +8,20 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::log::{self, LogFormat};
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, First};
 use crate::config::{ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
-use crate::engine::observe::Mode;
+use crate::doctor::facts::Caller;
 use crate::engine::{Engine, Settings};
-use crate::id::{BusName, ClusterName, GroupName};
+use crate::id::{ClusterName, GroupName};
 use crate::journal::Journal;
+use crate::plan::calendar::Calendar;
+use crate::plan::family::Families;
+use crate::plan::hold::in_words;
+use crate::plan::policy::{Ladder, Policy};
 use crate::web::{self, Window};
 
 const EXAMPLES: &str = "\
@@ -36,11 +41,13 @@ Examples:
   Look on for a while: what would be done is told, and nothing is changed
     ecs-rotator run --cluster prod --mode observe
 
-Levels of the log: ECS_ROTATOR_LOG (or RUST_LOG), as `debug` or `warn,ecs_rotator=debug`.
+Levels of the log: ECS_ROTATOR_LOG (or RUST_LOG), as `debug` or `warn,ecs_rotator=debug`. Changes of production alone, for an
+audit: `off,ecs_rotator::engine::audit=info`.
 Region, credentials and endpoints: as in every AWS tool (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, a task role, …).
 SIGTERM or SIGINT ends it: what was begun is handed back to the queue, and the next worker carries on.
 
-Exit codes: 0 ended by a signal, 1 something failed, 2 bad usage, 4 the queue or the credentials cannot be used.";
+Exit codes: 0 ended by a signal, 1 something failed, 2 bad usage, 4 AWS cannot be used: no region, no usable credentials, not
+allowed, no such queue, no answer.";
 
 /// Work off the queue: replace the hosts of the clusters whenever a new image is released
 #[derive(Args, Debug)]
@@ -78,13 +85,13 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, journal: Journal) -> anyhow::Result<()> {
     let mut shutdown = pin!(signalled().context("listen for signals")?);
     let aws = Aws::connect(queue_url).await?;
-    announce(&settings, queue_url, aws.region());
+    announce(&settings, queue_url, aws.region(), http);
     let (window, source) = Window::new(aws::now());
     if let Some(address) = http {
         web::serve(address, source, journal, aws::now).await?;
     }
     tokio::select! {
-        usable = aws.preflight() => usable?,
+        (usable, ()) = async { tokio::join!(aws.preflight(First::Queue), introduce(&aws)) } => usable?,
         () = &mut shutdown => return Ok(()),
     }
     let engine = aws::run(Engine::new(settings, seed(), aws::now()), aws, window, shutdown).await;
@@ -92,45 +99,93 @@ async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, jou
     Ok(())
 }
 
-/// The one line that says what this worker is going to do.
-fn announce(settings: &Settings, queue: &str, region: &str) {
-    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility: _, event_bus, mode } = settings;
+/// The first line: which version, and every setting. Taken apart without `..`: a setting that is not told does not compile.
+fn announce(settings: &Settings, queue: &str, region: &str, http: Option<SocketAddr>) {
+    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility, event_bus, mode } = settings;
+    let Policy {
+        max_in_flight,
+        max_in_flight_cluster,
+        drain,
+        drain_timeout,
+        ladder: Ladder { stop_standalone_after, give_up_after, force_after },
+        bake,
+        settle,
+        replacement_timeout,
+        replacement_timeout_windows,
+        allow_older,
+        min_ami_age,
+        release_by,
+        keep_versions,
+        families,
+        calendar: Calendar { windows, freeze },
+        alarms,
+        stuck,
+    } = policy;
     let named = |(cluster, groups): (&ClusterName, &BTreeSet<GroupName>)| {
         groups.iter().map(|group| format!("{cluster}={group}")).collect::<Vec<_>>()
     };
-    let groups = (!groups.is_empty()).then(|| groups.iter().flat_map(named).collect::<Vec<_>>().join(", "));
     let clusters = if clusters.is_empty() {
         format!("every cluster with the tag {tag_prefix}enabled = true")
     } else {
-        clusters.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let what_it_does = match mode {
-        Mode::Rotate => "replaces the hosts of these clusters when their image is released",
-        Mode::Observe => "observes these clusters and changes nothing",
+        listed(clusters)
     };
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = VERSION,
         %mode,
         region,
         queue,
         clusters,
-        groups,
-        max_in_flight = %policy.max_in_flight,
-        max_in_flight_cluster = policy.max_in_flight_cluster,
-        drain = %policy.drain,
-        drain_timeout = format_args!("{:#}", policy.drain_timeout),
-        replacement_timeout = format_args!("{:#}", policy.replacement_timeout),
-        replacement_timeout_windows = format_args!("{:#}", policy.replacement_timeout_windows),
-        allow_older = policy.allow_older,
-        min_ami_age = format_args!("{:#}", policy.min_ami_age),
-        release_by = %policy.release_by,
-        keep_versions = policy.keep_versions,
-        alarms = policy.alarms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(","),
-        window = policy.calendar.windows.as_ref().map(tracing::field::display),
-        sweep_interval = format_args!("{sweep_interval:#}"),
-        event_bus = event_bus.as_ref().map(BusName::as_str),
-        "{what_it_does}"
+        groups = listed(groups.iter().flat_map(named)),
+        tag_prefix,
+        max_in_flight = %max_in_flight,
+        max_in_flight_cluster = or_none(*max_in_flight_cluster),
+        bake = in_words(*bake),
+        settle = in_words(*settle),
+        drain = %drain,
+        drain_timeout = in_words(*drain_timeout),
+        stop_standalone_after = or_never(*stop_standalone_after),
+        give_up_after = or_never(*give_up_after),
+        force_after = or_never(*force_after),
+        stuck = %stuck,
+        replacement_timeout = in_words(*replacement_timeout),
+        replacement_timeout_windows = in_words(*replacement_timeout_windows),
+        allow_older,
+        min_ami_age = in_words(*min_ami_age),
+        release_by = %release_by,
+        keep_versions,
+        families = if *families == Families::built_in() { "built in".to_owned() } else { listed(families.words()) },
+        window = windows.as_ref().map_or_else(|| "always".to_owned(), ToString::to_string),
+        freeze = %freeze,
+        alarms = listed(alarms),
+        sweep_interval = in_words(*sweep_interval),
+        visibility_timeout = in_words(*visibility),
+        event_bus = or_none(event_bus.as_ref()),
+        http = or_none(http),
+        "ecs-rotator {VERSION} started"
     );
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn listed(things: impl IntoIterator<Item = impl ToString>) -> String {
+    let things: Vec<String> = things.into_iter().map(|thing| thing.to_string()).collect();
+    if things.is_empty() { "none".to_owned() } else { things.join(", ") }
+}
+
+fn or_none(setting: Option<impl ToString>) -> String {
+    setting.map_or_else(|| "none".to_owned(), |setting| setting.to_string())
+}
+
+fn or_never(rung: Option<SignedDuration>) -> String {
+    rung.map_or_else(|| "never".to_owned(), in_words)
+}
+
+/// As whom it works, for whoever reads the log later.
+async fn introduce(aws: &Aws) {
+    match aws.identity().await {
+        Ok(Caller { arn, account }) => tracing::info!(account, arn, "works as this identity"),
+        Err(failure) => tracing::info!(why = failure.in_short(), "as whom it works could not be asked of STS"),
+    }
 }
 
 fn farewell(engine: &Engine) {

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Rest, Rule, Schedule};
+use super::facts::{NoQueue, Rest, Rule, Schedule};
 use super::samples::{Kind, own_parameters};
 use super::{Area, Check, listed};
 use crate::event::{Command, Parsed, parse};
 
 pub(super) fn checks(rest: &Rest) -> Vec<Check> {
-    // Without the queue it is not known what should target what; that is said there.
-    if rest.queue.is_err() {
-        return Vec::new();
+    match rest.queue {
+        Ok(_) => {}
+        Err(NoQueue::NotAsked) => {
+            return vec![
+                Area::Events.not_asked("rules and schedule", "without a queue it is not known what should target it"),
+            ];
+        }
+        // It is said there.
+        Err(NoQueue::Unusable { .. }) => return Vec::new(),
     }
     let mut checks = match &rest.rules {
         Ok(rules) => rules.iter().filter_map(rule).collect(),

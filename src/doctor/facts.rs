@@ -16,7 +16,8 @@ pub type Found<T> = Result<T, Failure>;
 #[derive(Debug)]
 pub struct Facts {
     pub region: String,
-    pub queue_url: String,
+    /// None: no queue is named, and none is asked.
+    pub queue_url: Option<String>,
     pub settings: Settings,
     pub at: Timestamp,
     pub caller: Found<Caller>,
@@ -41,13 +42,17 @@ pub struct Rest {
     pub rights: BTreeMap<&'static str, Right>,
 }
 
-/// The queue could not be looked at.
+/// The queue was not looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoQueue {
-    /// What is wrong, on what, and what to do.
-    pub says: String,
-    /// It may be the caller that is in the way, and not the queue.
-    pub unsure: bool,
+pub enum NoQueue {
+    /// None is named: the question is about the clusters.
+    NotAsked,
+    Unusable {
+        /// What is wrong, on what, and what to do.
+        says: String,
+        /// It may be the caller that is in the way, and not the queue.
+        unsure: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

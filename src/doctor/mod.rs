@@ -29,10 +29,12 @@ use crate::effect::{Failure, FailureKind};
 #[derive(Debug, Serialize)]
 pub struct Diagnosis {
     pub region: String,
-    pub queue: String,
+    /// None: no queue was named.
+    pub queue: Option<String>,
     pub failed: usize,
     pub warned: usize,
     pub passed: usize,
+    pub not_asked: usize,
     pub checks: Vec<Check>,
     /// What is known of each action that the worker needs, and how: `allowed (simulated)`.
     pub actions: BTreeMap<&'static str, String>,
@@ -67,6 +69,8 @@ pub enum Status {
     Warn,
     /// Rotations would not begin, not go on, or not be seen.
     Fail,
+    /// It hangs on the queue, and none is named: nothing is known of it.
+    NotAsked,
 }
 
 #[must_use]
@@ -87,6 +91,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         failed: count(Status::Fail),
         warned: count(Status::Warn),
         passed: count(Status::Pass),
+        not_asked: count(Status::NotAsked),
         checks,
         actions,
     }
@@ -103,6 +108,10 @@ impl Area {
 
     fn fail(self, name: impl Into<String>, says: impl Into<String>, advice: impl Into<String>) -> Check {
         self.not_passed(Status::Fail, name, says, advice)
+    }
+
+    fn not_asked(self, name: impl Into<String>, says: impl Into<String>) -> Check {
+        self.not_passed(Status::NotAsked, name, says, "say --queue-url URL, or set ECS_ROTATOR_QUEUE_URL")
     }
 
     fn not_passed(

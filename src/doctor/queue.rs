@@ -1,6 +1,6 @@
 //! The queue: can it be worked off, can EventBridge put events there, and nobody else?
 
-use super::facts::{Encryption, Facts, Principal, Queue, Rest};
+use super::facts::{Encryption, Facts, NoQueue, Principal, Queue, Rest};
 use super::queue_policy::{Admits, QueuePolicy};
 use super::{Area, Check};
 use crate::effect::FailureKind;
@@ -13,13 +13,16 @@ const FEW_RECEIVES: u32 = 3;
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
     let queue = match &rest.queue {
         Ok(queue) => queue,
-        Err(trouble) => {
+        Err(NoQueue::NotAsked) => {
+            return vec![Area::Queue.not_asked("queue", "no queue is named: nothing is known of it")];
+        }
+        Err(NoQueue::Unusable { says, unsure }) => {
             let advice = "nothing else about the queue, its rules and schedules was looked at";
             let is_worker = matches!(rest.principal, Principal::Tried { .. });
-            return vec![if trouble.unsure && !is_worker {
-                Area::Queue.warn("reachable", format!("not looked at: {}", trouble.says), advice)
+            return vec![if *unsure && !is_worker {
+                Area::Queue.warn("reachable", format!("not looked at: {says}"), advice)
             } else {
-                Area::Queue.fail("reachable", &trouble.says, advice)
+                Area::Queue.fail("reachable", says, advice)
             }];
         }
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Facts, Location, Principal, Proof, Rest, Right};
+use super::facts::{Facts, Location, NoQueue, Principal, Proof, Rest, Right};
 use super::questions::MADE_UP_INSTANCE;
 use super::samples::MADE_UP_ID;
 use super::{Area, Check, one_line};
@@ -97,6 +97,9 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
         } else {
             Area::Permissions.pass("allowed", says)
         });
+    }
+    if false && rest.queue == Err(NoQueue::NotAsked) {
+        checks.push(Area::Permissions.not_asked("on the queue", "what the worker needs there was not asked"));
     }
     if !sorted.unproved.is_empty() {
         let why = why_unproved.map(|why| format!(" (no simulation: {})", one_line(why))).unwrap_or_default();

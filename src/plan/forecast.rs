@@ -47,6 +47,8 @@ impl Default for Assumptions {
 #[derive(Clone, Debug, Serialize)]
 pub struct Forecast {
     pub cluster: ClusterName,
+    pub account: String,
+    pub region: String,
     /// None: no tag says so, and a worker takes it only if it is named in its configuration.
     pub enabled: Option<bool>,
     /// `<id> <state> <since>`, as the tag says.
@@ -180,8 +182,11 @@ pub fn forecast(
     let takes = teller.takes(&groups, policy, due);
     let calls = calls(&groups, due, in_flight, looked_in, takes);
     let digest = found::digest(&open, &groups);
+    let (region, account) = view.arn.place().unwrap_or_default();
     Forecast {
         cluster: view.arn.name(),
+        account: account.to_owned(),
+        region: region.to_owned(),
         enabled: view.enabled,
         rotation: view.rotation.as_ref().map(ToString::to_string),
         hold: view.hold.as_ref().map(|hold| hold.in_words()),

@@ -72,8 +72,8 @@ async fn assert_told_before(scene: &Scene) {
     for part in [
         "cluster prod: 6 hosts in 2 groups, 6 to replace, 0 in flight",
         &format!("{} {}d", account.new_image, age("2026-08-13")),
-        "something to do",
-        "none of which changes anything",
+        "account   123456789012 in eu-west-1",
+        "Plan: 6 hosts to replace in 2 groups, about 24 min.",
     ] {
         assert!(text.contains(part), "it does not say `{part}`:\n{text}");
     }
@@ -144,7 +144,7 @@ pub async fn assert_after(scene: &Scene) {
         );
     }
     let said = ask(scene, &["--cluster", CLUSTER, "--quick"]).await;
-    assert!(said.text(NOTHING_TO_DO).contains("nothing to do"), "{}", said.out);
+    assert!(said.text(NOTHING_TO_DO).contains("Plan: nothing to do."), "{}", said.out);
 
     assert_only_looks(PLAN_KEY, &scene.dir.path);
     let worker = signed_by(WORKER_KEY, &scene.dir.path);

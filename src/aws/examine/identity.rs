@@ -10,22 +10,17 @@ use aws_smithy_types::config_bag::ConfigBag;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Examiner;
-use crate::aws::convert::required;
 use crate::aws::error::failed;
+use crate::aws::identity;
 use crate::aws::worker::now;
 use crate::doctor::facts::{Caller, Found};
 
 impl Examiner {
     /// Every answer says when it was given, one that refuses too.
     pub(super) async fn caller(&self) -> (Found<Caller>, Option<SignedDuration>) {
-        const OPERATION: &str = "GetCallerIdentity";
         let clock = ReadsTheDate::default();
-        let call = self.sts.get_caller_identity().customize().interceptor(clock.clone());
-        let caller = match call.send().await.map_err(failed(OPERATION)) {
-            Ok(output) => required(OPERATION, "Arn", output.arn)
-                .and_then(|arn| Ok(Caller { arn, account: required(OPERATION, "Account", output.account)? })),
-            Err(failure) => Err(failure),
-        };
+        let call = self.aws.sts.get_caller_identity().customize().interceptor(clock.clone());
+        let caller = call.send().await.map_err(failed(identity::OPERATION)).and_then(identity::caller);
         (caller, clock.before_aws())
     }
 }

@@ -11,10 +11,10 @@ mod rules;
 use aws_config::SdkConfig;
 
 use super::client::from_environment;
-use super::preflight::NotUsable;
+use super::preflight::{First, NotUsable};
 use super::worker::now;
 use super::{Aws, survey};
-use crate::doctor::facts::{Encryption, Facts, Found, Location, Queue, Rest};
+use crate::doctor::facts::{Encryption, Facts, Found, Location, NoQueue, Queue, Rest};
 use crate::doctor::questions::Place;
 use crate::doctor::samples::samples;
 use crate::effect::{FailureKind, Reply, Request};
@@ -23,28 +23,36 @@ use crate::engine::survey::{Depth, Findings, Survey};
 
 struct Examiner {
     aws: Aws,
-    sts: aws_sdk_sts::Client,
     iam: aws_sdk_iam::Client,
     scheduler: aws_sdk_scheduler::Client,
 }
 
-/// Looks at everything. `role`: whose rights are asked for, a role's name or ARN; None: the caller's. `progress` is told what
-/// is looked at, and None at the end.
+/// Looks at everything, but at no queue where none is named. `role`: whose rights are asked for, a role's name or ARN; None: the
+/// caller's. `progress` is told what is looked at, and None at the end.
 ///
 /// # Errors
-/// Without a region there is nobody to ask.
+/// When AWS cannot be used: then there is nobody to ask.
 pub async fn examine(
     settings: Settings,
-    queue_url: &str,
+    queue_url: Option<&str>,
     role: Option<&str>,
     progress: impl Fn(Option<&str>),
 ) -> Result<Facts, NotUsable> {
     let (config, region) = from_environment(None).await?;
-    let examiner = Examiner::new(&config, &region, queue_url);
+    let examiner = Examiner::new(&config, &region, queue_url.unwrap_or_default());
     progress(Some("credentials"));
+    match examiner.aws.preflight(First::Clusters(&settings.clusters)).await {
+        // What may not be called is what the examination is about.
+        Ok(()) | Err(NotUsable::AccessDenied { .. }) => {}
+        Err(error) => {
+            progress(None);
+            return Err(error);
+        }
+    }
     let (caller, clock) = examiner.caller().await;
     let unusable = caller.as_ref().is_err_and(|failure| failure.kind == FailureKind::Credentials);
-    let mut facts = Facts { region, queue_url: queue_url.to_owned(), settings, at: now(), caller, clock, rest: None };
+    let mut facts =
+        Facts { region, queue_url: queue_url.map(str::to_owned), settings, at: now(), caller, clock, rest: None };
     if !unusable {
         facts.rest = Some(examiner.rest(&facts, role, &progress).await);
     }
@@ -56,7 +64,6 @@ impl Examiner {
     fn new(config: &SdkConfig, region: &str, queue_url: &str) -> Self {
         Self {
             aws: Aws::with_config(config, region.to_owned(), queue_url),
-            sts: aws_sdk_sts::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             scheduler: aws_sdk_scheduler::Client::new(config),
         }
@@ -64,7 +71,10 @@ impl Examiner {
 
     async fn rest(&self, facts: &Facts, role: Option<&str>, progress: &impl Fn(Option<&str>)) -> Rest {
         progress(Some("queue"));
-        let queue = self.queue().await;
+        let queue = match facts.queue_url {
+            Some(_) => self.queue().await,
+            None => Err(NoQueue::NotAsked),
+        };
         let dead_letters = self.dead_letters(&queue).await;
         progress(Some("rules and schedules"));
         let (rules, schedules) = self.what_targets(&queue).await;

@@ -21,12 +21,12 @@ struct Redrive {
 impl Examiner {
     pub(super) async fn queue(&self) -> Result<Queue, NoQueue> {
         let url = &self.aws.queue_url;
-        let fifo = |error: NotUsable| NoQueue { says: error.to_string(), unsure: false };
+        let fifo = |error: NotUsable| NoQueue::Unusable { says: error.to_string(), unsure: false };
         self.aws.refuse_fifo(url).map_err(fifo)?;
         let found = self.attributes(url).await.map_err(|failure| {
             let unsure = [FailureKind::AccessDenied, FailureKind::Throttled, FailureKind::Transient];
             let unsure = unsure.contains(&failure.kind);
-            NoQueue { says: self.aws.not_usable(failure).to_string(), unsure }
+            NoQueue::Unusable { says: self.aws.not_usable(failure).to_string(), unsure }
         })?;
         self.aws.refuse_fifo(&found.arn).map_err(fifo)?;
         Ok(found)

@@ -15,7 +15,7 @@ use crate::aws::error::failed;
 use crate::doctor::facts::{Facts, Found, Principal, Right};
 use crate::doctor::questions::{Place, Question, needed, questions, uses};
 use crate::doctor::rights::{Answer, by_simulation, by_trying, role_of_session};
-use crate::effect::permissions::Permission;
+use crate::effect::permissions::{On, Permission};
 use crate::effect::{Failure, FailureKind, VersionRule};
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
@@ -32,7 +32,10 @@ impl Examiner {
         survey: &Findings,
         queue_read: bool,
     ) -> (Principal, Rights) {
-        let needed = needed(uses(&facts.settings, survey, place), &facts.settings);
+        let mut needed = needed(uses(&facts.settings, survey, place), &facts.settings);
+        if facts.queue_url.is_none() {
+            needed.retain(|needs| !matches!(needs.on, On::Queue | On::Key));
+        }
         let caller = facts.caller.as_ref().map_or("the caller", |caller| caller.arn.as_str());
         let who = match role {
             Some(role) => Ok(role_arn(role, place)),

@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use anstream::AutoStream;
 use anyhow::Context as _;
 use clap::{Args, Parser};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::{plan, report};
 #[cfg(feature = "web")]
@@ -222,7 +222,7 @@ fn bad_usage(message: &str) -> ! {
 fn begin_logs(journal: Option<Journal>) {
     let printed = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()).map(|filter| {
         let filter =
-            EnvFilter::try_new(&filter).unwrap_or_else(|error| bad_usage(&format!("RUST_LOG=`{filter}`: {error}")));
+            crate::cli::filter::read("RUST_LOG", &filter).unwrap_or_else(|error| bad_usage(&error.to_string()));
         tracing_subscriber::fmt::layer()
             .with_timer(SimulatedTime)
             .with_target(false)
@@ -241,7 +241,7 @@ fn foretell(scene: &Scene, json: bool) -> io::Result<u8> {
     let settings = Settings { clusters: vec![CLUSTER.into()], ..scene.scenario.settings.clone() };
     let (findings, took) = timed(|| survey(&mut world, settings.clone(), Depth::Tenants));
     let report = plan::report::Report::of(findings, &settings, &Assumptions::default(), world.now());
-    plan::print(&report, json)?;
+    plan::print(&report, json, false)?;
     if !json {
         writeln!(
             io::stderr(),

@@ -3,17 +3,19 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 
-use super::text::text;
+use super::text::in_columns;
 use crate::aws;
-use crate::cli::exit;
-use crate::config::{ModeArgs, QueueArgs, RotationArgs, TellArgs};
+use crate::cli::{exit, out};
+use crate::config::{ModeArgs, RotationArgs, TellArgs, queue_url};
 use crate::doctor::{Diagnosis, diagnose};
 
 const EXAMPLES: &str = "\
 Examples:
+  Can my cluster be rotated? Before anything is deployed, without a queue
+    ecs-rotator doctor --cluster prod
+
   Is everything in place for the worker of the stack `ecs-rotator`, and may its role do what it needs?
     export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
     ecs-rotator doctor --cluster prod --role arn:aws:iam::123456789012:role/ecs-rotator-TaskRole-1ABC
@@ -26,14 +28,18 @@ calls, these are used: sts:GetCallerIdentity, sqs:GetQueueAttributes and GetQueu
 DescribeRule, ListTargetsByRule and TestEventPattern, scheduler:ListSchedules and GetSchedule,
 iam:SimulatePrincipalPolicy and GetRole, and dry runs of EC2. What may not be looked at is said to be so.
 
-Exit codes: 0 nothing failed (there may be warnings), 1 something did, 2 bad usage, 4 no region.";
+Without --queue-url nothing is asked of a queue, its rules and its schedule, and the checks of these are marked `skip`.
+
+Exit codes: 0 nothing failed (there may be warnings, and what was not asked), 1 something did, 2 bad usage, 4 AWS cannot be
+used: no region, no usable credentials, no answer.";
 
 /// Check whether everything is in place for a worker: queue, rules, schedule, clusters, permissions
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
-    #[command(flatten)]
-    queue: QueueArgs,
+    /// URL of the worker's SQS queue [default: no queue is asked]
+    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = queue_url)]
+    queue_url: Option<String>,
     #[command(flatten)]
     rotation: RotationArgs,
     #[command(flatten)]
@@ -52,21 +58,17 @@ pub fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     crate::cli::log::init_quiet()?;
     let settings = args.mode.apply(args.tell.apply(args.rotation.into_settings()?));
     let runtime = crate::cli::runtime()?;
-    let examined = aws::examine(settings, &args.queue.queue_url, args.role.as_deref(), progress);
+    let examined = aws::examine(settings, args.queue_url.as_deref(), args.role.as_deref(), progress);
     let diagnosis = diagnose(&runtime.block_on(examined)?);
-    print(&diagnosis, args.json).context("write to stdout")?;
+    out::print(said(&diagnosis, args.json)?)?;
     Ok(ExitCode::from(if diagnosis.failed > 0 { exit::FAILED } else { exit::OK }))
 }
 
-fn print(diagnosis: &Diagnosis, json: bool) -> io::Result<()> {
+fn said(diagnosis: &Diagnosis, json: bool) -> serde_json::Result<String> {
     if json {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", serde_json::to_string_pretty(diagnosis)?)?;
-        return out.flush();
+        return Ok(serde_json::to_string_pretty(diagnosis)? + "\n");
     }
-    let mut out = anstream::stdout().lock();
-    write!(out, "{}", text(diagnosis))?;
-    out.flush()
+    Ok(in_columns(diagnosis, out::width()))
 }
 
 /// On a terminal; the last one takes the line away.

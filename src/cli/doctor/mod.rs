@@ -6,4 +6,4 @@ mod text;
 
 #[cfg(feature = "aws")]
 pub use live::{DoctorArgs, doctor};
-pub use text::text;
+pub use text::{in_columns, text};

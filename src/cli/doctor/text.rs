@@ -1,27 +1,34 @@
-//! The checks for people: a list by area, with what to do about each that did not pass. It fits in 100 columns.
+//! The checks for people: a list by area, with what to do about each that did not pass.
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
+use crate::cli::out::WIDTH;
 use crate::cli::plan::text::trimmed;
 use crate::doctor::{Area, Check, Diagnosis, Status};
 
-const WIDTH: u16 = 100;
-/// `pass`, `warn`, `FAIL`, and the space around.
+/// `pass`, `warn`, `FAIL`, `skip`, and the space around.
 const STATUS: u16 = 6;
 const NAME: u16 = 26;
 
+/// Where nothing says how wide it may be.
 #[must_use]
 pub fn text(diagnosis: &Diagnosis) -> String {
-    let mut parts = vec![format!("queue {}\nregion {}", diagnosis.queue, diagnosis.region)];
+    in_columns(diagnosis, WIDTH)
+}
+
+#[must_use]
+pub fn in_columns(diagnosis: &Diagnosis, width: u16) -> String {
+    let queue = diagnosis.queue.as_deref().unwrap_or("(none is named)");
+    let mut parts = vec![format!("queue {queue}\nregion {}", diagnosis.region)];
     for area in [Area::Identity, Area::Queue, Area::Events, Area::Clusters, Area::Permissions] {
         let checks: Vec<&Check> = diagnosis.checks.iter().filter(|check| check.area == area).collect();
         if !checks.is_empty() {
-            parts.push(format!("{}\n{}", title(area), table(&checks)));
+            parts.push(format!("{}\n{}", title(area), table(&checks, width)));
         }
     }
-    parts.push(sum(diagnosis));
+    parts.push(wrapped(&sum(diagnosis), width));
     // What AWS says was written by many; none of it shall write to a terminal. The colours are put in afterwards.
     let text = parts.join("\n\n") + "\n";
     let clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
@@ -43,12 +50,13 @@ const fn word(status: Status) -> &'static str {
         Status::Pass => "pass",
         Status::Warn => "warn",
         Status::Fail => "FAIL",
+        Status::NotAsked => "skip",
     }
 }
 
-fn table(checks: &[&Check]) -> String {
+fn table(checks: &[&Check], width: u16) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     for check in checks {
         let says = match &check.advice {
             Some(advice) => format!("{}\n→ {advice}", check.says),
@@ -56,7 +64,8 @@ fn table(checks: &[&Check]) -> String {
         };
         table.add_row([word(check.status), &check.name, &says]);
     }
-    for (at, width) in [STATUS, NAME, WIDTH - STATUS - NAME].into_iter().enumerate() {
+    let name = NAME.min(width / 3);
+    for (at, width) in [STATUS, name, width.saturating_sub(STATUS + name)].into_iter().enumerate() {
         if let Some(column) = table.column_mut(at) {
             column.set_padding((0, 2)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         }
@@ -65,13 +74,26 @@ fn table(checks: &[&Check]) -> String {
 }
 
 fn sum(diagnosis: &Diagnosis) -> String {
-    let Diagnosis { failed, warned, passed, .. } = diagnosis;
-    let end = match (failed, warned) {
-        (0, 0) => "all is in place",
-        (0, _) => "it will work; read the warnings",
-        (_, _) => "something has to be put right",
+    let Diagnosis { failed, warned, passed, not_asked, .. } = diagnosis;
+    let skipped = if *not_asked > 0 { format!(", {not_asked} not asked") } else { String::new() };
+    let end = match (failed, warned, not_asked) {
+        (0, 0, 0) => "all is in place",
+        (0, _, 0) => "it will work; read the warnings",
+        (0, 0, _) => "what was asked is in place; whether a worker would hear of anything is not known",
+        (0, _, _) => "read the warnings; whether a worker would hear of anything is not known",
+        (_, _, _) => "something has to be put right",
     };
-    format!("{failed} failed, {warned} to look at, {passed} passed: {end}")
+    format!("{failed} failed, {warned} to look at, {passed} passed{skipped}: {end}")
+}
+
+fn wrapped(text: &str, width: u16) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.add_row([text]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, 0));
+    }
+    trimmed(&table)
 }
 
 /// By the word that it begins with.

@@ -3,12 +3,11 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
 
 use super::report::Report;
-use crate::aws::{self, Aws};
+use crate::aws::{self, Aws, First};
 use crate::config::RotationArgs;
 use crate::engine::survey::{Depth, Survey};
 use crate::plan::forecast::Assumptions;
@@ -26,10 +25,10 @@ Examples:
     ecs-rotator plan --cluster prod --quick
 
 Nothing is changed, and no queue is needed. Settings are read as the worker reads them (ECS_ROTATOR_…), so give it the same.
-The calls it makes are listed at its end; a look at services and tasks takes one call for each 10 services and two for each
-100 tasks.
+With --verbose it ends with what the time is reckoned by, and with the calls it has made; a look at services and tasks takes one
+call for each 10 services and two for each 100 tasks.
 
-Exit codes: 0 nothing to do, 2 something to do, 1 could not tell (bad usage and bad credentials too).";
+Exit codes: 0 nothing to do, 2 something to do, 1 could not tell (bad usage too, and where AWS cannot be used).";
 
 /// Show what a rotation would do, without doing it
 #[derive(Args, Debug)]
@@ -57,6 +56,10 @@ pub struct PlanArgs {
     /// For the time it would take: from a drain to its last task
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     assume_drain: SignedDuration,
+
+    /// Say as well what the time is reckoned by, and which calls were made
+    #[arg(short, long)]
+    verbose: bool,
 
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -93,11 +96,12 @@ pub fn plan(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let survey = Survey::new(settings.clone(), depth, 0);
     let findings = runtime.block_on(async {
         let aws = Aws::connect("").await?;
+        aws.preflight(First::Clusters(&settings.clusters)).await?;
         let findings = aws::survey(survey, aws, progress).await;
         anyhow::Ok(findings)
     })?;
     let report = Report::of(findings, &settings, &assumptions, aws::now());
-    super::print(&report, args.json).context("write to stdout")?;
+    super::print(&report, args.json, args.verbose)?;
     Ok(ExitCode::from(report.exit_code()))
 }
 

@@ -5,9 +5,11 @@ mod live;
 pub mod report;
 pub mod text;
 
-use std::io::{self, Write as _};
+use std::io;
 
 use report::Report;
+
+use super::out;
 
 #[cfg(feature = "aws")]
 pub use live::{PlanArgs, plan};
@@ -16,12 +18,11 @@ pub use live::{PlanArgs, plan};
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn print(report: &Report, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+pub fn print(report: &Report, json: bool, verbose: bool) -> io::Result<()> {
     if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(report)?)?;
+        out::say(&serde_json::to_string_pretty(report)?)?;
     } else {
-        write!(out, "{}", text::text(report))?;
+        out::print(text::in_columns(report, out::width(), verbose))?;
     }
-    out.flush()
+    Ok(())
 }

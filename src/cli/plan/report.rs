@@ -28,6 +28,9 @@ pub struct Report {
     pub assuming: Assuming,
     /// The calls that this look took, by AWS's operation name.
     pub requests: BTreeMap<&'static str, u64>,
+    /// The tag by which a cluster opts in.
+    #[serde(skip)]
+    pub opt_in: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,6 +83,7 @@ impl Report {
                 drain_seconds: assumptions.drain.as_secs(),
             },
             requests: findings.requests,
+            opt_in: format!("{}enabled", settings.tag_prefix),
         };
         report.verdict = report.judge();
         report

@@ -1,4 +1,4 @@
-//! The forecast for people: a table of groups, what is to be said of each, and the sums. It fits in 100 columns.
+//! The forecast for people: a table of groups, what is to be said of each, and one line that sums it up.
 
 use std::collections::BTreeMap;
 
@@ -7,55 +7,128 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use jiff::SignedDuration;
 
 use super::report::{Report, Verdict};
-use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, Status, Stuck};
+use crate::cli::out::WIDTH;
+use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, Stuck};
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
 
-const WIDTH: u16 = 100;
 /// So many hosts are named.
 const NAMED: usize = 6;
 
-/// The whole text.
+/// The whole text, where nothing says how wide it may be.
 pub fn text(report: &Report) -> String {
-    let mut parts: Vec<String> = report.clusters.iter().map(cluster).collect();
+    in_columns(report, WIDTH, false)
+}
+
+/// The whole text. `verbose`: what the time is reckoned by, and which calls were made.
+pub fn in_columns(report: &Report, width: u16, verbose: bool) -> String {
+    let page = Page { width };
+    let mut parts: Vec<String> = report.clusters.iter().map(|forecast| page.cluster(forecast)).collect();
     let trouble = trouble(report);
     if !trouble.is_empty() {
-        parts.push(table(trouble));
+        parts.push(page.table(trouble));
     }
-    parts.push(table(sums(report)));
+    if verbose || true {
+        parts.push(page.table(reckoning(report)));
+    }
+    parts.push(page.wrapped(&sum(report)));
     // Tags are written by many; none of them shall write to a terminal.
     let text = parts.join("\n\n") + "\n";
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-fn cluster(forecast: &Forecast) -> String {
-    let hosts: usize = forecast.groups.iter().flat_map(|group| group.hosts.values()).sum();
-    let mut parts = vec![format!(
-        "cluster {}: {} in {}, {} to replace, {} in flight",
-        forecast.cluster,
-        count(hosts, "host"),
-        count(forecast.groups.len(), "group"),
-        forecast.due,
-        forecast.in_flight
-    )];
-    parts.push(table(about_cluster(forecast)));
-    if !forecast.groups.is_empty() {
-        parts.push(groups(&forecast.groups));
-    }
-    for group in &forecast.groups {
-        let lines = about_group(group);
-        if !lines.is_empty() {
-            parts.push(format!("{}\n{}", group.group, table(lines)));
+/// A page of so many columns.
+struct Page {
+    width: u16,
+}
+
+impl Page {
+    fn cluster(&self, forecast: &Forecast) -> String {
+        let hosts: usize = forecast.groups.iter().flat_map(|group| group.hosts.values()).sum();
+        let mut parts = vec![self.wrapped(&format!(
+            "cluster {}: {} in {}, {} to replace, {} in flight",
+            forecast.cluster,
+            count(hosts, "host"),
+            count(forecast.groups.len(), "group"),
+            forecast.due,
+            forecast.in_flight
+        ))];
+        parts.push(self.table(about_cluster(forecast)));
+        if !forecast.groups.is_empty() {
+            parts.push(self.groups(&forecast.groups));
         }
+        for group in &forecast.groups {
+            let lines = about_group(group);
+            if !lines.is_empty() {
+                parts.push(format!("{}\n{}", group.group, self.table(lines)));
+            }
+        }
+        if !forecast.stuck.is_empty() {
+            parts.push(format!("what would get stuck\n{}", self.table(tenants(&forecast.stuck))));
+        }
+        if !forecast.notes.is_empty() {
+            parts.push(format!("good to know\n{}", self.table(tenants(&forecast.notes))));
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.join("\n\n")
     }
-    if !forecast.stuck.is_empty() {
-        parts.push(format!("what would get stuck\n{}", table(tenants(&forecast.stuck))));
+
+    /// In one table where it fits, otherwise one below the other.
+    fn groups(&self, groups: &[GroupForecast]) -> String {
+        let table = group_table(groups);
+        if true || table.lines().all(|line| line.chars().count() <= usize::from(self.width)) {
+            return table;
+        }
+        let stacked = groups.iter().map(|group| {
+            let hosts = hosts_or_none(group);
+            let mut lines = vec![("  hosts".to_owned(), hosts)];
+            if group.launches.is_empty() {
+                lines.push(("  release".to_owned(), word_for_none(group).to_owned()));
+            }
+            for launch in &group.launches {
+                lines.push(("  version".to_owned(), launch.rule.clone()));
+                lines.push(("  in use".to_owned(), short(&launch.in_use)));
+                lines.push(("  release".to_owned(), release(launch)));
+            }
+            format!("{}\n{}", group.group, self.table(lines))
+        });
+        stacked.collect::<Vec<_>>().join("\n")
     }
-    if !forecast.notes.is_empty() {
-        parts.push(format!("good to know\n{}", table(tenants(&forecast.notes))));
+
+    /// Two columns: what it is about, and the text.
+    fn table(&self, lines: Lines) -> String {
+        if lines.is_empty() {
+            return String::new();
+        }
+        let longest = lines.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
+        let first = u16::try_from(longest).unwrap_or(self.width / 3).min(self.width / 3);
+        let mut table = self.plain();
+        for (what, text) in lines {
+            table.add_row([what, text]);
+        }
+        if let Some(column) = table.column_mut(0) {
+            column.set_padding((0, 2)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(first + 2)));
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_padding((0, 0));
+        }
+        trimmed(&table)
     }
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n\n")
+
+    fn wrapped(&self, text: &str) -> String {
+        let mut table = self.plain();
+        table.add_row([text]);
+        if let Some(column) = table.column_mut(0) {
+            column.set_padding((0, 0));
+        }
+        trimmed(&table)
+    }
+
+    fn plain(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(self.width);
+        table
+    }
 }
 
 type Lines = Vec<(String, String)>;
@@ -67,6 +140,7 @@ fn tenants(stuck: &[Stuck]) -> Lines {
 fn about_cluster(forecast: &Forecast) -> Lines {
     let mut lines = Vec::new();
     let mut say = |what: &str, text: String| lines.push((what.to_owned(), text));
+    say("account", format!("{} in {}", forecast.account, forecast.region));
     say("rotation", forecast.rotation.clone().unwrap_or_else(|| "there has been none".to_owned()));
     if let Some(hold) = &forecast.hold {
         say("held", hold.clone());
@@ -89,31 +163,42 @@ fn about_cluster(forecast: &Forecast) -> Lines {
     lines
 }
 
-fn groups(groups: &[GroupForecast]) -> String {
-    let mut table = plain_table();
+/// As wide as it has to be.
+fn group_table(groups: &[GroupForecast]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["GROUP", "VERSION", "IN USE", "RELEASE", "HOSTS"]);
     for group in groups {
-        let hosts = match hosts(&group.hosts) {
-            none if none.is_empty() => "none".to_owned(),
-            some => some,
-        };
+        let hosts = hosts_or_none(group);
         if group.launches.is_empty() {
-            let status = if group.status == Status::LeftAlone { "left alone" } else { "not known" };
-            table.add_row([group.group.as_str(), "", "", status, &hosts]);
+            table.add_row([group.group.as_str(), "", "", word_for_none(group), &hosts]);
         }
         for (n, launch) in group.launches.iter().enumerate() {
             let (name, hosts) = if n == 0 { (group.group.as_str(), hosts.as_str()) } else { ("", "") };
-            let (in_use, release) = (short(&launch.in_use), short(&launch.release));
-            let release = match group.status {
-                // What it launches is no release, but what is left when a newer image is refused.
-                Status::Behind => "refused".to_owned(),
-                _ if launch.in_use.id == launch.release.id => "the same".to_owned(),
-                _ => release,
-            };
-            table.add_row([name, &launch.rule, &in_use, &release, hosts]);
+            table.add_row([name, &launch.rule, &short(&launch.in_use), &release(group, launch), hosts]);
         }
     }
     trimmed(&table)
+}
+
+fn hosts_or_none(group: &GroupForecast) -> String {
+    match hosts(&group.hosts) {
+        none if none.is_empty() => "none".to_owned(),
+        some => some,
+    }
+}
+
+/// Where there is no release.
+fn word_for_none(group: &GroupForecast) -> &'static str {
+    if group.status == Status::LeftAlone { "left alone" } else { "not known" }
+}
+
+fn release(group: &GroupForecast, launch: &LaunchForecast) -> String {
+    // What it launches is no release, but what is left when a newer image is refused.
+    if group.status == Status::Behind {
+        return "refused".to_owned();
+    }
+    if launch.in_use.id == launch.release.id { "the same".to_owned() } else { short(&launch.release) }
 }
 
 fn about_group(group: &GroupForecast) -> Lines {
@@ -167,32 +252,67 @@ fn trouble(report: &Report) -> Lines {
     lines
 }
 
-fn sums(report: &Report) -> Lines {
+/// `Plan: 6 hosts to replace in 2 groups, about 24 min.`
+fn sum(report: &Report) -> String {
+    let due = |group: &&GroupForecast| group.status == Status::Due;
+    let groups = report.clusters.iter().flat_map(|cluster| &cluster.groups).filter(due).count();
+    let hosts: usize = report.clusters.iter().map(|cluster| cluster.due).sum();
+    let in_flight: usize = report.clusters.iter().map(|cluster| cluster.in_flight).sum();
+    let mut does = Vec::new();
+    if hosts > 0 {
+        does.push(format!("{} to replace in {}", count(hosts, "host"), count(groups, "group")));
+    } else if groups > 0 {
+        does.push(format!("no host to replace, {} to bring to its release", count(groups, "group")));
+    }
+    if in_flight > 0 {
+        does.push(format!("{} in flight", count(in_flight, "host")));
+    }
+    let longest = report.clusters.iter().map(|cluster| cluster.takes_seconds).max().unwrap_or(0);
+    if longest > 0 && hosts + in_flight > 0 {
+        does.push(format!("about {}", about(longest)));
+    }
+    match report.verdict {
+        Verdict::NothingToDo if report.clusters.is_empty() => {
+            let tag = &report.opt_in;
+            format!(
+                "Plan: nothing to do: no cluster has opted in. Give one the tag {tag} = true, or name it by --cluster."
+            )
+        }
+        Verdict::NothingToDo => "Plan: nothing to do.".to_owned(),
+        Verdict::SomethingToDo => format!("Plan: {}.", does.join(", ")),
+        Verdict::CouldNotTell if does.is_empty() => "Plan: could not tell, see above.".to_owned(),
+        Verdict::CouldNotTell => format!("Plan: {}; of the rest it could not tell, see above.", does.join(", ")),
+    }
+}
+
+/// `24 min`, `2 h 5 min`
+fn about(seconds: i64) -> String {
+    let minutes = (seconds + 59) / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+fn reckoning(report: &Report) -> Lines {
     let mut lines = Vec::new();
-    let verdict = match report.verdict {
-        Verdict::NothingToDo => "nothing to do",
-        Verdict::SomethingToDo => "something to do",
-        Verdict::CouldNotTell => "could not tell",
-        Verdict::NeedsAPerson => "nothing can be done: a group cannot be brought to its newest image",
-    };
-    lines.push(("verdict".to_owned(), verdict.to_owned()));
     let due: usize = report.clusters.iter().map(|cluster| cluster.due + cluster.in_flight).sum();
     if due > 0 {
-        let longest = report.clusters.iter().map(|cluster| cluster.takes_seconds).max().unwrap_or(0);
         let assuming = &report.assuming;
         let [replacement, windows, drain] =
             [assuming.replacement_seconds, assuming.replacement_windows_seconds, assuming.drain_seconds]
                 .map(|seconds| in_words(SignedDuration::from_secs(seconds)));
         lines.push((
-            "would take".to_owned(),
+            "assuming".to_owned(),
             format!(
-                "about {}, groups side by side, assuming {replacement} until a replacement takes tasks (Windows {windows}) and \
-                 {drain} for a drain",
-                in_words(SignedDuration::from_secs(longest))
+                "{replacement} until a replacement takes tasks (Windows {windows}), {drain} for a drain, and the groups side by side"
             ),
         ));
         let calls: u64 = report.clusters.iter().map(|cluster| cluster.calls).sum();
-        lines.push(("would call".to_owned(), format!("about {calls} times: each host on its way, and a look at everything at the opening, now and then on the way and at the close")));
+        let when =
+            "each host on its way, and a look at everything at the opening, now and then on the way and at the close";
+        lines.push(("would call".to_owned(), format!("about {calls} times: {when}")));
     }
     let made: u64 = report.requests.values().sum();
     lines.push((
@@ -238,32 +358,6 @@ fn some(names: &[&str]) -> String {
 
 fn count<T: std::fmt::Display + PartialEq + From<u8>>(n: T, what: &str) -> String {
     if n == T::from(1) { format!("{n} {what}") } else { format!("{n} {what}s") }
-}
-
-fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table
-}
-
-/// Two columns: what it is about, and the text.
-fn table(lines: Lines) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let longest = lines.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
-    let first = u16::try_from(longest).unwrap_or(WIDTH / 3).min(WIDTH / 3);
-    let mut table = plain_table();
-    for (what, text) in lines {
-        table.add_row([what, text]);
-    }
-    if let Some(column) = table.column_mut(0) {
-        column.set_padding((0, 2)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(first + 2)));
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_padding((0, 0));
-    }
-    trimmed(&table)
 }
 
 /// Without the spaces that fill up each line.

@@ -12,9 +12,12 @@ use crate::plan::host::Phase;
 use crate::plan::outcome::{SkippedGroup, Standing};
 use crate::plan::status::{CauseStatus, ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
 
-/// As many as a table has that is printed.
-pub const WIDTH: u16 = 100;
+/// Below this the images stand in a column of their own no more, and below this what a host waits for.
+const WIDE: u16 = 100;
+const NARROW: u16 = 80;
 const BAR: usize = 24;
+/// `ami-0123456789abcdef0`
+const IMAGE: u16 = 21;
 
 /// What a line is about, which decides its colour where there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,11 @@ pub fn lines(report: &Report, width: u16) -> Vec<Line> {
         page.say(Tone::Trouble, &format!("the clusters could not be listed: {why}"));
     }
     if page.lines.is_empty() {
-        page.say(Tone::Plain, "no cluster has opted in");
+        let tag = &report.opt_in;
+        page.say(
+            Tone::Plain,
+            &format!("no cluster has opted in: give one the tag {tag} = true, or name it by --cluster"),
+        );
     }
     page.lines
 }
@@ -86,6 +93,7 @@ impl Page {
             None => format!("cluster {}: there has been no rotation", status.cluster),
         };
         self.say(Tone::Title, &title);
+        self.say(Tone::Aside, &format!("account {} · region {}", status.account, status.region));
         if let Some(because) = status.rotation.as_ref().and_then(|rotation| rotation.because.as_deref()) {
             let forced = status.rotation.as_ref().is_some_and(|rotation| rotation.forced);
             let forced = if forced { ", forced: hosts on the release go too" } else { "" };
@@ -150,8 +158,12 @@ impl Page {
         let longest = groups.iter().map(|group| group.group.as_str().chars().count()).max().unwrap_or(0);
         let name = u16::try_from(longest.clamp(5, 24)).unwrap_or(24);
         self.say(Tone::Plain, "");
-        let wide = if self.width >= WIDTH { 36 } else { 24 };
-        self.row(Tone::Aside, &[name, wide], &["GROUP", "HOSTS", "IMAGE → RELEASE"]);
+        let wide = if self.width >= WIDE { 36 } else { 24 };
+        // The name and what is left for the images.
+        let side_by_side = self.width >= name + wide + 4 + IMAGE;
+        let head: &[&str] = if side_by_side { &["GROUP", "HOSTS", "IMAGE → RELEASE"] } else { &["GROUP", "HOSTS"] };
+        let widths: &[u16] = if side_by_side { &[name, wide] } else { &[name] };
+        self.row(Tone::Aside, widths, head);
         for group in groups {
             let hosts = hosts(group);
             let hosts = if hosts.is_empty() { "none" } else { &hosts };
@@ -162,7 +174,12 @@ impl Page {
                 Status::LeftAlone => Tone::Aside,
                 Status::Unresolved => Tone::Trouble,
             };
-            self.row(tone, &[name, wide], &[group.group.as_str(), hosts, &images(group)]);
+            if side_by_side {
+                self.row(tone, widths, &[group.group.as_str(), hosts, &images(group)]);
+            } else {
+                self.row(tone, widths, &[group.group.as_str(), hosts]);
+                self.row(tone, &[0], &["", &images(group)]);
+            }
             for wait in &group.waits {
                 self.row(Tone::Waiting, &[name], &["", &format!("waits: {wait}")]);
             }
@@ -177,7 +194,9 @@ impl Page {
             return;
         }
         self.say(Tone::Plain, "");
-        self.row(Tone::Aside, &[19, 9, 8], &["HOST", "PHASE", "FOR", "WAITS FOR"]);
+        let narrow = self.width < NARROW - 60;
+        let head: &[&str] = if narrow { &["HOST", "PHASE", "FOR"] } else { &["HOST", "PHASE", "FOR", "WAITS FOR"] };
+        self.row(Tone::Aside, &[19, 9, 8][..head.len() - 1], head);
         for host in hosts {
             let since = host.since.map(|since| about(self.age(since))).unwrap_or_default();
             let group = host.group.as_ref().map(|group| format!("{group}: ")).unwrap_or_default();
@@ -194,7 +213,13 @@ impl Page {
                 | Phase::Leaving
                 | Phase::Foreign => Tone::Going,
             };
-            self.row(tone, &[19, 9, 8], &[host.host.as_str(), &host.phase.to_string(), &since, &waits]);
+            let phase = host.phase.to_string();
+            if narrow {
+                self.row(tone, &[19, 9], &[host.host.as_str(), &phase, &since]);
+                self.row(tone, &[0], &["", &waits]);
+            } else {
+                self.row(tone, &[19, 9, 8], &[host.host.as_str(), &phase, &since, &waits]);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The command: one look at the real account, or one after the other.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::lines::{Line, Tone, WIDTH, in_one_line, lines};
+use super::lines::{Line, Tone, in_one_line, lines};
 use super::report::Report;
 use super::watch;
-use crate::aws::{self, Aws};
-use crate::cli::exit;
+use crate::aws::{self, Aws, First};
+use crate::cli::{exit, out};
 use crate::config::RotationArgs;
 use crate::engine::Settings;
 use crate::engine::survey::{Depth, Survey};
@@ -35,8 +35,8 @@ It reads what AWS says, tags included: no queue, no worker and no right to chang
 takes as many calls as one of the worker's sweeps. Deadlines go by the settings that the worker has left on the cluster (its
 tag `settings`); where none has, none are shown.
 
-Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 no region,
-5 some rotation closed with groups skipped, 6 some rotation was aborted.";
+Exit codes: 0 told, 1 something could not be looked at, 2 bad usage, 3 some rotation is held, 4 AWS cannot be used: no region,
+no usable credentials, not allowed, no answer, 5 some rotation closed with groups skipped, 6 some rotation was aborted.";
 
 /// Show what a rotation is doing, and why it waits
 #[derive(Args, Debug)]
@@ -65,6 +65,7 @@ pub fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let every = Duration::try_from(args.every).context("--every")?;
     let ended = runtime.block_on(async {
         let aws = Aws::connect("").await?;
+        let _ = First::Queue;
         let on_screen = args.watch && !args.json && io::stdout().is_terminal() && io::stdin().is_terminal();
         match (args.watch, on_screen) {
             (true, true) => watch::watch(&aws, &settings, every).await,
@@ -80,9 +81,9 @@ pub fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
 async fn once(aws: &Aws, settings: &Settings, json: bool) -> anyhow::Result<u8> {
     let report = look(aws, settings).await;
     if json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        out::say(&serde_json::to_string_pretty(&report)?)?;
     } else {
-        print(&lines(&report, WIDTH).iter().map(coloured).collect::<String>())?;
+        out::print(lines(&report, out::width()).iter().map(coloured).collect::<String>())?;
     }
     Ok(code_of(&report))
 }
@@ -94,12 +95,11 @@ async fn again_and_again(aws: &Aws, settings: &Settings, every: Duration, json: 
     loop {
         ticks.tick().await;
         let report = look(aws, settings).await;
-        if json {
-            print(&format!("{}\n", serde_json::to_string(&report)?))?;
-            continue;
-        }
-        for line in changes.since(&report) {
-            print(&(line + "\n"))?;
+        let told = if json { vec![serde_json::to_string(&report)?] } else { changes.since(&report) };
+        for line in told {
+            if !out::say(&line)? {
+                return Ok(code_of(&report));
+            }
         }
     }
 }
@@ -145,11 +145,6 @@ pub(super) fn code_of(report: &Report) -> u8 {
     } else {
         exit::OK
     }
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("write to stdout")
 }
 
 fn coloured(line: &Line) -> String {

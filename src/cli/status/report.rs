@@ -21,6 +21,9 @@ pub struct Report {
     pub missing: Vec<String>,
     /// Why the clusters could not be listed.
     pub error: Option<String>,
+    /// The tag by which a cluster opts in.
+    #[serde(skip)]
+    pub opt_in: String,
 }
 
 impl Report {
@@ -38,7 +41,8 @@ impl Report {
             }
         }
         let error = findings.failed.map(|failure| format!("{}: {}", failure.operation, failure.in_short()));
-        Self { at: now, clusters, failed, missing: findings.missing, error }
+        let opt_in = format!("{}enabled", settings.tag_prefix);
+        Self { at: now, clusters, failed, missing: findings.missing, error, opt_in }
     }
 
     pub fn is_whole(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Freezes: times in which nobody may be taken, whatever else allows it. From a list of dates, or from an iCalendar text.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -66,6 +68,22 @@ impl Freeze {
 impl Covers for Freeze {
     fn periods(&self, from: Timestamp, to: Timestamp) -> Vec<Period> {
         self.events.iter().flat_map(|event| event.periods(from, to)).collect()
+    }
+}
+
+/// What freezes, each once: `Sale, 2026-12-20..2027-01-04 Europe/Berlin and 3 more`
+impl std::fmt::Display for Freeze {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 12;
+        let names: BTreeSet<&str> = self.events.iter().map(|event| event.what.as_str()).collect();
+        if names.is_empty() {
+            return f.write_str("none");
+        }
+        f.write_str(&names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "))?;
+        match names.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -1,27 +1,53 @@
 //! What a person sees who starts it wrongly: one clear line, and an exit code that says which kind of wrong.
 #![cfg(feature = "aws")]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+mod account;
+mod output;
+mod preflight;
+mod worker;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use account::{DENIED, EXPIRED, NO_QUEUE, NOT_AWS, somebody_who_says};
 
 const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator";
 /// Nothing listens there: port 1 is `tcpmux`, and nobody runs that.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 /// With an environment of our own: no credentials, no profile, no instance metadata, no proxy.
-fn ecs_rotator(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ecs-rotator"))
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ecs-rotator"));
+    command
         .args(arguments)
         .env_clear()
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/nonexistent/config")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
         .env("AWS_REGION", "eu-west-1")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", Path::new(env!("CARGO_BIN_EXE_ecs-rotator")).display()))
+        .envs(environment.iter().copied());
+    command
+}
+
+fn ecs_rotator(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let output = command(arguments, environment).output();
+    output.unwrap_or_else(|error| panic!("{}: {error}", Path::new(env!("CARGO_BIN_EXE_ecs-rotator")).display()))
+}
+
+/// The same, ended by force when it takes longer: it has no output then that a test could take for an answer.
+fn within(seconds: u64, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let (begun, mut command) = (begun(), command(arguments, environment));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if begun.elapsed().as_secs() >= seconds {
+            child.kill().expect("it can be ended");
+            let output = child.wait_with_output().expect("it has ended");
+            panic!("{arguments:?}: not ended after {seconds} s: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.wait_with_output().expect("it has ended")
 }
 
 fn with_keys<'e>(more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
@@ -70,42 +96,6 @@ fn a_bad_value_in_the_environment_is_refused_like_its_flag() {
     assert!(line.contains("'0' for '--max-in-flight <HOSTS>'"), "{line}");
 }
 
-#[test]
-fn a_bad_log_filter_is_bad_usage() {
-    let line = error_line(&ecs_rotator(&["run", "--queue-url", QUEUE], &[("ECS_ROTATOR_LOG", "ecs_rotator=loud")]), 2);
-    assert!(line.contains("ECS_ROTATOR_LOG=`ecs_rotator=loud`"), "{line}");
-}
-
-#[test]
-fn without_credentials_it_says_how_to_give_them_and_ends_with_4() {
-    let commands =
-        ["rotate", "pause", "resume", "abort"].map(|word| vec![word, "--cluster", "prod", "--queue-url", QUEUE]);
-    for arguments in [vec!["run", "--queue-url", QUEUE]].into_iter().chain(commands) {
-        let line = error_line(&ecs_rotator(&arguments, &[]), 4);
-        assert!(
-            line.contains(QUEUE) && line.contains("no usable AWS credentials") && line.contains("AWS_PROFILE"),
-            "{line}"
-        );
-    }
-}
-
-#[test]
-fn without_a_region_it_says_so_and_ends_with_4() {
-    let line = error_line(&ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_REGION", "")])), 4);
-    assert!(line.contains("no AWS region") && line.contains("AWS_REGION"), "{line}");
-}
-
-#[test]
-fn an_address_where_nobody_answers_is_said_at_once_and_ends_with_4() {
-    for (endpoint, why) in [(NOBODY, "refused"), ("http://no-such-host.invalid", "dns error")] {
-        let begun = begun();
-        let output = ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_ENDPOINT_URL_SQS", endpoint)]));
-        let line = error_line(&output, 4);
-        assert!(line.contains("no answer from SQS") && line.to_lowercase().contains(why), "{line}");
-        assert!(begun.elapsed().as_secs() < 5, "it took {:?}", begun.elapsed());
-    }
-}
-
 /// To a pipeline 2 says that hosts are behind, so nothing that goes wrong may end with it, nor with a code of other commands.
 #[test]
 fn a_plan_that_cannot_begin_says_why_and_ends_with_1() {
@@ -129,34 +119,6 @@ fn a_plan_that_cannot_begin_says_why_and_ends_with_1() {
 }
 
 #[test]
-fn a_plan_without_credentials_could_not_tell() {
-    for flags in [&["--cluster", "prod"][..], &["--all"]] {
-        let output = ecs_rotator(&[&["plan"], flags].concat(), &[]);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("no usable AWS credentials") && text.contains("could not tell"), "{text}");
-        assert!(text.lines().count() < 10, "{text}");
-        let json = ecs_rotator(&[&["plan", "--json"], flags].concat(), &[]);
-        assert_eq!(json.status.code(), Some(1));
-        let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("a pipeline is told in JSON");
-        assert_eq!(report["verdict"], "could-not-tell");
-        assert!(report["error"].as_str().is_some_and(|why| why.contains("credentials")), "{report:#}");
-    }
-}
-
-/// It tries again for a while, as a worker does, and then says so.
-#[test]
-fn a_plan_where_nobody_answers_gives_up() {
-    let begun = begun();
-    let output = ecs_rotator(&["plan", "--cluster", "prod"], &with_keys(&[("AWS_ENDPOINT_URL", NOBODY)]));
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("Connection refused") && text.contains("could not tell"), "{text}");
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    assert!(begun.elapsed().as_secs() < 60, "it took {:?}", begun.elapsed());
-}
-
-#[test]
 fn what_is_not_read_on_a_terminal_has_no_colours() {
     for command in [vec!["plan", "--cluster", "prod"], vec!["run", "--queue-url", QUEUE]] {
         let output = ecs_rotator(&command, &[("ECS_ROTATOR_LOG", "debug")]);
@@ -173,45 +135,6 @@ fn a_fifo_queue_is_refused() {
         assert!(line.contains("FIFO"), "{line}");
     }
 }
-
-/// What SQS, or somebody in its place, says to every request. Without an answer it takes the request and keeps silent.
-fn somebody_who_says(answer: Option<(&'static str, &'static str)>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let address = listener.local_addr().expect("it has an address");
-    std::thread::spawn(move || {
-        let mut silent = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let Some((status, body)) = answer else {
-                silent.push(stream);
-                continue;
-            };
-            // One read takes all of such a small request, or the rest is of no interest.
-            let _read = stream.read(&mut [0; 16 * 1024]);
-            let length = body.len();
-            let _closed = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {length}\r\n\
-                 Connection: close\r\n\r\n{body}"
-            );
-        }
-    });
-    format!("http://{address}")
-}
-
-const DENIED: (&str, &str) = (
-    "403 Forbidden",
-    r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"User: arn:aws:iam::1:user/me is not authorized to perform: sqs:getqueueattributes on resource: arn:aws:sqs:eu-west-1:1:q because no identity-based policy allows the action"}"#,
-);
-const EXPIRED: (&str, &str) = (
-    "403 Forbidden",
-    r#"{"__type":"com.amazon.coral.service#ExpiredToken","message":"The security token included in the request is expired"}"#,
-);
-const NO_QUEUE: (&str, &str) = (
-    "400 Bad Request",
-    r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#,
-);
-const NOT_AWS: (&str, &str) = ("404 Not Found", "<html><body>no such page</body></html>");
 
 /// In one line: what failed, on what, why, and what to do.
 #[test]
@@ -234,37 +157,6 @@ fn what_is_wrong_with_the_queue_is_one_clear_line_and_4() {
             }
         }
     }
-}
-
-#[test]
-fn an_endpoint_that_hangs_is_given_up_within_twenty_seconds() {
-    let endpoint = somebody_who_says(None);
-    let begun = begun();
-    let output = ecs_rotator(&["run", "--queue-url", QUEUE], &with_keys(&[("AWS_ENDPOINT_URL_SQS", &endpoint)]));
-    let line = error_line(&output, 4);
-    assert!(line.contains("no answer from SQS in region eu-west-1") && line.contains("AWS_ENDPOINT_URL_SQS"), "{line}");
-    assert!(begun.elapsed().as_secs() < 20, "it took {:?}", begun.elapsed());
-}
-
-/// Nothing else is asked then, and no stack of failures told.
-#[test]
-fn doctor_says_at_once_that_credentials_cannot_be_used() {
-    let expired = somebody_who_says(Some((
-        "403 Forbidden",
-        "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included in the \
-         request is expired</Message></Error></ErrorResponse>",
-    )));
-    let with_old_keys = with_keys(&[("AWS_ENDPOINT_URL", &expired)]);
-    for (environment, why) in [(&with_old_keys[..], "ExpiredToken"), (&[], "none found in environment")] {
-        let output = ecs_rotator(&["doctor", "--queue-url", QUEUE], environment);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.contains("FAIL  credentials") && text.contains(why) && text.contains("AWS_PROFILE"), "{text}");
-        assert!(text.contains("1 failed, 0 to look at") && text.lines().count() < 15, "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    }
-    let line = error_line(&ecs_rotator(&["doctor", "--queue-url", QUEUE], &with_keys(&[("AWS_REGION", "")])), 4);
-    assert!(line.contains("no AWS region"), "{line}");
 }
 
 #[test]
