@@ -29,6 +29,7 @@ pub mod hindsight;
 pub mod invariants;
 mod limits;
 pub mod logs;
+mod mishaps;
 mod report;
 mod scenario;
 mod simulation;
@@ -44,6 +45,7 @@ pub use chance::Delay;
 pub use faults::Faults;
 pub use invariants::Violation;
 pub use limits::Used;
+pub use mishaps::Mishaps;
 pub use report::{Outcome, Report};
 pub use scenario::{
     AccountLimits, Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::invariants::Violation;
 use super::limits::Used;
+use super::mishaps::Mishaps;
 use super::scenario::Scenario;
 use super::timeline::Moment;
 use super::world::World;
@@ -21,7 +22,7 @@ pub struct Report {
     pub simulated_seconds: i64,
     /// Hosts of the opted-in clusters at the beginning.
     pub hosts: u32,
-    /// Running hosts that workers terminated.
+    /// Running hosts that workers took and terminated.
     pub rotated: u64,
     /// Calls to the fleet that reached AWS's edge, by operation, retries included.
     pub requests: BTreeMap<&'static str, u64>,
@@ -46,6 +47,7 @@ pub struct Report {
     pub tasks_interrupted: u64,
     /// The same, on hosts that died or that others terminated.
     pub tasks_lost_by_others: u64,
+    pub mishaps: Mishaps,
     pub violations: Vec<Violation>,
     pub timeline: Vec<Moment>,
     /// What workers told of their own, where they were given a bus.
@@ -97,6 +99,7 @@ impl Report {
             tasks_moved_for_want_of_room: ledger.moves.for_want_of_room,
             tasks_interrupted: ledger.tasks_interrupted,
             tasks_lost_by_others: ledger.tasks_lost_by_others,
+            mishaps: world.mishaps,
             violations: ledger.violations.clone(),
             timeline: world.timeline().to_vec(),
             told: world.told().to_vec(),

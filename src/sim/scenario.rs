@@ -179,6 +179,11 @@ pub enum Act {
     },
     /// Stops every standalone task.
     StopStandaloneTasks,
+    /// An availability zone is lost: its hosts die, and nothing launches there. Or it is back.
+    Zone {
+        zone: &'static str,
+        there: bool,
+    },
     /// Puts a message into the queue.
     Send(String),
     AgentLost {

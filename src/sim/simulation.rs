@@ -14,7 +14,7 @@ use super::scenario::Scenario;
 use super::timeline::Happening;
 use super::world::World;
 use super::{START, clock};
-use crate::effect::{Failure, Reply, Request, RequestId};
+use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::engine::observe::Mode;
 use crate::engine::vitals::KnownCluster;
 use crate::engine::{Counters, Engine};
@@ -308,12 +308,20 @@ impl Simulation {
         *counts.entry(request.operation()).or_default() += 1;
         self.world.check_mode(sender.mode, request);
         if self.limits.refuses(request, self.now) {
+            self.world.mishaps.calls_throttled += 1;
             return self.answer(sender, Err(throttled(request)), way_back);
         }
         let reply = match self.scenario.faults.fate(request, &mut self.faults) {
-            Fate::FailBefore(failure) => Err(failure),
+            Fate::FailBefore(failure) => {
+                let mishaps = &mut self.world.mishaps;
+                let throttled = failure.kind == FailureKind::Throttled;
+                *(if throttled { &mut mishaps.calls_throttled } else { &mut mishaps.calls_failed }) += 1;
+                Err(failure)
+            }
             Fate::FailAfter(failure) => {
-                let _lost = self.perform(sender, request, SignedDuration::ZERO);
+                let done = self.perform(sender, request, SignedDuration::ZERO).is_ok() && request.is_effect();
+                let mishaps = &mut self.world.mishaps;
+                *(if done { &mut mishaps.calls_failed_after_effect } else { &mut mishaps.calls_failed }) += 1;
                 Err(failure)
             }
             Fate::Stale(age) => self.perform(sender, request, age),

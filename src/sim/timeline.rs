@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TemplateId};
+use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TemplateId, Zone};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,22 @@ pub enum Happening {
     },
     LaunchFailed {
         group: GroupName,
+        /// That is lost.
+        zone: Option<Zone>,
+    },
+    /// With so many hosts of the clusters that have opted in.
+    ZoneLost {
+        zone: Zone,
+        hosts: usize,
+    },
+    ZoneBack {
+        zone: Zone,
+    },
+    /// A service has tasks on a draining host, and its settings leave no room to move one, ever.
+    ServiceStuck {
+        service: String,
+        minimum_healthy_percent: usize,
+        maximum_percent: usize,
     },
     Registered {
         host: InstanceId,

@@ -37,7 +37,7 @@ pub struct Ledger {
     pub tasks_interrupted: u64,
     /// The same, where the host died or somebody else terminated it.
     pub tasks_lost_by_others: u64,
-    /// Hosts that were up when a worker terminated them.
+    /// Hosts that workers took, and that were up when they terminated them.
     pub rotated: u64,
     /// When the first release was published.
     pub released: Option<Timestamp>,
@@ -76,7 +76,8 @@ impl World {
         match by {
             By::Worker => {
                 self.ledger.tasks_interrupted += left;
-                self.ledger.rotated += 1;
+                // What a group ends at a worker's word, so that another goes back, was never taken.
+                self.ledger.rotated += u64::from(self.is_ours(no));
             }
             By::Person | By::Group | By::Itself => {
                 self.ledger.tasks_lost_by_others += left;

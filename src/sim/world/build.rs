@@ -14,6 +14,7 @@ use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
 use crate::sim::invariants::Ledger;
+use crate::sim::mishaps::Mishaps;
 use crate::sim::scenario::{GroupShape, OTHER, Scenario, ServiceShape};
 
 impl World {
@@ -34,6 +35,9 @@ impl World {
             looking: BTreeSet::new(),
             bad_images: BTreeSet::new(),
             without_capacity: BTreeSet::new(),
+            stuck_services: BTreeSet::new(),
+            lost_zones: BTreeSet::new(),
+            avoided_zones: BTreeSet::new(),
             serial: 0,
             launches: 0,
             physics: Chance::new(seed, Stream::Physics),
@@ -41,6 +45,7 @@ impl World {
             events: Chance::new(seed, Stream::Events),
             others: Chance::new(seed, Stream::Others),
             ledger: Ledger::default(),
+            mishaps: Mishaps::default(),
             timeline: Vec::new(),
             told: Vec::new(),
         };

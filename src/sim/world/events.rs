@@ -14,11 +14,14 @@ const LATE: Delay = Delay::secs(60, 600);
 impl World {
     fn emit(&mut self, detail_type: &str, source: &str, resources: Value, detail: Value) {
         let faults = &self.scenario.faults;
+        self.mishaps.events += 1;
         if self.events.hit(faults.events_lost) {
+            self.mishaps.events_lost += 1;
             return;
         }
         let body = self.envelope(detail_type, source, resources, detail).to_string();
         if self.events.hit(self.scenario.faults.events_doubled) {
+            self.mishaps.events_doubled += 1;
             self.deliver(body.clone());
         }
         self.deliver(body);
@@ -32,6 +35,7 @@ impl World {
             () if self.events.hit(overtaken) => OVERTAKEN,
             () => self.scenario.event_delay,
         };
+        self.mishaps.events_late += u64::from(delay != self.scenario.event_delay);
         let at = self.now + self.events.delay(delay);
         self.agenda.put(at, Physics::Deliver(body));
     }

@@ -66,13 +66,14 @@ impl World {
             return Some(1);
         }
         self.launches += 1;
+        let lost_zone = Some(self.zone_to_launch(&group.name)).filter(|zone| self.lost_zones.contains(zone));
         let image = self.account.image_to_launch(group, self.launches);
         let bad = |image: &AmiId| {
             let fails = self.scenario.bad_release == BadRelease::LaunchFails && self.bad_images.contains(image);
             fails || !self.account.images.contains_key(image)
         };
         let why = match &image {
-            _ if self.without_capacity.contains(&group.name) => {
+            _ if lost_zone.is_some() || self.without_capacity.contains(&group.name) => {
                 Some("We currently do not have sufficient m5.large capacity in the Availability Zone you requested.")
             }
             Some(image) if !bad(image) => None,
@@ -96,7 +97,8 @@ impl World {
                 Some(weight.unwrap_or(1))
             }
             None => {
-                self.note(Happening::LaunchFailed { group: group.name.clone() });
+                self.avoided_zones.extend(lost_zone.clone().map(|zone| (group.name.clone(), zone)));
+                self.note(Happening::LaunchFailed { group: group.name.clone(), zone: lost_zone });
                 self.emit_launch_unsuccessful(&group.name, why.unwrap_or_default());
                 self.after(LAUNCH_AGAIN, Physics::GroupLook(group.name.clone()));
                 None
@@ -104,14 +106,21 @@ impl World {
         }
     }
 
-    /// A new member, in the zone that has the fewest.
-    pub(super) fn add_host(&mut self, group: &Group, image: AmiId) -> HostNo {
-        let no = HostNo(self.names.number());
+    /// The one with the fewest members, of those in which the group has not failed to launch.
+    fn zone_to_launch(&self, group: &GroupName) -> Zone {
         let mut zones: BTreeMap<Zone, usize> = zones().into_iter().map(|zone| (zone, 0)).collect();
-        for (_, host) in self.account.members_of(&group.name).filter(|(_, host)| host.is_counted()) {
+        for (_, host) in self.account.members_of(group).filter(|(_, host)| host.is_counted()) {
             *zones.entry(host.zone.clone()).or_default() += 1;
         }
+        zones.retain(|zone, _| !self.avoided_zones.contains(&(group.clone(), zone.clone())));
         let zone = zones.into_iter().min_by_key(|(zone, count)| (*count, zone.clone())).map(|(zone, _)| zone);
+        zone.unwrap_or_else(|| Zone::from("eu-west-1a"))
+    }
+
+    /// A new member.
+    pub(super) fn add_host(&mut self, group: &Group, image: AmiId) -> HostNo {
+        let no = HostNo(self.names.number());
+        let zone = self.zone_to_launch(&group.name);
         let made_from = self.account.images.get(&image);
         let host = Host {
             kind: HostKind::OfGroup,
@@ -122,7 +131,7 @@ impl World {
             origin: group.name.clone(),
             member: Some(Lifecycle::Pending),
             image,
-            zone: zone.unwrap_or_else(|| Zone::from("eu-west-1a")),
+            zone,
             state: InstanceState::Pending,
             launched: self.now,
             tags: BTreeMap::from([(GROUP_NAME_TAG.to_owned(), group.name.to_string())]),

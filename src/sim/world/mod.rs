@@ -41,10 +41,11 @@ pub use queue::Queue;
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay};
 use super::invariants::Ledger;
+use super::mishaps::Mishaps;
 use super::scenario::{Act, CLUSTER, Membership, Scenario};
 use super::timeline::{Happening, Moment};
 use crate::effect::{Cluster, Group, Image, Message, Notice, Parameter, Resources};
-use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId};
+use crate::id::{AmiId, ClusterArn, GroupName, ParameterName, TemplateId, Zone};
 
 /// How long AWS describes what is gone: stopped tasks, INACTIVE container instances, terminated instances.
 const FORGET: Delay = Delay::secs(3600, 3600);
@@ -73,6 +74,11 @@ pub struct World {
     bad_images: BTreeSet<AmiId>,
     /// Groups for which EC2 has no capacity.
     without_capacity: BTreeSet<GroupName>,
+    /// Services that were noted to be unable to move a task.
+    stuck_services: BTreeSet<usize>,
+    /// Zones that are lost, and which groups have tried to launch there and do not try again.
+    lost_zones: BTreeSet<Zone>,
+    avoided_zones: BTreeSet<(GroupName, Zone)>,
     serial: u64,
     /// How many instances groups have tried to launch.
     launches: usize,
@@ -81,6 +87,7 @@ pub struct World {
     events: Chance,
     others: Chance,
     pub(super) ledger: Ledger,
+    pub(super) mishaps: Mishaps,
     timeline: Vec<Moment>,
     /// What workers told of their own.
     told: Vec<Notice>,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::account::{Account, GROUP_NAME_TAG, HostNo};
+use super::account::{Account, GROUP_NAME_TAG, HostKind, HostNo};
 use super::requests::{Answer, Refusal, at_most};
 use super::{Physics, World};
 use crate::effect::{InstanceRefresh, InstanceState, Lifecycle, Reply};
-use crate::id::{AlarmName, GroupName};
+use crate::id::{AlarmName, GroupName, Zone};
 use crate::sim::chance::Delay;
-use crate::sim::timeline::Happening;
+use crate::sim::timeline::{By, Happening};
 
 /// How long a group that rebalances keeps one more than it wants.
 const REBALANCING: Delay = Delay::secs(90, 180);
@@ -43,6 +43,26 @@ impl World {
 
     pub(super) fn set_alarm(&mut self, name: &str, in_alarm: bool) {
         Arc::make_mut(&mut self.account.alarms).insert(AlarmName::from(name), in_alarm);
+    }
+
+    /// Of the groups' hosts there none is left.
+    pub(super) fn lose_zone(&mut self, zone: &Zone) {
+        self.lost_zones.insert(zone.clone());
+        let there = self.account.hosts.iter().filter(|(_, host)| host.kind == HostKind::OfGroup && host.is_up());
+        let hosts: Vec<HostNo> = there.filter(|(_, host)| host.zone == *zone).map(|(no, _)| *no).collect();
+        let ours =
+            hosts.iter().filter_map(|no| self.account.host(*no)).filter(|host| self.homes.contains(&host.cluster));
+        let ours = ours.count();
+        self.note(Happening::ZoneLost { zone: zone.clone(), hosts: ours });
+        for no in hosts {
+            self.shut_down(no, By::Itself);
+        }
+    }
+
+    pub(super) fn zone_is_back(&mut self, zone: &Zone) {
+        self.lost_zones.remove(zone);
+        self.avoided_zones.retain(|(_, avoided)| avoided != zone);
+        self.note(Happening::ZoneBack { zone: zone.clone() });
     }
 
     /// With its desired capacity as it is, so the group launches another; the host goes on serving its tasks.

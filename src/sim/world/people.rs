@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::account::{HostKind, HostNo, Owner, Task};
 use super::{Physics, World, cluster_arn};
 use crate::effect::{ContainerInstanceStatus, TaskStatus};
-use crate::id::{AmiId, GroupName, ParameterName};
+use crate::id::{AmiId, GroupName, ParameterName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::scenario::{Act, BadRelease, ImageKind, OTHER, Trigger};
 use crate::sim::timeline::{By, Happening};
@@ -94,6 +94,8 @@ impl World {
                     self.stop_task(no, false);
                 }
             }
+            Act::Zone { zone, there: false } => self.lose_zone(&Zone::from(zone)),
+            Act::Zone { zone, there: true } => self.zone_is_back(&Zone::from(zone)),
             Act::Send(body) => self.send(body),
             Act::AgentLost { host, for_ } => {
                 let secs = u64::try_from(for_.as_secs()).unwrap_or(0);

@@ -35,6 +35,8 @@ impl World {
             watch.after(self, request, answer.is_ok());
             answer
         } else {
+            let past = !age.is_zero() && self.history.at(self.now - age).is_some();
+            self.mishaps.stale_reads += u64::from(past);
             self.call(request, age)
         };
         answer.map_err(|refusal| Failure {

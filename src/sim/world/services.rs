@@ -14,6 +14,7 @@ use crate::effect::{ContainerInstanceStatus, Resources, ServiceEvent, TaskStatus
 use crate::id::{ClusterArn, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::scenario::Placement;
+use crate::sim::timeline::Happening;
 
 const NOWHERE: &str = "was unable to place a task because no container instance met all of its requirements.";
 const NO_ROOM: &str = "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
@@ -103,6 +104,7 @@ impl World {
         let lacks = desired.saturating_sub(tally.staying);
         if !tally.leaving.is_empty() && may_stop == 0 && room == 0 && tally.staying == tally.staying_running {
             self.say(index, NO_ROOM);
+            self.note_stuck(index);
         } else if lacks == 0 && tally.leaving.is_empty() && tally.staying == tally.staying_running {
             self.say(index, STEADY);
         }
@@ -116,6 +118,19 @@ impl World {
             let new_has_room = places.iter().any(|place| !place.old && service_needs.fit_in(place.free));
             self.ledger.moves.placed(index, on_old, new_has_room);
             self.start_task(Owner::Service(index), no);
+        }
+    }
+
+    /// Once, and only where it is no matter of time.
+    fn note_stuck(&mut self, index: usize) {
+        let service = &self.account.services[index];
+        let for_ever = service.least() >= service.desired && service.most() <= service.desired;
+        if for_ever && self.homes.contains(&service.cluster) && self.stuck_services.insert(index) {
+            self.note(Happening::ServiceStuck {
+                service: service.name.clone(),
+                minimum_healthy_percent: service.minimum_healthy_percent,
+                maximum_percent: service.maximum_percent,
+            });
         }
     }
 
