@@ -42,7 +42,9 @@ pub mod exit {
     pub const NOT_TAKEN: u8 = 7;
 }
 
-const HELP: &str = "\
+/// Of the commands for a real account.
+#[cfg(feature = "aws")]
+const EXAMPLES: &str = "\
 Examples:
   export ECS_ROTATOR_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
 
@@ -83,8 +85,30 @@ Exit codes:
 
 A pipe that its reader closes (`... | head`) is no error: the exit code stays what it would have been.";
 
+/// This binary has no worker in it.
+#[cfg(not(feature = "aws"))]
+const EXAMPLES: &str = "\
+Examples:
+  See a rotation at work on a simulated account; nothing is called
+    ecs-rotator demo
+
+  A picture of a rotation, from the log of a worker
+    ecs-rotator report --cluster prod --output rotation.html worker.log
+
+  What the role of a worker needs
+    ecs-rotator policy --cluster prod --account 123456789012 --region eu-west-1 \\
+      --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/ecs-rotator
+
+This binary has no worker in it, and no command that calls AWS: those come with the feature `aws`.
+
+Exit codes:
+  0  done
+  1  something failed
+  2  bad usage
+  3  the rotation is held, and a person should look (`demo`)";
+
 #[derive(Debug, Parser)]
-#[command(name = "ecs-rotator", version, about, after_help = HELP, arg_required_else_help = true)]
+#[command(name = "ecs-rotator", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

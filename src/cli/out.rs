@@ -18,7 +18,7 @@ const WIDEST: u16 = 140;
 pub fn print(text: impl AsRef<[u8]>) -> io::Result<bool> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
-        Err(error) if false && error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(io::Error::new(error.kind(), format!("write to stdout: {error}"))),
         Ok(()) => Ok(true),
     }

@@ -68,6 +68,9 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     {
         bail!("{} is the log: give the picture another file", output.display());
     }
+    if let Some(output) = &args.output {
+        can_write(output)?;
+    }
     let mut lines = Vec::new();
     for path in &args.logs {
         read(path, &mut lines)?;
@@ -121,17 +124,37 @@ pub fn write(record: &Record, path: &Path) -> anyhow::Result<()> {
     writeln!(io::stderr(), "{path}: rotation {id}, {state} after {took}, {hosts} replaced").context("write to stderr")
 }
 
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    PathBuf::from(beside)
+}
+
 /// What was there stays until all of it is written. What is no file (a pipe, a terminal) is written to.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return fs::write(path, text);
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
+    let beside = beside(path);
     fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
         // Nothing of it is of use to anybody.
         let _gone = fs::remove_file(&beside);
     })
+}
+
+/// Before what takes its time: can the file be written at all?
+///
+/// # Errors
+/// When it cannot.
+pub fn can_write(path: &Path) -> anyhow::Result<()> {
+    let probe = || match path.exists() {
+        true if !path.is_file() => fs::OpenOptions::new().write(true).open(path).map(drop),
+        true | false => {
+            let beside = beside(path);
+            File::create(&beside).and_then(|_| fs::remove_file(&beside))
+        }
+    };
+    probe().with_context(|| format!("write {}", path.display()))
 }
 
 fn put(path: Option<&Path>, text: &str) -> anyhow::Result<()> {

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::fleet::Fleet;
-use super::ink::{Line, Phase, bar, count, duration, some};
+use super::ink::{Line, Phase, count, duration, some};
 use super::story::{Narrator, Step};
 use crate::id::{GroupName, InstanceId};
 
 /// What happens within this time is one thing to a person.
 const AT_ONCE: SignedDuration = SignedDuration::from_secs(10);
-const BAR: usize = 24;
-/// About as many bars as are shown in all.
-const BARS: usize = 7;
+/// About as many bars as are shown in all, and the fewest hosts that are worth one.
+const BARS: usize = 4;
+const WORTH_A_BAR: usize = 3;
 
 pub struct CloseUp {
     bar_every: usize,
@@ -41,8 +41,8 @@ struct Told {
 
 impl CloseUp {
     pub fn new(size: usize) -> Self {
-        let bar_every = size.div_ceil(BARS);
-        Self { bar_every, bar_at: bar_every, joined: BTreeMap::new(), last: BTreeMap::new() }
+        let bar_every = size.div_ceil(BARS).max(WORTH_A_BAR);
+        Self { bar_every, bar_at: bar_every.min(size), joined: BTreeMap::new(), last: BTreeMap::new() }
     }
 
     fn tell(&mut self, group: &GroupName, told: Told, lines: &mut Vec<Line>) {
@@ -55,7 +55,7 @@ impl CloseUp {
             lines[last.line].text = last.text();
             return;
         }
-        lines.push(Line { at: Some(told.at), group: group.to_string(), phase: told.phase, text: told.text() });
+        lines.push(Line::told(told.at, group.as_str(), told.phase, told.text()));
         self.last.insert(group.clone(), told);
     }
 
@@ -66,13 +66,8 @@ impl CloseUp {
         }
         self.bar_at = if replaced < fleet.size { (replaced + self.bar_every).min(fleet.size) } else { usize::MAX };
         self.last.clear();
-        let text = format!(
-            "{} {replaced}/{} replaced · {} in flight",
-            bar(replaced, fleet.size, BAR),
-            fleet.size,
-            fleet.in_flight()
-        );
-        lines.push(Line { at: Some(at), group: String::new(), phase: Phase::Progress, text });
+        let text = format!("{replaced}/{} replaced · {} in flight", fleet.size, fleet.in_flight());
+        lines.push(Line::gauge(at, replaced, fleet.size, text));
     }
 }
 
@@ -119,6 +114,7 @@ impl Told {
             | Phase::Title
             | Phase::Aside
             | Phase::Release
+            | Phase::Canary
             | Phase::Progress
             | Phase::Trouble
             | Phase::Held

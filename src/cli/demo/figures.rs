@@ -13,7 +13,7 @@ pub struct Figures {
     seed: u64,
     faults: &'static str,
     hosts: u32,
-    /// Running hosts that the worker terminated.
+    /// Running hosts that the worker took and terminated.
     rotated: u64,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +42,15 @@ pub struct Figures {
     tasks_interrupted: u64,
     /// By dying hosts and by people.
     tasks_lost_by_others: u64,
+    /// What the faults did.
+    events_sent: u64,
+    events_lost: u64,
+    events_doubled: u64,
+    events_late: u64,
+    calls_throttled: u64,
+    calls_failed: u64,
+    calls_failed_after_effect: u64,
+    stale_reads: u64,
     workers_killed: usize,
     hosts_died: usize,
     hosts_taken_by_people: usize,
@@ -60,6 +69,7 @@ impl Figures {
     pub fn of(scene: &Scene, mut fleet: Fleet, report: &Report) -> Self {
         report.timeline.iter().for_each(|moment| fleet.follow(moment));
         let Toll { workers_killed, hosts_died, hosts_taken_by_people, .. } = fleet.toll;
+        let mishaps = &report.mishaps;
         let (outcome, hold_reason) = match &report.outcome {
             Outcome::Closed => ("closed", None),
             Outcome::Skipped { .. } => ("closed-with-groups-skipped", None),
@@ -88,6 +98,14 @@ impl Figures {
             tasks_moved_for_want_of_room: report.tasks_moved_for_want_of_room,
             tasks_interrupted: report.tasks_interrupted,
             tasks_lost_by_others: report.tasks_lost_by_others,
+            events_sent: mishaps.events,
+            events_lost: mishaps.events_lost,
+            events_doubled: mishaps.events_doubled,
+            events_late: mishaps.events_late,
+            calls_throttled: mishaps.calls_throttled,
+            calls_failed: mishaps.calls_failed,
+            calls_failed_after_effect: mishaps.calls_failed_after_effect,
+            stale_reads: mishaps.stale_reads,
             workers_killed,
             hosts_died,
             hosts_taken_by_people,

@@ -4,22 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::id::{GroupName, InstanceId};
+use crate::id::{AmiId, GroupName, InstanceId};
 use crate::sim::world::{World, cluster_arn};
 use crate::sim::{By, CLUSTER, Happening, Moment};
 
 /// The hosts of the cluster, followed through the timeline.
 pub struct Fleet {
     pub size: usize,
+    groups: BTreeSet<GroupName>,
     hosts: BTreeMap<InstanceId, Host>,
     /// Those that still run on the old image.
     old: BTreeSet<InstanceId>,
     in_flight: BTreeSet<InstanceId>,
-    released: bool,
+    released: Option<(Timestamp, AmiId)>,
     pub toll: Toll,
 }
 
-/// What went wrong on the way, by nobody's fault or by somebody's.
+/// What went wrong on the way, by itself or by people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Toll {
     pub workers_killed: usize,
@@ -27,14 +28,17 @@ pub struct Toll {
     pub hosts_taken_by_people: usize,
     pub connections_lost: usize,
     pub launches_failed: usize,
+    pub zones_lost: usize,
 }
 
 struct Host {
     group: GroupName,
     launched: Timestamp,
+    registered: Option<Timestamp>,
     draining: Option<Timestamp>,
     drained: Option<Timestamp>,
     tasks: usize,
+    gone: bool,
 }
 
 impl Fleet {
@@ -46,18 +50,24 @@ impl Fleet {
             own.map(|(no, host)| (no.instance(), Host::new(&host.origin, host.launched))).collect();
         Self {
             size: hosts.len(),
+            groups: hosts.values().map(|host| host.group.clone()).collect(),
             old: hosts.keys().cloned().collect(),
             hosts,
             in_flight: BTreeSet::new(),
-            released: false,
+            released: None,
             toll: Toll::default(),
         }
     }
 
     pub fn follow(&mut self, moment: &Moment) {
         match &moment.what {
-            Happening::ReleasePublished { .. } => self.released = true,
-            Happening::Launched { host, group, .. } => self.launched(host, group, moment.at),
+            Happening::ReleasePublished { image, .. } => self.released = Some((moment.at, image.clone())),
+            Happening::Launched { host, group, image } => self.launched(host, group, image, moment.at),
+            Happening::Registered { host } => {
+                if let Some(host) = self.hosts.get_mut(host) {
+                    host.registered = Some(moment.at);
+                }
+            }
             Happening::HostTagged { host, .. } => {
                 self.in_flight.insert(host.clone());
             }
@@ -75,9 +85,10 @@ impl Fleet {
                 self.in_flight.remove(host);
             }
             Happening::Terminated { host, by } => self.terminated(host, *by),
-            Happening::LaunchFailed { .. } => self.toll.launches_failed += 1,
+            Happening::LaunchFailed { group, .. } => self.toll.launches_failed += usize::from(self.has(group)),
             Happening::AgentLost { host } => self.toll.connections_lost += usize::from(self.hosts.contains_key(host)),
             Happening::WorkerKilled { .. } => self.toll.workers_killed += 1,
+            Happening::ZoneLost { .. } => self.toll.zones_lost += 1,
             Happening::RotationOpened { .. }
             | Happening::RotationPaused { .. }
             | Happening::RotationHeld { .. }
@@ -89,25 +100,40 @@ impl Fleet {
             | Happening::TemplateInUse { .. }
             | Happening::Rejected { .. }
             | Happening::Detached { .. }
-            | Happening::Registered { .. }
             | Happening::Deregistered { .. }
             | Happening::Scaled { .. }
             | Happening::AgentBack { .. }
             | Happening::WorkerStarted { .. }
+            | Happening::ZoneBack { .. }
+            | Happening::ServiceStuck { .. }
             | Happening::MessageDead { .. } => {}
         }
     }
 
-    fn launched(&mut self, host: &InstanceId, group: &GroupName, at: Timestamp) {
+    /// Not one of the other cluster's, which is there too.
+    pub fn has(&self, group: &GroupName) -> bool {
+        self.groups.contains(group)
+    }
+
+    fn launched(&mut self, host: &InstanceId, group: &GroupName, image: &AmiId, at: Timestamp) {
+        if !self.has(group) {
+            return;
+        }
         self.hosts.insert(host.clone(), Host::new(group, at));
-        if !self.released {
+        if !self.is_released(image) {
             self.old.insert(host.clone());
         }
+    }
+
+    pub fn is_released(&self, image: &AmiId) -> bool {
+        self.released.as_ref().is_some_and(|(_, released)| released == image)
     }
 
     fn terminated(&mut self, host: &InstanceId, by: By) {
         self.old.remove(host);
         self.in_flight.remove(host);
+        let Some(host) = self.hosts.get_mut(host) else { return };
+        host.gone = true;
         match by {
             By::Worker | By::Group => {}
             By::Person => self.toll.hosts_taken_by_people += 1,
@@ -128,8 +154,30 @@ impl Fleet {
         self.size.saturating_sub(self.old.len())
     }
 
+    /// It runs the image that was released.
+    pub fn is_new(&self, host: &InstanceId) -> bool {
+        self.hosts.contains_key(host) && !self.old.contains(host)
+    }
+
+    /// Has the group hosts that are still to be taken?
+    pub fn has_followers(&self, group: &GroupName) -> bool {
+        self.old.iter().any(|host| !self.in_flight.contains(host) && self.group_of(host) == Some(group))
+    }
+
+    /// Of the group's hosts on the new image the one that has served longest, and since when, from the release.
+    pub fn first_new(&self, group: &GroupName) -> Option<(&InstanceId, SignedDuration)> {
+        let (released, _) = self.released.as_ref()?;
+        let new = self.hosts.iter().filter(|(id, host)| host.group == *group && !host.gone && self.is_new(id));
+        let serving = new.filter_map(|(id, host)| Some((host.registered?, id)));
+        serving.min().map(|(since, id)| (id, since.duration_since(*released)))
+    }
+
     pub fn group_of(&self, host: &InstanceId) -> Option<&GroupName> {
         self.hosts.get(host).map(|host| &host.group)
+    }
+
+    pub fn has_registered(&self, host: &InstanceId) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.registered.is_some())
     }
 
     /// How long ago it was launched.
@@ -146,6 +194,7 @@ impl Fleet {
 
 impl Host {
     fn new(group: &GroupName, launched: Timestamp) -> Self {
-        Self { group: group.clone(), launched, draining: None, drained: None, tasks: 0 }
+        let (registered, draining, drained) = (None, None, None);
+        Self { group: group.clone(), launched, registered, draining, drained, tasks: 0, gone: false }
     }
 }

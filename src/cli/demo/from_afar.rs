@@ -4,20 +4,21 @@ use jiff::SignedDuration;
 
 use super::close_up::CloseUp;
 use super::fleet::Fleet;
-use super::ink::{Line, Phase, bar, number};
+use super::ink::{Line, Phase, count, number};
 use super::story::{Narrator, Step};
-use crate::id::InstanceId;
+use crate::id::{GroupName, InstanceId};
 
 /// About how often the gauge is read in a whole run.
 const READINGS: i64 = 20;
 /// The times between readings that a person can count in, in seconds.
 const STEPS: [i64; 11] = [30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200];
-const BAR: usize = 20;
 
 pub struct FromAfar {
     every: SignedDuration,
     next: SignedDuration,
     first: Option<InstanceId>,
+    /// Its group, as long as it waits for a replacement.
+    awaits: Option<GroupName>,
     close_up: CloseUp,
     since: Since,
     finished: bool,
@@ -37,8 +38,8 @@ impl FromAfar {
         let wanted = takes.as_secs() / READINGS;
         let last = STEPS[STEPS.len() - 1];
         let every = SignedDuration::from_secs(STEPS.into_iter().find(|step| *step >= wanted).unwrap_or(last));
-        let (first, since) = (None, Since::default());
-        Self { every, next: every, first, close_up: CloseUp::new(size), since, finished: false }
+        let (first, awaits, since) = (None, None, Since::default());
+        Self { every, next: every, first, awaits, close_up: CloseUp::new(size), since, finished: false }
     }
 
     fn read(&mut self, at: SignedDuration, fleet: &Fleet, lines: &mut Vec<Line>) {
@@ -50,12 +51,13 @@ impl FromAfar {
         let (done, all) = (fleet.replaced(), fleet.size);
         self.finished = done == all;
         let (width, in_flight) = (all.to_string().len(), fleet.in_flight());
-        let mut text = format!("{} {done:>width$}/{all} replaced · {in_flight:>3} in flight", bar(done, all, BAR));
+        let mut text = format!("{done:>width$}/{all} replaced · {in_flight:>3} in flight");
         if since.gone > 0 {
+            let (gone, s) = (since.gone, if since.gone == 1 { "" } else { "s" });
             let tasks = number(u64::try_from(since.tasks).unwrap_or(u64::MAX));
-            text += &format!(" · {:>3} more, {tasks} tasks moved", since.gone);
+            text += &format!(" · {:>4} host{s}, {tasks} tasks moved", format!("+{gone}"));
         }
-        lines.push(Line { at: Some(at), group: String::new(), phase: Phase::Progress, text });
+        lines.push(Line::gauge(at, done, all, text));
     }
 }
 
@@ -65,8 +67,17 @@ impl Narrator for FromAfar {
         | Step::Joins { host, .. }
         | Step::Drains { host, .. }
         | Step::Gone { host, .. }) = *step;
-        let first = self.first.get_or_insert_with(|| host.clone()) == host;
+        if self.first.is_none() {
+            (self.first, self.awaits) = (Some(host.clone()), Some(step.group().clone()));
+            let others = count(fleet.size.saturating_sub(1), "other host");
+            let text = format!("one host of {} is shown in detail; the {others} are counted", step.group());
+            lines.push(Line::told(at, "", Phase::Aside, text));
+        }
+        // And those that join its group until it drains.
+        let joins = matches!(step, Step::Joins { group, .. } if self.awaits == Some((*group).clone()));
+        let first = joins || self.first.as_ref() == Some(host);
         match *step {
+            Step::Drains { .. } if first => self.awaits = None,
             Step::Leaves { .. } | Step::Joins { .. } | Step::Drains { .. } => {}
             Step::Gone { .. } => {
                 self.since.gone += 1;

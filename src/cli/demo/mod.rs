@@ -4,6 +4,7 @@
 //! [`story`] in simulated time, and summed up ([`summary`]). With `--json` only the [`figures`] are printed. Nothing here
 //! reaches AWS, and the worker in it is the same engine that `run` drives.
 
+mod canary;
 mod close_up;
 mod figures;
 mod fleet;
@@ -58,12 +59,28 @@ Examples:
   A large cluster, a quarter of each group at a time
     ecs-rotator demo --hosts 500 --groups 5 --max-in-flight 25%
 
+  The image is bad: its first host shows it, and it is rolled back
+    ecs-rotator demo --bad-image
+
+  A service lets none of its tasks move; an availability zone is lost
+    ecs-rotator demo --stuck-service
+    ecs-rotator demo --zone-outage
+
   What `plan` would say of it before
     ecs-rotator demo --hosts 12 --plan
+";
 
-  The page of the worker, live, a minute in every second
+/// Of what only a binary with a page can do.
+#[cfg(feature = "web")]
+const PAGE_EXAMPLES: &str = "
+  The page of the worker, live, a minute in every second; and when an image is bad
     ecs-rotator demo --hosts 40 --groups 3 --http 127.0.0.1:8080
+    ecs-rotator demo --hosts 40 --groups 3 --http 127.0.0.1:8080 --bad-image
+";
+#[cfg(not(feature = "web"))]
+const PAGE_EXAMPLES: &str = "";
 
+const MORE_EXAMPLES: &str = "
   A picture of a rotation with troubles, as `report` draws it from a worker's log
     ecs-rotator demo --faults heavy --report rotation.html
 
@@ -79,15 +96,19 @@ RUST_LOG=info shows the log of the worker, on stderr, in simulated time.
 Exit codes: 0 closed and no promise broken, 1 something else, 2 bad usage, 3 the rotation is held;
 with --plan those of `plan`: 0 nothing to do, 2 something to do, 1 could not tell.";
 
+fn examples() -> String {
+    [EXAMPLES, PAGE_EXAMPLES, MORE_EXAMPLES].concat()
+}
+
 #[derive(Args, Debug)]
-#[command(about = ABOUT, after_help = EXAMPLES)]
+#[command(about = ABOUT, after_help = examples())]
 pub struct DemoArgs {
     /// Hosts of the cluster, 1 to 5000
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=5000))]
     hosts: u32,
 
     /// Auto Scaling groups that the hosts are in, at most one per host [default: 2, of a single host 1]
-    #[arg(long, value_name = "G", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "G", value_parser = clap::value_parser!(u32).range(1..=5000))]
     groups: Option<u32>,
 
     /// Service tasks per host, 0 to 100
@@ -106,6 +127,18 @@ pub struct DemoArgs {
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = FaultLevel::None)]
     faults: FaultLevel,
 
+    /// The image is bad, and its hosts never register: it is rolled back and rejected, and the rotation held
+    #[arg(long)]
+    bad_image: bool,
+
+    /// A service at 100/100 % lets none of its tasks move: a drain does not end, and the rotation is held
+    #[arg(long)]
+    stuck_service: bool,
+
+    /// An availability zone is lost with its hosts six minutes after the release, for twenty minutes
+    #[arg(long)]
+    zone_outage: bool,
+
     /// Hosts of one group in flight at a time: a number, or a share of the group's desired capacity
     #[arg(long, value_name = "HOSTS", default_value_t = Policy::default().max_in_flight)]
     max_in_flight: Budget,
@@ -122,6 +155,11 @@ pub struct DemoArgs {
     #[cfg(feature = "web")]
     #[arg(long, value_name = "ADDRESS", value_parser = crate::config::address, conflicts_with_all = ["plan", "json", "report"])]
     http: Option<AddressOrNothing>,
+
+    /// This binary has no page: `--http` is to say so.
+    #[cfg(not(feature = "web"))]
+    #[arg(long, hide = true, num_args = 0..=1)]
+    http: Option<Option<String>>,
 
     /// With --http: simulated seconds per second
     #[cfg(feature = "web")]
@@ -179,6 +217,13 @@ pub fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "web")]
     if let Some(AddressOrNothing(Some(address))) = args.http {
         return page::show_page(&args, address);
+    }
+    #[cfg(not(feature = "web"))]
+    if args.http.is_some() {
+        bad_usage("this binary is built without its page: build it with `--features web`, or run `cargo page`");
+    }
+    if let Some(path) = &args.report {
+        report::can_write(path)?;
     }
     let journal = args.report.as_ref().map(|_| Journal::whole(logs::now));
     begin_logs(journal.clone());
@@ -265,13 +310,14 @@ fn print_figures(scene: &Scene) -> io::Result<u8> {
 
 fn tell(scene: &Scene) -> io::Result<u8> {
     let mut out = AutoStream::auto(io::stdout().lock());
-    ink::write(&mut out, &scene.opening(), 0)?;
+    let width = usize::from(super::out::width());
+    ink::write(&mut out, &scene.opening(), 0, width)?;
     let simulation = scene.simulation();
     let fleet = Fleet::of(simulation.world());
     let (report, took) = timed(|| simulation.run(scene.longest()));
     let story = story::tell(scene, fleet, &report);
-    ink::write(&mut out, &story.lines, scene.longest_group_name())?;
-    ink::write(&mut out, &summary::lines(scene, &report, &story.toll, took), 0)?;
+    ink::write(&mut out, &story.lines, scene.longest_group_name(), width)?;
+    ink::write(&mut out, &summary::lines(scene, &report, &story, took), 0, width)?;
     Ok(exit_code(&report))
 }
 
@@ -284,9 +330,10 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
 
 fn exit_code(report: &Report) -> u8 {
     match report.outcome {
-        Outcome::Closed if report.violations.is_empty() => super::exit::OK,
+        _ if !report.violations.is_empty() => super::exit::FAILED,
+        Outcome::Closed => super::exit::OK,
         Outcome::Skipped { .. } => super::exit::SKIPPED,
         Outcome::Held { .. } => super::exit::HELD,
-        Outcome::Closed | Outcome::Open => super::exit::FAILED,
+        Outcome::Open => super::exit::FAILED,
     }
 }

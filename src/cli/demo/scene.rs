@@ -6,20 +6,35 @@ use super::ink::{Line, Phase, count};
 use super::{DemoArgs, FaultLevel, PlacementWord};
 use crate::effect::VersionRule;
 use crate::plan::policy::Policy;
-use crate::sim::{CLUSTER, Faults, GroupShape, OWN_PARAMETER, Placement, Scenario, Simulation, TemplateShape};
+use crate::sim::{
+    Act, BadRelease, CLUSTER, Faults, GroupShape, OWN_PARAMETER, Placement, Scenario, ServiceShape, Simulation,
+    TemplateShape,
+};
 
 const NAMES: [&str; 3] = ["web", "api", "batch"];
 /// Nothing happens before the release; long enough for a worker to be there.
 const QUIET: SignedDuration = SignedDuration::from_mins(2);
 /// From so many hosts on, a person is told to wait.
 const LARGE: u32 = 200;
+/// With heavy faults a host dies and a person terminates one, whatever else chance brings: in any rotation, so early.
+const DEATH: SignedDuration = SignedDuration::from_mins(3);
+const PERSON: SignedDuration = SignedDuration::from_mins(7);
+/// The zone of the first host of every group; when it is lost, and when it is back.
+const ZONE: &str = "eu-west-1a";
+const ZONE_LOST: SignedDuration = SignedDuration::from_mins(6);
+const ZONE_BACK: SignedDuration = SignedDuration::from_mins(26);
+/// Nothing moves a task of it.
+const STUCK: &str = "checkout";
+/// It has a task on every so many hosts.
+const STUCK_EVERY: u32 = 10;
 /// More groups than this are not listed one by one.
 pub const MOST_LISTED: usize = 4;
 
 pub struct Scene {
     pub scenario: Scenario,
     pub faults: FaultLevel,
-    pub tasks_per_host: u32,
+    /// What was asked for beside the faults, in words.
+    troubles: Vec<&'static str>,
 }
 
 impl Scene {
@@ -39,7 +54,48 @@ impl Scene {
         if args.tasks_per_host == 0 {
             (scenario.daemon, scenario.standalone_tasks) = (false, 0);
         }
-        Self { scenario, faults: args.faults, tasks_per_host: args.tasks_per_host }
+        if args.faults == FaultLevel::Heavy {
+            let host = |nth: u64| usize::try_from((args.seed % 1000 + nth) % u64::from(args.hosts)).unwrap_or(0);
+            scenario = scenario.act(DEATH, Act::HostDies(host(1))).act(PERSON, Act::Terminate(host(2)));
+        }
+        let mut scene = Self { scenario, faults: args.faults, troubles: Vec::new() };
+        if args.bad_image {
+            scene.bad_image();
+        }
+        if args.stuck_service {
+            scene.stuck_service(args.hosts);
+        }
+        if args.zone_outage {
+            scene.zone_outage();
+        }
+        scene
+    }
+
+    fn bad_image(&mut self) {
+        self.troubles.push("a bad image");
+        self.scenario.bad_release = BadRelease::NeverRegisters;
+    }
+
+    fn stuck_service(&mut self, hosts: u32) {
+        self.troubles.push("a service without room");
+        self.scenario.services.push(ServiceShape::new(STUCK, hosts.div_ceil(STUCK_EVERY), 100, 100));
+    }
+
+    fn zone_outage(&mut self) {
+        self.troubles.push("a zone that is lost");
+        for (at, there) in [(ZONE_LOST, false), (ZONE_BACK, true)] {
+            self.scenario.acts.push((at, Act::Zone { zone: ZONE, there }));
+        }
+    }
+
+    /// Is anything to go wrong?
+    pub fn has_trouble(&self) -> bool {
+        self.faults != FaultLevel::None || self.has_scene_of_its_own()
+    }
+
+    /// Beside the faults.
+    pub fn has_scene_of_its_own(&self) -> bool {
+        !self.troubles.is_empty()
     }
 
     pub fn simulation(&self) -> Simulation {
@@ -52,12 +108,15 @@ impl Scene {
         SignedDuration::from_hours(24) + SignedDuration::from_mins(30 * i64::from(rounds.unwrap_or(0)))
     }
 
-    pub fn faults_in_words(&self) -> &'static str {
-        match self.faults {
-            FaultLevel::None => "no faults",
-            FaultLevel::Light => "light faults",
-            FaultLevel::Heavy => "heavy faults",
-        }
+    pub fn faults_in_words(&self) -> String {
+        let faults = match self.faults {
+            FaultLevel::None if self.has_scene_of_its_own() => None,
+            FaultLevel::None => Some("no faults"),
+            FaultLevel::Light => Some("light faults"),
+            FaultLevel::Heavy => Some("heavy faults"),
+        };
+        let words: Vec<&str> = faults.into_iter().chain(self.troubles.iter().copied()).collect();
+        words.join(", ")
     }
 
     pub fn longest_group_name(&self) -> usize {
@@ -72,7 +131,7 @@ impl Scene {
     /// What is simulated; said before it is.
     pub fn opening(&self) -> Vec<Line> {
         let (groups, hosts) = (&self.scenario.groups, self.scenario.host_count());
-        let tasks = u64::from(self.tasks_per_host) * u64::from(hosts);
+        let tasks: u64 = self.scenario.services.iter().map(|service| u64::from(service.tasks)).sum();
         let mut lines = vec![
             Line::plain(
                 Phase::Title,
@@ -97,22 +156,21 @@ impl Scene {
         let width = self.longest_group_name();
         for group in groups.iter().take(MOST_LISTED) {
             let text = format!(
-                "  {:width$}  {:>10}   {:>2} in flight   launches {}",
-                group.name,
+                "{:>10}   {:>2} in flight   launches {}",
                 count(group.hosts, "host"),
                 self.budget(group),
                 version_rule(group)
             );
-            lines.push(Line::plain(Phase::Plain, text));
+            lines.push(Line::row(Phase::Plain, format!("  {:width$}  ", group.name), text));
         }
         if groups.len() > MOST_LISTED {
             let more = groups.len() - MOST_LISTED;
-            lines.push(Line::plain(Phase::Aside, format!("  … and {} in the same three ways", count(more, "group"))));
+            lines.push(Line::row(Phase::Aside, "  ", format!("… and {} in the same three ways", count(more, "group"))));
         }
-        lines.push(Line::plain(Phase::Aside, format!("  all follow the parameter {OWN_PARAMETER}")));
+        lines.push(Line::row(Phase::Aside, "  ", format!("all follow the parameter {OWN_PARAMETER}")));
         if hosts >= LARGE {
-            let text = "  a cluster of this size takes a while; the story follows when it is over";
-            lines.push(Line::plain(Phase::Aside, text));
+            let text = "a cluster of this size takes a while; the story follows when it is over";
+            lines.push(Line::row(Phase::Aside, "  ", text));
         }
         lines.push(Line::empty());
         lines
