@@ -403,4 +403,3 @@ fn without_a_queue_nothing_of_it_is_asked_and_nothing_of_it_is_passed() {
     let text = text(&diagnosis);
     assert!(text.contains("3 not asked") && !text.contains("all is in place"), "{text}");
 }
-

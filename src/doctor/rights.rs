@@ -98,7 +98,7 @@ pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
             Area::Permissions.pass("allowed", says)
         });
     }
-    if false && rest.queue == Err(NoQueue::NotAsked) {
+    if rest.queue == Err(NoQueue::NotAsked) {
         checks.push(Area::Permissions.not_asked("on the queue", "what the worker needs there was not asked"));
     }
     if !sorted.unproved.is_empty() {

@@ -263,7 +263,7 @@ impl Engine {
             return;
         }
         if let Ok(reply) = &reply {
-            if !self.clusters.is_empty() { audit::tell(&call, reply, None, &self.tags); }
+            audit::tell(&call, reply, self.view_before(&call), &self.tags);
         }
         let Call { owner, request, .. } = call;
         match owner {
@@ -584,7 +584,7 @@ impl Engine {
         let opted_in = || count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn);
         if self.knows_clusters {
             for arn in opted_in().filter(|arn| !self.clusters.contains_key(*arn)) {
-                let why = if !self.there.contains(arn) { "it has opted in" } else { "it is new here" };
+                let why = if self.there.contains(arn) { "it has opted in" } else { "it is new here" };
                 info!(cluster = %arn.name(), why, "looked after from now on");
             }
         } else {

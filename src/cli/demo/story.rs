@@ -15,6 +15,7 @@ use super::from_afar::FromAfar;
 use super::ink::{Line, Phase, count, duration, short};
 use super::scene::{MOST_LISTED, Scene, moved_on};
 use crate::id::{AmiId, GroupName, InstanceId, TemplateId, Zone};
+use crate::plan::hold::Hold;
 use crate::sim::{By, Happening, Moment, Report};
 
 /// Up to this many hosts, each one is followed.
@@ -136,7 +137,10 @@ impl Teller<'_> {
             Happening::RotationOpened { id, .. } => self.say(at, "", Phase::Release, format!("rotation {id} opens")),
             Happening::RotationPaused { id, .. } => self.say(at, "", Phase::Held, format!("rotation {id} is paused")),
             Happening::RotationHeld { id, .. } => self.say(at, "", Phase::Held, format!("rotation {id} is held")),
-            Happening::HoldExplained { reason, .. } => self.say(at, "", Phase::Held, reason.clone()),
+            // The tag has codes; the sentence is the reader's.
+            Happening::HoldExplained { reason, .. } => {
+                self.say(at, "", Phase::Held, Hold::parse(reason).in_words());
+            }
             Happening::RotationClosed { id, .. } => self.closed(at, id),
             Happening::TemplateInUse { group, template, version } => self.template(at, group, template, *version),
             Happening::ParameterWritten { parameter, image } => {

@@ -28,7 +28,7 @@ pub fn in_columns(report: &Report, width: u16, verbose: bool) -> String {
     if !trouble.is_empty() {
         parts.push(page.table(trouble));
     }
-    if verbose || true {
+    if verbose {
         parts.push(page.table(reckoning(report)));
     }
     parts.push(page.wrapped(&sum(report)));
@@ -76,7 +76,7 @@ impl Page {
     /// In one table where it fits, otherwise one below the other.
     fn groups(&self, groups: &[GroupForecast]) -> String {
         let table = group_table(groups);
-        if true || table.lines().all(|line| line.chars().count() <= usize::from(self.width)) {
+        if table.lines().all(|line| line.chars().count() <= usize::from(self.width)) {
             return table;
         }
         let stacked = groups.iter().map(|group| {

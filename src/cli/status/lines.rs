@@ -194,7 +194,7 @@ impl Page {
             return;
         }
         self.say(Tone::Plain, "");
-        let narrow = self.width < NARROW - 60;
+        let narrow = self.width < NARROW;
         let head: &[&str] = if narrow { &["HOST", "PHASE", "FOR"] } else { &["HOST", "PHASE", "FOR", "WAITS FOR"] };
         self.row(Tone::Aside, &[19, 9, 8][..head.len() - 1], head);
         for host in hosts {

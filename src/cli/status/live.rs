@@ -65,7 +65,7 @@ pub fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let every = Duration::try_from(args.every).context("--every")?;
     let ended = runtime.block_on(async {
         let aws = Aws::connect("").await?;
-        let _ = First::Queue;
+        aws.preflight(First::Clusters(&settings.clusters)).await?;
         let on_screen = args.watch && !args.json && io::stdout().is_terminal() && io::stdin().is_terminal();
         match (args.watch, on_screen) {
             (true, true) => watch::watch(&aws, &settings, every).await,
