@@ -34,7 +34,8 @@ fn codes(world: &World) -> Vec<String> {
 
 /// Eight hosts, and a person who sends these, ten minutes from one to the next, from the first minute of the rotation on.
 fn asked(messages: &[&str]) -> Scenario {
-    let send = |(n, body): (usize, &&str)| (minutes(1 + 10 * i64::try_from(n).unwrap()), Act::Send((*body).to_owned()));
+    let send =
+        |(n, body): (usize, &&str)| (minutes(1 + 10 * i64::try_from(n).expect("few")), Act::Send((*body).to_owned()));
     let scenario = Scenario::new(1).hosts(8).tasks_per_host(3);
     messages.iter().enumerate().map(send).fold(scenario, |scenario, (at, act)| scenario.act(at, act))
 }

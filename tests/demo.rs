@@ -205,7 +205,10 @@ fn a_bad_image_is_caught_by_the_canary_and_rolled_back() {
                 "none broken",
             ],
         );
-        in_order(&text, &[" is held", "did not register", "Held: 0 of "]);
+        in_order(
+            &text,
+            &[" is held", "an image failed in ", "Held: 0 of ", "did not register in 15m → publish a newer image"],
+        );
         assert!(!text.contains("bakes"), "{text}");
         let figures: Value = serde_json::from_str(&told(&format!("{arguments} --json"), 3)).unwrap();
         let ends = ["outcome", "rotated", "tasks_interrupted", "violations"].map(|field| figures[field].clone());
@@ -222,8 +225,9 @@ fn a_service_without_room_blocks_a_drain_and_the_hold_names_it() {
             "a service without room",
             "service checkout cannot move its task: at 100/100 % (minimum and maximum healthy)",
             " is held",
-            "checkout",
+            " not drained within 1h",
             "Held: ",
+            "kept by service checkout (no room with 2 desired at 100/100 %)",
             "none broken",
         ],
     );

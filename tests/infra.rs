@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ecs_rotator::effect::permissions;
-use ecs_rotator::effect::{News, Notice};
+use ecs_rotator::effect::{Found, News, Notice};
 use ecs_rotator::event::{Parsed, parse};
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;
@@ -91,12 +91,21 @@ fn events_of_our_own_are_as_the_examples_show_them() {
         ("own-rotation-opened.json", News::RotationOpened { groups: Vec::new(), force: false, because: why() }),
         ("own-rotation-resumed.json", News::RotationResumed { because: why() }),
         ("own-rotation-closed.json", News::RotationClosed { skipped: Vec::new() }),
+        (
+            "own-rotation-closed-with-groups-skipped.json",
+            News::RotationClosed { skipped: vec![("web-asg".into(), why())] },
+        ),
+        ("own-rotation-aborted.json", News::RotationAborted { reason: why() }),
+        ("own-release-found.json", News::ReleaseFound(Found::default())),
+        ("own-command-refused.json", News::CommandRefused { action: "rotate", reason: why() }),
         ("own-drain-overdue.json", News::DrainOverdue { host: "i-1".into(), reason: why() }),
     ] {
         let notice = Notice {
             at: jiff::Timestamp::UNIX_EPOCH,
             cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/prod".into(),
-            rotation: Some("prod/20260114T031001Z".to_owned()),
+            // A worker that only observes tells of no rotation.
+            rotation: (!matches!(news, News::ReleaseFound(_) | News::CommandRefused { .. }))
+                .then(|| "prod/20260114T031001Z".to_owned()),
             news,
         };
         let text = fs::read_to_string(path("events").join(name)).expect("the event can be read");

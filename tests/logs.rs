@@ -141,7 +141,7 @@ fn what_somebody_has_sent_is_not_in_the_log_above_debug() {
     }
 }
 
-fn count<'a>(lines: &'a [LogLine], which: impl Fn(&&LogLine) -> bool) -> BTreeMap<&'a str, usize> {
+fn count(lines: &[LogLine], which: impl Fn(&&LogLine) -> bool) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for line in lines.iter().filter(which) {
         *counts.entry(line.get("operation").unwrap_or_default()).or_default() += 1;

@@ -16,7 +16,7 @@ use ecs_rotator::plan::outcome::{SkipCode, Standing};
 use ecs_rotator::plan::status::ClusterStatus;
 use ecs_rotator::sim::world::World;
 use ecs_rotator::sim::{
-    Act, BadRelease, CLUSTER, Follows, GroupShape, Outcome, Report, Scenario, Simulation, TemplateShape, logs,
+    Act, BadRelease, CLUSTER, Follows, GroupShape, Outcome, Report, Scenario, Simulation, TemplateShape, Trigger, logs,
     survey_by_workers,
 };
 use jiff::SignedDuration;
@@ -125,7 +125,7 @@ fn a_rotation_that_left_a_group_out_is_not_plainly_closed() {
     assert_eq!(kinds(&report), ["Rotation Opened", "Rotation Closed With Groups Skipped"]);
     let detail = report.told.last().expect("an event").detail();
     assert_eq!(detail["skipped"][0]["group"], "web-asg");
-    assert!(detail["reason"].as_str().is_some_and(|reason| reason.contains("/dev/sda1")), "{detail}");
+    assert!(detail["skipped"][0]["reason"].as_str().is_some_and(|reason| reason.contains("/dev/sda1")), "{detail}");
 }
 
 #[test]
@@ -258,6 +258,18 @@ fn a_group_that_is_short_holds_the_rotation_until_it_is_at_capacity_again() {
     let later = simulation.now() + minutes(240);
     simulation.run_until(|world| world.ledger().closed.is_some(), later);
     assert_eq!(end(simulation).outcome, Outcome::Closed);
+}
+
+#[test]
+fn what_the_last_rotation_was_not_about_is_counted_once_it_is_over() {
+    let groups = vec![GroupShape::new("web-asg", 3), GroupShape::new("api-asg", 2)];
+    let scenario = aloud(Scenario::new(1).groups(groups)).trigger(Trigger::Schedule);
+    let some = r#"{"action":"rotate","cluster":"demo","groups":["api-asg"]}"#;
+    let mut simulation = Simulation::new(scenario.act(minutes(1), send(some)));
+    let end = simulation.now() + minutes(120);
+    assert!(simulation.run_until(|world| world.ledger().closed.is_some(), end));
+    let seen = look(&mut simulation);
+    assert_eq!((only(&seen).current, only(&seen).hosts), (2, 5), "{}", text(&seen));
 }
 
 /// What a template reads itself cannot be put back by us: the group keeps launching what failed.

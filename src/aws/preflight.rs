@@ -24,8 +24,8 @@ const CLUSTERS: usize = 100;
 const ATTEMPTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(300);
 /// An attempt has to leave the SDK the 5 seconds that it gives a provider of credentials.
-const ATTEMPT: Duration = Duration::from_secs(8);
-const OPERATION: Duration = Duration::from_secs(17);
+const ATTEMPT: Duration = Duration::from_secs(7);
+const OPERATION: Duration = Duration::from_secs(15);
 
 /// What a command calls first: with that answered, region, credentials and endpoint can be used.
 #[derive(Clone, Copy, Debug)]

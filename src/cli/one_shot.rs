@@ -19,7 +19,7 @@ use super::control::told::{last, outcome_of};
 use super::{log, status};
 use crate::aws::{self, Aws, First, LocalQueue};
 use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
-use crate::engine::vitals::ClusterVitals;
+use crate::engine::vitals::{ClusterVitals, Vitals};
 use crate::engine::{Engine, Settings};
 use crate::id::{ClusterName, GroupName};
 use crate::plan::host::Phase;
@@ -117,7 +117,7 @@ impl Here<'_> {
         let cluster = self.message.cluster();
         aws.preflight(First::Clusters(std::slice::from_ref(cluster))).await?;
         let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
-        let (window, source) = Window::new(aws::now());
+        let (window, source) = Window::new(aws::now(), Vitals::default());
         let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);
         let until = self.timeout.map(|timeout| Instant::now() + timeout);
         let mut stopped = None;

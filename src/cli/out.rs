@@ -27,7 +27,7 @@ pub fn print(text: impl AsRef<[u8]>) -> io::Result<bool> {
 /// The same for a line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn say(line: &str) -> io::Result<bool> {
     print(format!("{line}\n"))
 }

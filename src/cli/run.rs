@@ -15,6 +15,7 @@ use super::log::{self, LogFormat};
 use crate::aws::{self, Aws, First};
 use crate::config::{ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::doctor::facts::Caller;
+use crate::engine::vitals::Vitals;
 use crate::engine::{Engine, Settings};
 use crate::id::{ClusterName, GroupName};
 use crate::journal::Journal;
@@ -86,7 +87,7 @@ async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, jou
     let mut shutdown = pin!(signalled().context("listen for signals")?);
     let aws = Aws::connect(queue_url).await?;
     announce(&settings, queue_url, aws.region(), http);
-    let (window, source) = Window::new(aws::now());
+    let (window, source) = Window::new(aws::now(), Vitals { mode: settings.mode, ..Vitals::default() });
     if let Some(address) = http {
         web::serve(address, source, journal, aws::now).await?;
     }

@@ -22,7 +22,7 @@ pub struct Notice {
 }
 
 /// What a rotation would do, as far as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// In which something is due.
     pub groups: Vec<FoundGroup>,
@@ -84,7 +84,7 @@ pub enum News {
     /// A person has stopped it: hosts that drain finish, the others are given back.
     RotationAborted { reason: String },
     /// Every host of every group in its scope runs its release. Where groups were left out, the detail-type is
-    /// `Rotation Closed With Groups Skipped`, and the detail `{…,"skipped":[{"group":"web-asg","reason":"…"}],"reason":"web-asg: …"}`.
+    /// `Rotation Closed With Groups Skipped`, and the detail `{…,"skipped":[{"group":"web-asg","reason":"…"}]}`.
     RotationClosed { skipped: Vec<(GroupName, String)> },
     /// `{…,"host":"i-0abc…","reason":"…"}`: beside the hold, once for each host.
     DrainOverdue { host: InstanceId, reason: String },
@@ -143,9 +143,8 @@ impl News {
             News::RotationResumed { because } => json!({"because": because}),
             News::RotationClosed { skipped } if skipped.is_empty() => json!({}),
             News::RotationClosed { skipped } => {
-                let lines: Vec<String> = skipped.iter().map(|(group, reason)| format!("{group}: {reason}")).collect();
                 let skipped = skipped.iter().map(|(group, reason)| json!({"group": group.as_str(), "reason": reason}));
-                json!({"skipped": skipped.collect::<Vec<_>>(), "reason": lines.join("; ")})
+                json!({"skipped": skipped.collect::<Vec<_>>()})
             }
             News::DrainOverdue { host, reason } => json!({"host": host.as_str(), "reason": reason}),
             News::ReleaseFound(found) => found.detail(),

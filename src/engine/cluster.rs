@@ -205,7 +205,7 @@ impl ClusterState {
         }
         self.patch_told = Some(now);
         for (group, since) in self.behind_since.iter().filter(|(_, since)| old(since)) {
-            let patch_age_days = now.duration_since(*since).as_hours() as f64 / 24.0;
+            let patch_age_days = (now.duration_since(*since).as_secs_f64() / 86.4).round() / 1000.0;
             say!(info, view, %group, patch_age_days, "patch age");
         }
     }
@@ -485,15 +485,14 @@ fn tell_change(cluster: &ClusterName, change: &TagChange) {
             let force = rotate_before.is_some();
             info!(%cluster, rotation = %id, groups, force, because, "rotation open");
         }
-        Standing::Held | Standing::Aborted => {
-            let reason = change.reason();
-            warn!(%cluster, rotation = %id, reason, because, "rotation {}", standing.in_words());
-        }
+        Standing::Held => warn!(%cluster, rotation = %id, reason = change.reason(), "rotation held"),
+        Standing::Aborted => warn!(%cluster, rotation = %id, reason = change.reason(), because, "rotation aborted"),
         Standing::ClosedWithGroupsSkipped => {
             let groups = skipped.iter().map(|of| of.group.as_str()).collect::<Vec<_>>().join(" ");
             let reason = skipped_in_words(skipped);
             warn!(%cluster, rotation = %id, groups, reason, "rotation closed with groups skipped");
         }
-        Standing::Paused | Standing::Closed => info!(%cluster, rotation = %id, "rotation {}", standing.in_words()),
+        Standing::Paused => info!(%cluster, rotation = %id, because, "rotation paused"),
+        Standing::Closed => info!(%cluster, rotation = %id, "rotation closed"),
     }
 }

@@ -1,6 +1,6 @@
 //! A worker that only observes: it does all that a worker does but change things.
 //!
-//! Two things keep it from that, each by itself. Its passes only look ([`Pass::only_looks`](super::pass::Pass::only_looks)), and
+//! Two things keep it from that, each by itself. Its passes only look (`Pass::only_looks`), and
 //! what people ask for is refused before it gets to a pass. And whatever wants to leave the process comes by one gate
 //! ([`let_out`]), which lets no call out that would change anything.
 //!

@@ -423,11 +423,13 @@ pub fn reason(problems: &BTreeSet<Problem>) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("; "))
 }
 
+/// What keeps a host, each with its reason.
+type KeptBy<'a> = Vec<(&'a str, Option<&'a str>)>;
 type OverdueHost<'a> = (&'a InstanceId, Option<&'a GroupName>, usize);
 
 /// Drains that last too long, by what keeps them.
 fn drains(problems: &BTreeSet<Problem>) -> Vec<Told> {
-    let mut kept: BTreeMap<(&String, Option<Vec<(&str, Option<&str>)>>), Vec<OverdueHost<'_>>> = BTreeMap::new();
+    let mut kept: BTreeMap<(&String, Option<KeptBy<'_>>), Vec<OverdueHost<'_>>> = BTreeMap::new();
     for problem in problems {
         if let Problem::DrainOverdue { host, group, after, tasks, kept_by } = problem {
             let by = kept_by.as_ref().map(|all| {
@@ -440,7 +442,7 @@ fn drains(problems: &BTreeSet<Problem>) -> Vec<Told> {
     kept.into_iter().map(|((after, by), hosts)| drain(after, by, &hosts)).collect()
 }
 
-fn drain(after: &str, by: Option<Vec<(&str, Option<&str>)>>, hosts: &[OverdueHost<'_>]) -> Told {
+fn drain(after: &str, by: Option<KeptBy<'_>>, hosts: &[OverdueHost<'_>]) -> Told {
     let tasks: usize = hosts.iter().map(|(_, _, tasks)| tasks).sum();
     let tasks = if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
     let mut by_group: BTreeMap<Option<&GroupName>, Vec<&str>> = BTreeMap::new();

@@ -201,9 +201,11 @@ impl ClusterStatus {
     }
 }
 
-/// The groups that the rotation is about.
+/// The groups that the rotation under way is about; all of them where there is none.
 fn in_scope<'a>(view: &'a ClusterView, forecast: &'a Forecast) -> impl Iterator<Item = &'a GroupView> {
-    let scope = |group: &&GroupForecast| view.in_scope(&group.group) && group.status != Status::LeftAlone;
+    let over = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
+    let scope =
+        move |group: &&GroupForecast| (over || view.in_scope(&group.group)) && group.status != Status::LeftAlone;
     forecast.groups.iter().filter(scope).filter_map(|group| view.groups.get(&group.group))
 }
 

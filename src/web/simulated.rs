@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{NotBound, Window, serve};
+use crate::engine::Engine;
 use crate::engine::vitals::Known;
 use crate::journal::Journal;
 use crate::sim::{Simulation, logs};
@@ -34,7 +35,8 @@ pub async fn show(
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), NotBound> {
     let Show { mut simulation, speed, address, journal } = show;
-    let (mut window, source) = Window::new(simulation.now());
+    let (mut window, source) =
+        Window::new(simulation.now(), simulation.engine().map(Engine::vitals).unwrap_or_default());
     ready(serve(address, source, journal, logs::now).await?);
     let mut last = Instant::now();
     let mut next = last;

@@ -37,9 +37,10 @@ pub struct Source {
 pub struct Asked(oneshot::Sender<Known>);
 
 impl Window {
+    /// `vitals`: what is true until the loop publishes.
     #[must_use]
-    pub fn new(now: Timestamp) -> (Self, Source) {
-        let (publish, published) = watch::channel(Published { at: now, vitals: Arc::default() });
+    pub fn new(now: Timestamp, vitals: Vitals) -> (Self, Source) {
+        let (publish, published) = watch::channel(Published { at: now, vitals: Arc::new(vitals) });
         let (ask, asked) = mpsc::channel(1);
         (Self { publish, asked }, Source { published, ask })
     }

@@ -131,5 +131,5 @@ fn assert_drawn(scene: &Scene, worker: &Worker, hosts: usize) {
     let file = scene.dir.path.join("rotation.html");
     report(&["--output", file.to_str().expect("a path is text")]);
     let page = std::fs::read_to_string(file).expect("the picture is written");
-    assert!(page.contains(&format!("{hosts} of {hosts} that were taken are gone")), "{page}");
+    assert!(page.contains(&format!("{hosts} of {hosts} replaced")), "{page}");
 }

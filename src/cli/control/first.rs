@@ -16,6 +16,7 @@ const PROVIDERS: usize = 10;
 
 /// What was seen.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum FirstLook {
     Seen(Seen),
     /// It could not be looked, and why. A person may be allowed to send and not to look.

@@ -22,11 +22,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::SignedDuration;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::log;
 use super::one_shot::{Here, HereArgs};
-use crate::aws::Aws;
+use crate::aws::{Aws, First, NotUsable};
 use crate::config::{PrefixArgs, QueueArgs, UrlOrNothing, cluster, group, url_or_nothing};
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::parse_duration;
@@ -34,6 +34,8 @@ use crate::plan::tags::Tags;
 use first::FirstLook;
 use taken::Waited;
 
+/// A message waits for so long for a look that is not needed to send it.
+const LOOKED_WITHIN: Duration = Duration::from_secs(2);
 /// How long the answer of a worker is waited for: it polls all the time, and looks at the cluster before it answers.
 const ANSWERED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// The same where somebody waits for the end of a rotation: a worker may be just being started.
@@ -319,10 +321,31 @@ impl Errand {
         Ok(ExitCode::from(code))
     }
 
+    /// What is to be followed has to be looked at. A message alone can be sent where that is not possible: somebody who wants a
+    /// pause may have no other way to it.
+    async fn first_look(&self, aws: &Aws) -> anyhow::Result<FirstLook> {
+        let cluster = self.message.cluster();
+        let preflight = aws.preflight(First::Clusters(std::slice::from_ref(cluster)));
+        if self.follow.is_some() {
+            preflight.await?;
+        } else {
+            match timeout(LOOKED_WITHIN, preflight).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error @ (NotUsable::Credentials { .. } | NotUsable::NoRegion))) => return Err(error.into()),
+                Ok(Err(error)) => return Ok(FirstLook::Denied(error.to_string())),
+                Err(_) => {
+                    let within = LOOKED_WITHIN.as_secs();
+                    return Ok(FirstLook::Denied(format!("DescribeClusters had no answer within {within} s")));
+                }
+            }
+        }
+        Ok(first::look(aws, &self.tags, cluster, self.message.groups()).await?)
+    }
+
     async fn go(self) -> anyhow::Result<u8> {
         let aws = Aws::connect(&self.queue_url).await?;
         let Command { cluster, .. } = &self.message;
-        let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
+        let seen = self.first_look(&aws).await?;
         if let (FirstLook::Denied(why), Some(_)) = (&seen, self.follow) {
             bail!("cluster {cluster} cannot be followed, and nothing was sent: {why}");
         }

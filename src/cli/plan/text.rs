@@ -88,7 +88,7 @@ impl Page {
             for launch in &group.launches {
                 lines.push(("  version".to_owned(), launch.rule.clone()));
                 lines.push(("  in use".to_owned(), short(&launch.in_use)));
-                lines.push(("  release".to_owned(), release(launch)));
+                lines.push(("  release".to_owned(), release(group, launch)));
             }
             format!("{}\n{}", group.group, self.table(lines))
         });
@@ -280,6 +280,9 @@ fn sum(report: &Report) -> String {
         }
         Verdict::NothingToDo => "Plan: nothing to do.".to_owned(),
         Verdict::SomethingToDo => format!("Plan: {}.", does.join(", ")),
+        Verdict::NeedsAPerson => {
+            "Plan: nothing to do by itself: a group cannot be brought to its newest image, see above.".to_owned()
+        }
         Verdict::CouldNotTell if does.is_empty() => "Plan: could not tell, see above.".to_owned(),
         Verdict::CouldNotTell => format!("Plan: {}; of the rest it could not tell, see above.", does.join(", ")),
     }

@@ -130,7 +130,7 @@ fn summary(report: &Report) -> Vec<String> {
 pub async fn look(aws: &Aws, settings: &Settings) -> Report {
     let survey = Survey::new(settings.clone(), Depth::Hosts, 0).by_workers();
     let findings = aws::survey(survey, aws.clone(), |_| {}).await;
-    Report::of(findings, aws::now())
+    Report::of(findings, aws::now()).opted_in_by(&settings.tag_prefix)
 }
 
 pub(super) fn code_of(report: &Report) -> u8 {

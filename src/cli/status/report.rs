@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
 use crate::plan::outcome::Standing;
@@ -41,8 +42,14 @@ impl Report {
             }
         }
         let error = findings.failed.map(|failure| format!("{}: {}", failure.operation, failure.in_short()));
-        let opt_in = format!("{}enabled", settings.tag_prefix);
-        Self { at: now, clusters, failed, missing: findings.missing, error, opt_in }
+        let report = Self { at: now, clusters, failed, missing: findings.missing, error, opt_in: String::new() };
+        report.opted_in_by(&Settings::default().tag_prefix)
+    }
+
+    /// What stands in front of the tag that opts a cluster in.
+    #[must_use]
+    pub fn opted_in_by(self, tag_prefix: &str) -> Self {
+        Self { opt_in: format!("{tag_prefix}enabled"), ..self }
     }
 
     pub fn is_whole(&self) -> bool {
