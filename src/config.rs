@@ -29,8 +29,21 @@ const VISIBILITY: std::ops::RangeInclusive<SignedDuration> =
 #[derive(Args, Debug)]
 pub struct QueueArgs {
     /// URL of the SQS queue (a standard queue, in the region of the clusters)
-    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = queue_url)]
-    pub queue_url: String,
+    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = url_or_nothing)]
+    queue_url: Option<UrlOrNothing>,
+}
+
+/// Said as every other slip in the usage is.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no queue is named: say --queue-url URL, or set ECS_ROTATOR_QUEUE_URL (`rotate --here` needs none)")]
+pub struct NoQueue;
+
+impl QueueArgs {
+    /// # Errors
+    /// Where none is named. An empty variable names none.
+    pub fn url(self) -> Result<String, NoQueue> {
+        self.queue_url.and_then(|url| url.0).ok_or(NoQueue)
+    }
 }
 
 /// How our tags are called.
@@ -50,7 +63,7 @@ pub struct PrefixArgs {
 /// What to rotate, and how.
 #[derive(Args, Debug)]
 pub struct RotationArgs {
-    /// A cluster to look after, by name or ARN; repeat it for more. Without any: every cluster with the tag `enabled` = `true`
+    /// A cluster to look after, by name or ARN; repeat it for more. Without any, a worker looks after every cluster with the tag `enabled` = `true`
     #[arg(
         long,
         env = "ECS_ROTATOR_CLUSTERS",

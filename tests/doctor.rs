@@ -376,7 +376,8 @@ fn a_cluster_that_no_tag_opts_in_is_not_said_to_be() {
     let (status, text) = says(&[("settings", "v=0.1.0 bake=25s")]);
     assert_eq!(status, Status::Pass);
     assert!(
-        text.contains("taken by a worker that names it") && text.ends_with("worker 0.1.0 works by bake=25s"),
+        text.contains("taken by a worker that names it")
+            && text.ends_with("the last worker, 0.1.0, worked by bake=25s"),
         "{text}"
     );
     let (status, text) = says(&[("enabled", "true")]);

@@ -93,6 +93,8 @@ fn kinds(report: &Report) -> Vec<&'static str> {
     report.told.iter().map(|notice| notice.news.detail_type()).filter(|kind| *kind != "Host Replaced").collect()
 }
 
+/// The parameter that groups follow here.
+const OWN: &str = "/images/ecs-host";
 const ROTATE: &str = r#"{"action":"rotate","cluster":"demo"}"#;
 
 /// The parameter names an image that does not fit.
@@ -111,6 +113,7 @@ fn a_rotation_that_left_a_group_out_is_not_plainly_closed() {
     assert_eq!((skipped.group.as_str(), skipped.code), ("web-asg", SkipCode::Unresolved));
     assert!(skipped.reason.contains("has its root device at /dev/sda1"), "{skipped:?}");
     assert_eq!((only(&seen).current, only(&seen).hosts, of_phase(&seen, Phase::Unknown)), (0, 3, 3), "{}", text(&seen));
+    assert!(seen.any_cannot_be_rotated());
     let text = text(&seen);
     assert!(text.contains("closed with groups skipped") && text.contains("0 of 3 hosts done"), "{text}");
     assert!(text.contains("SKIPPED     web-asg: ") && !text.contains('█'), "{text}");
@@ -126,6 +129,40 @@ fn a_rotation_that_left_a_group_out_is_not_plainly_closed() {
     let detail = report.told.last().expect("an event").detail();
     assert_eq!(detail["skipped"][0]["group"], "web-asg");
     assert!(detail["skipped"][0]["reason"].as_str().is_some_and(|reason| reason.contains("/dev/sda1")), "{detail}");
+}
+
+/// Nothing opens, so nothing closes with a group skipped: the log and `status` say so between rotations too.
+#[test]
+fn a_group_whose_release_is_lost_while_nothing_goes_on_is_told_until_it_is_known_again() {
+    let (mut simulation, _) = run_for(one_group(), |_| (), minutes(120));
+    let before = look(&mut simulation);
+    assert!(standing(&before) == Standing::Closed && !before.any_cannot_be_rotated(), "{}", text(&before));
+    let (_, lines) = logs::lines_during(LevelFilter::INFO, || {
+        simulation.world_mut().put_any_parameter(&OWN.into(), None);
+        let later = simulation.now() + minutes(300);
+        simulation.run_until(|_| false, later);
+    });
+    let told = lines.iter().filter(|line| line.message == "this group is not rotated" && line.level == "WARN");
+    assert!((4..=6).contains(&told.count()), "about once an hour: {lines:#?}");
+    let seen = look(&mut simulation);
+    assert!(standing(&seen) == Standing::Closed && seen.any_cannot_be_rotated(), "{}", text(&seen));
+}
+
+/// Shorter than it takes until somebody asks by himself who keeps a drain.
+#[test]
+fn who_keeps_a_drain_is_told_by_status_however_short_its_timeout_is() {
+    let mut scenario = one_group();
+    scenario.stuck_task = true;
+    scenario.settings.policy.drain_timeout = minutes(4);
+    let (mut simulation, _) = logs::lines_during(LevelFilter::INFO, || {
+        let mut simulation = Simulation::new(scenario);
+        let end = simulation.now() + minutes(180);
+        assert!(simulation.run_until(|world| world.ledger().held.is_some(), end));
+        simulation
+    });
+    let held = look(&mut simulation);
+    let [cause] = only(&held).causes.as_slice() else { panic!("{held:?}") };
+    assert!(cause.text.contains("after 4m of draining, kept by standalone task"), "{}", cause.text);
 }
 
 #[test]
@@ -151,6 +188,11 @@ fn after_a_rejected_image_no_host_counts_as_current_and_a_rotation_that_goes_on_
     let held = look(&mut simulation);
     assert_eq!(standing(&held), Standing::Held, "{}", text(&held));
     assert_eq!((only(&held).current, of_phase(&held, Phase::Behind)), (0, 3), "{}", text(&held));
+    let said = text(&held);
+    for what in ["3 behind (newer image rejected)", "patch age 3", "and is rejected here", "→ publish a newer image"]
+    {
+        assert!(said.contains(what), "{what}: {said}");
+    }
     let commands: Vec<&str> = only(&held).to_do.iter().map(|way| way.command.as_str()).collect();
     assert_eq!(commands, ["ecs-rotator rotate --cluster demo"], "nothing is in flight that could be given back");
     let new = World::image_of(Follows::Own, 1);
@@ -215,6 +257,10 @@ fn a_drain_that_is_over_after_all_lets_the_rotation_go_on_by_itself() {
     let [cause] = only(&held).causes.as_slice() else { panic!("{held:?}") };
     assert_eq!((cause.code.to_string().as_str(), cause.gone, cause.hosts.len()), ("drain-overdue", false, 1));
     assert!(cause.text.contains("1 task not stopped after 1h of draining, kept by standalone task"), "{}", cause.text);
+    let [host] = only(&held).in_flight.as_slice() else { panic!("{held:?}") };
+    assert_eq!((host.waits_for.as_deref(), host.tasks), (Some("the last task to stop"), Some(1)), "{}", text(&held));
+    let [way] = only(&held).to_do.as_slice() else { panic!("{held:?}") };
+    assert!(way.when.starts_with("it goes on by itself"), "{way:?}");
     assert!(lines.iter().any(|line| line.message == "rotation held"), "{lines:#?}");
     simulation.world_mut().act(Act::StopStandaloneTasks);
     let later = simulation.now() + minutes(240);
@@ -238,7 +284,9 @@ fn a_rotation_that_a_person_has_aborted_does_not_go_on_by_itself_and_is_told_apa
     simulation.run_until(|_| false, later);
     let seen = look(&mut simulation);
     assert_eq!(standing(&seen), Standing::Aborted, "{}", text(&seen));
-    assert!(text(&seen).contains("aborted"), "{}", text(&seen));
+    let said = text(&seen);
+    assert!(said.contains("ABORTED     aborted: hosts that drain finish") && !said.contains("over: "), "{said}");
+    assert_eq!(only(&seen).causes, [], "the drain is over: no reason to let it go on");
     assert!(lines.iter().any(|line| line.message == "rotation aborted"), "{lines:#?}");
     let report = end(simulation);
     assert!(kinds(&report).contains(&"Rotation Aborted"), "{:?}", kinds(&report));

@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use common::run;
@@ -235,6 +236,24 @@ fn a_cluster_that_is_not_there_or_cannot_be_looked_at_is_not_told_about() {
 }
 
 /// It reckons by the settings that it is given. A worker that goes by others is not passed over.
+/// A slip in a name must not look as if all were well.
+#[test]
+fn a_cluster_without_groups_and_a_group_that_is_not_there_are_told() {
+    let scenario = Scenario::new(1);
+    let mut world = World::new(&scenario);
+    let mut settings = named(&scenario);
+    settings.groups.insert(CLUSTER.into(), BTreeSet::from(["nope".into()]));
+    let findings = survey(&mut world, settings.clone(), Depth::Hosts);
+    let report = Report::of(findings, &settings, &Assumptions::default(), world.now());
+    assert_eq!(only(&report).absent, ["nope".into()]);
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::CouldNotTell, 1));
+    assert!(text(&report).contains("nope: there is no Auto Scaling group of this name"), "{}", text(&report));
+
+    let none = seen(&Scenario::new(1).groups(Vec::new()));
+    assert_eq!((none.verdict, none.exit_code()), (Verdict::CouldNotTell, 1));
+    assert!(text(&none).contains("no Auto Scaling group belongs to it"), "{}", text(&none));
+}
+
 #[test]
 fn it_says_where_the_worker_goes_by_other_settings() {
     let scenario = Scenario::new(1);

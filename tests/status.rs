@@ -9,7 +9,7 @@ use ecs_rotator::engine::Settings;
 use ecs_rotator::plan::WaitsFor;
 use ecs_rotator::plan::calendar::Calendar;
 use ecs_rotator::plan::host::Phase;
-use ecs_rotator::plan::outcome::Standing;
+use ecs_rotator::plan::outcome::{SkipCode, SkippedGroup, Standing};
 use ecs_rotator::plan::policy::{Budget, Policy};
 use ecs_rotator::plan::status::{ClusterStatus, HostStatus};
 use ecs_rotator::sim::world::cluster_arn;
@@ -87,7 +87,9 @@ fn in_the_middle_it_tells_who_is_on_its_way_and_what_each_waits_for() {
                 (by_itself, host.wait.is_some() && !by_itself),
                 "{host:?}"
             );
-            assert_eq!(host.wait.is_some(), host.waits_for.is_some(), "{host:?}");
+            // Where nothing else is waited for, the worker is.
+            let waits_for = host.waits_for.as_deref().unwrap_or_default();
+            assert_eq!(host.wait.is_none(), waits_for.starts_with("the worker to "), "{host:?}");
         }
         let told = text(&report, 200);
         let bakes = status.in_flight.iter().any(|host| host.wait == Some(WaitsFor::Bake));
@@ -165,6 +167,29 @@ fn a_hold_is_told_with_its_reason_and_stands_out() {
     let trouble: String =
         lines(&report, 100).into_iter().filter(|line| line.tone == Tone::Trouble).map(|line| line.text).collect();
     assert!(trouble.starts_with("HELD") && trouble.contains("did not register"), "{trouble}");
+}
+
+#[test]
+fn what_is_not_as_it_should_be_stands_out_and_only_a_cluster_that_is_done_is_green() {
+    let settings = scenario().settings;
+    let mut simulation = Simulation::new(scenario());
+    let deadline = simulation.now() + common::LONG;
+    assert!(simulation.run_until(|world| world.ledger().closed.is_some(), deadline));
+    let mut report = look(&mut simulation, &settings);
+    let said = |report: &Report, tone: Tone, what: &str| {
+        lines(report, 100).iter().any(|line| line.tone == tone && line.text.contains(what))
+    };
+    assert!(said(&report, Tone::Good, "6 of 6 hosts done"), "{}", text(&report, 100));
+    assert!(!said(&report, Tone::Trouble, ""), "{}", text(&report, 100));
+
+    report.clusters[0].enabled = Some(false);
+    assert!(said(&report, Tone::Trouble, "opted out by its tag"), "{}", text(&report, 100));
+    report.clusters[0].groups[0].waits = vec!["the window opens at 03:00".to_owned()];
+    assert!(said(&report, Tone::Waiting, "waits: the window opens at 03:00"), "{}", text(&report, 100));
+    let skipped = SkippedGroup { group: "web-asg".into(), code: SkipCode::Unresolved, reason: "why".to_owned() };
+    report.clusters[0].skipped = vec![skipped];
+    assert!(said(&report, Tone::Trouble, "SKIPPED     web-asg: why"), "{}", text(&report, 100));
+    assert!(!said(&report, Tone::Good, "hosts done"), "{}", text(&report, 100));
 }
 
 /// Whoever may tag a cluster must not write to the terminal of whoever looks.

@@ -413,6 +413,18 @@ fn a_host_that_waits_for_launches_to_be_detached_is_a_hold_that_names_it() {
     assert!(report.violations.is_empty(), "{:#?}", report.violations);
 }
 
+/// Its group has it again, and what is left is to let go of it: no timeout is about that.
+#[test]
+fn a_host_that_is_back_in_its_group_is_not_said_to_be_missing_there() {
+    let bad = bad(BadRelease::NeverRegisters, rule(VersionRule::Default));
+    let policy = Policy { replacement_timeout: SignedDuration::from_secs(100), ..bad.settings.policy.clone() };
+    let settings = Settings { policy, ..bad.settings.clone() };
+    let after = run_to_the_end(bad.settings(settings));
+    assert_eq!(times(&after.report, |what| matches!(what, Happening::Attached { .. })).len(), 1);
+    let held = reason(&after.report);
+    assert!(held.contains("did not register") && !held.contains("not given back"), "{held}");
+}
+
 #[test]
 fn a_host_that_cannot_be_attached_in_time_stands_in_the_hold() {
     let denied = Some(("AttachInstances", ecs_rotator::effect::FailureKind::Throttled));

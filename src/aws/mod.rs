@@ -38,6 +38,7 @@ mod worker;
 pub use examine::examine;
 pub use local::LocalQueue;
 pub use preflight::{First, NotUsable};
+pub use queue::QueueState;
 pub use survey::survey;
 pub use worker::{now, run};
 

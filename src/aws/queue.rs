@@ -20,13 +20,30 @@ use crate::id::Receipt;
 /// How long an answer may take beyond the long poll itself.
 const BEYOND_THE_POLL: Duration = Duration::from_secs(10);
 
+/// What SQS says of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueState {
+    /// So long it keeps a message.
+    pub keeps_for: Duration,
+    /// About so many messages are in it, those that somebody is at among them.
+    pub messages: u64,
+}
+
 impl Aws {
-    /// How long a message stays in the queue; None: that may not be asked, or was not answered.
-    pub async fn kept_for(&self) -> Option<Duration> {
-        let name = QueueAttributeName::MessageRetentionPeriod;
-        let call = self.sqs.get_queue_attributes().queue_url(&self.queue_url).attribute_names(name.clone());
-        let output = call.customize().config_override(impatient()).send().await.ok()?;
-        output.attributes?.get(&name)?.parse().ok().map(Duration::from_secs)
+    /// None: that may not be asked, or was not answered.
+    pub async fn queue_state(&self) -> Option<QueueState> {
+        const COUNTS: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        const KEPT: QueueAttributeName = QueueAttributeName::MessageRetentionPeriod;
+        let names = COUNTS.into_iter().chain([KEPT]).collect();
+        let call = self.sqs.get_queue_attributes().queue_url(&self.queue_url).set_attribute_names(Some(names));
+        let attributes = call.customize().config_override(impatient()).send().await.ok()?.attributes?;
+        let number = |name: &QueueAttributeName| attributes.get(name)?.parse::<u64>().ok();
+        let messages = COUNTS.iter().map(number).sum::<Option<u64>>()?;
+        Some(QueueState { keeps_for: Duration::from_secs(number(&KEPT)?), messages })
     }
 
     pub(super) async fn receive_message(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Reply, Failure> {

@@ -38,8 +38,8 @@ pub mod exit {
     pub const SKIPPED: u8 = 5;
     /// A person has stopped the rotation.
     pub const ABORTED: u8 = 6;
-    /// No worker took the message, or it took longer than it may.
-    pub const NOT_TAKEN: u8 = 7;
+    /// No worker has answered the message, or it took longer than it may.
+    pub const NO_ANSWER: u8 = 7;
 }
 
 /// Of the commands for a real account.
@@ -81,7 +81,7 @@ Exit codes:
   4  AWS cannot be used: no region, no credentials, not allowed, no such queue, no answer (`plan`: 1)
   5  the rotation closed, and left groups out (`status` says which and why)
   6  the rotation was aborted by a person
-  7  no worker took the message in time, or --timeout is over (`rotate`, `pause`, `resume`, `abort`)
+  7  no worker answered in time, or --timeout is over (`rotate`, `pause`, `resume`, `abort`)
 
 A pipe that its reader closes (`... | head`) is no error: the exit code stays what it would have been.";
 
@@ -217,7 +217,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         exit::NOT_USABLE
     } else if error.is::<filter::BadFilter>()
         || error.is::<crate::plan::policy::BadSetting>()
-        || error.is::<control::NoQueue>()
+        || error.is::<crate::config::NoQueue>()
     {
         exit::BAD_USAGE
     } else {

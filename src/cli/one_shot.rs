@@ -117,6 +117,9 @@ impl Here<'_> {
         let cluster = self.message.cluster();
         aws.preflight(First::Clusters(std::slice::from_ref(cluster))).await?;
         let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
+        if let Some(note) = self.note(&seen) {
+            eprintln!("note: {}", status::lines::clean(&note));
+        }
         let (window, source) = Window::new(aws::now(), Vitals::default());
         let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);
         let until = self.timeout.map(|timeout| Instant::now() + timeout);
@@ -135,6 +138,17 @@ impl Here<'_> {
         let end = self.end(&aws, &settings, &queue, &seen, reached).await;
         last(&end, self.json)?;
         Ok(ExitCode::from(end.outcome.code()))
+    }
+
+    fn note(&self, seen: &FirstLook) -> Option<String> {
+        let FirstLook::Seen(seen) = seen else { return None };
+        let cluster = self.message.cluster();
+        let not_in = seen.tags.enabled.is_none();
+        not_in.then(|| {
+            format!(
+                "cluster {cluster} has not opted in by its tag `enabled` = `true`: it is rotated as it is named here"
+            )
+        })
     }
 
     async fn end(

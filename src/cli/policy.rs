@@ -88,7 +88,7 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
         account: args.account,
         region: args.region,
         partition: args.partition,
-        queue: args.queue.queue_url,
+        queue: args.queue.url()?,
         roles: args.pass_role,
         parameters: args.parameter,
         key: args.kms_key,

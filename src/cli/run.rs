@@ -70,6 +70,7 @@ pub struct RunArgs {
 }
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let queue_url = args.queue.url()?;
     let journal = log::init(args.log_format)?;
     for event in args.rotation.ignored_events() {
         tracing::warn!(event, "freezes nothing");
@@ -77,7 +78,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let http = args.tell.http();
     let settings = args.mode.apply(args.tell.apply(args.pace.apply(args.rotation.into_settings()?)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let ended = runtime.block_on(work(&args.queue.queue_url, settings, http, journal));
+    let ended = runtime.block_on(work(&queue_url, settings, http, journal));
     // A call that is still under way is of no more use; its thread is not waited for.
     runtime.shutdown_background();
     ended.map(|()| ExitCode::from(super::exit::OK))

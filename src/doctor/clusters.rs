@@ -3,7 +3,7 @@
 use super::facts::{Facts, Principal, Rest};
 use super::{Area, Check, one_line};
 use crate::effect::FailureKind;
-use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, forecast};
+use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, NO_SUCH_GROUP, Status, forecast};
 use crate::plan::published::Published;
 
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
@@ -85,6 +85,9 @@ fn itself(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Ch
         let says = "no Auto Scaling group belongs to it: none of its capacity providers names one";
         return Area::Clusters.fail(name, says, "name its groups by --group-of CLUSTER=GROUP");
     }
+    if let Some(group) = forecast.absent.first() {
+        return Area::Clusters.fail(name, format!("group {group}: {NO_SUCH_GROUP}"), "check its name and AWS_REGION");
+    }
     if let Some(hold) = &forecast.hold {
         let says = format!("its rotation is held: {}", one_line(hold));
         return Area::Clusters.warn(name, says, "put that right, then `ecs-rotator resume`");
@@ -107,7 +110,7 @@ fn itself(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Ch
         "not opted in by its tag, and taken by a worker that names it"
     };
     let version = &settings.version;
-    Area::Clusters.pass(name, format!("{by}, {size}; worker {version} works by {settings}"))
+    Area::Clusters.pass(name, format!("{by}, {size}; the last worker, {version}, worked by {settings}"))
 }
 
 fn of_group(group: &GroupForecast) -> Vec<Check> {

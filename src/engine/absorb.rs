@@ -39,7 +39,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
     view.enabled = ours.enabled;
     view.providers = facts.capacity_providers;
-    view.belonging.extend(settings.groups.get(&facts.arn.name()).into_iter().flatten().cloned());
+    name_groups(view, settings);
     // What was written a moment ago is not taken back by a read that lags behind.
     let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);
     if !just_written {
@@ -54,6 +54,13 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
         view.settings = ours.settings;
     }
     view.answers = ours.answers;
+}
+
+/// The groups that the configuration names for this cluster.
+pub fn name_groups(view: &mut ClusterView, settings: &Settings) {
+    let named = settings.groups.get(&view.arn.name()).into_iter().flatten();
+    view.configured.extend(named.cloned());
+    view.belonging.extend(view.configured.iter().cloned());
 }
 
 pub fn group(

@@ -39,7 +39,7 @@ pub const BREATH: SignedDuration = SignedDuration::from_secs(1);
 
 /// A newer image that has not been out for longer is on its way, and no news; and how often the age of others is told at most.
 const PATCH_AGE_FROM: SignedDuration = SignedDuration::from_hours(24);
-const PATCH_AGE_EVERY: SignedDuration = SignedDuration::from_mins(50);
+const TOLD_EVERY: SignedDuration = SignedDuration::from_mins(50);
 
 /// Most agents that leave are back within a minute, and nothing is decided by one that is away for that long.
 const AGENT_COMES_BACK: SignedDuration = SignedDuration::from_secs(60);
@@ -102,6 +102,7 @@ pub struct ClusterState {
     pub behind_since: BTreeMap<GroupName, Timestamp>,
     /// When that was told last.
     patch_told: Option<Timestamp>,
+    unresolved_told: Option<Timestamp>,
     /// What a worker that only observes has told.
     pub told: Told,
     pub given: Given,
@@ -145,6 +146,7 @@ impl ClusterState {
             news: Vec::new(),
             behind_since: BTreeMap::new(),
             patch_told: None,
+            unresolved_told: None,
             told: Told::default(),
             given: Given::default(),
             published_for: None,
@@ -199,7 +201,7 @@ impl ClusterState {
     /// One line for each group in which a newer image has been out for a day or longer: the stack makes a metric of it.
     fn tell_patch_age(&mut self, view: &ClusterView, now: Timestamp) {
         let old = |since: &Timestamp| now.duration_since(*since) >= PATCH_AGE_FROM;
-        let due = self.patch_told.is_none_or(|told| now >= told + PATCH_AGE_EVERY);
+        let due = self.patch_told.is_none_or(|told| now >= told + TOLD_EVERY);
         if !due || !self.behind_since.values().any(old) {
             return;
         }
@@ -349,10 +351,15 @@ impl ClusterState {
             }
         }
         self.explained = explained;
+        let again = self.unresolved_told.is_none_or(|told| now >= told + TOLD_EVERY);
         for (group, why) in &plan.unresolved {
-            if self.unresolved.get(group) != Some(why) {
-                say!(warn, &*self, %group, why, "its release cannot be found: left as it is");
+            // For the stack's alarm, which is to last as long as this does.
+            if again || self.unresolved.get(group) != Some(why) {
+                say!(warn, &*self, %group, why, "this group is not rotated");
             }
+        }
+        if again {
+            self.unresolved_told = (!plan.unresolved.is_empty()).then_some(now);
         }
         self.unresolved.clone_from(&plan.unresolved);
         for (group, why) in &plan.refused {

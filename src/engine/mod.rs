@@ -591,7 +591,8 @@ impl Engine {
             self.knows_clusters = true;
             let names: Vec<String> = opted_in().map(|arn| arn.name().to_string()).collect();
             match names.len() {
-                0 => warn!("no cluster to look after: none has opted in"),
+                0 if self.settings.clusters.is_empty() => warn!("no cluster to look after: none has opted in"),
+                0 => warn!("no cluster to look after: none of those that are named is there and has not opted out"),
                 1 => info!(cluster = names[0], "looking after one cluster"),
                 n => info!(clusters = names.join(" "), "looking after {n} clusters"),
             }

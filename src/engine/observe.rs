@@ -135,7 +135,11 @@ impl ClusterState {
         let in_flight: BTreeSet<InstanceId> =
             plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase)).map(|(id, _)| id.clone()).collect();
         let id = under_way.map(|rotation| rotation.id.to_string());
-        let is_new = id.is_some() && id != self.told.under_way || !in_flight.is_subset(&self.told.in_flight);
+        // Another worker may be at a rotation, and take one host after another.
+        let is_new = match &id {
+            Some(_) => id != self.told.under_way,
+            None => !in_flight.is_subset(&self.told.in_flight),
+        };
         if is_new {
             let hosts = in_flight.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(" ");
             let state = under_way.map(|rotation| rotation.state.word());

@@ -15,7 +15,7 @@ use super::cluster::ClusterState;
 use super::observe::{Mode, let_out};
 use super::pass::Pass;
 use super::wire::{Call, Owner, Wire, is_worth_another_try};
-use super::{Context, Neighbours, Owners, Settings, patience};
+use super::{Context, Neighbours, Owners, Settings, absorb, patience};
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
 use crate::plan::hold::Problem;
@@ -270,7 +270,7 @@ impl Survey {
         let Some(published) = view.settings.as_deref().and_then(Published::read) else { return };
         let known = published.tells_deadlines();
         let settings = self.settings.as_published(&arn.name(), published);
-        view.belonging.extend(settings.groups.get(&arn.name()).into_iter().flatten().cloned());
+        absorb::name_groups(view, &settings);
         self.published.insert(arn.clone(), (settings, known));
     }
 

@@ -317,7 +317,7 @@ impl Context<'_> {
         let group = host.ours.as_ref().and_then(|ours| self.view.groups.get(&ours.group));
         let timeout = group.map_or(self.policy.drain_timeout, |group| group.policy.drain_timeout);
         let Some(since) = host.draining_since.or(host.watch.as_ref().map(|watch| watch.since)) else { return };
-        stall::explain(self, id, host, since, self.since(since) + timeout, plan);
+        stall::explain(self, id, host, since, timeout, plan);
         let stopping = host.watch.as_ref().map_or(0, TaskWatch::count_left);
         let tasks = if host.tasks_to_run() > 0 { host.tasks_to_run() as usize } else { stopping };
         // Its last task has stopped, and a second look is to say so too: a worker that was away for long finds it so.

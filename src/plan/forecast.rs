@@ -51,10 +51,12 @@ pub struct Forecast {
     pub region: String,
     /// None: no tag says so, and a worker takes it only if it is named in its configuration.
     pub enabled: Option<bool>,
-    /// `<id> <state> <since>`, as the tag says.
+    /// `<id> <state> <since>`
     pub rotation: Option<String>,
     pub hold: Option<String>,
     pub groups: Vec<GroupForecast>,
+    /// Groups that the configuration names, and that are not there.
+    pub absent: Vec<GroupName>,
     /// Hosts that no group of the cluster has: they are never touched.
     pub of_no_group: Vec<InstanceId>,
     /// Who lives on the hosts that are to go, and would not leave them, and why.
@@ -71,6 +73,12 @@ pub struct Forecast {
     /// of things by the same settings gets the same one, wherever that is. None: nothing is due.
     pub digest: Option<String>,
 }
+
+/// What is said of a cluster without groups.
+pub const NO_GROUP: &str =
+    "no Auto Scaling group belongs to it: none of its capacity providers names one (or say --group-of CLUSTER=GROUP)";
+/// What is said of a group that the configuration names and that is not there.
+pub const NO_SUCH_GROUP: &str = "there is no Auto Scaling group of this name, and --group-of names it";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupForecast {
@@ -188,8 +196,13 @@ pub fn forecast(
         account: account.to_owned(),
         region: region.to_owned(),
         enabled: view.enabled,
-        rotation: view.rotation.as_ref().map(ToString::to_string),
+        rotation: view
+            .rotation
+            .as_ref()
+            .zip(view.standing())
+            .map(|(rotation, standing)| format!("{} {} {:.0}", rotation.id, standing.word(), rotation.since)),
         hold: view.hold.as_ref().map(|hold| hold.in_words()),
+        absent: view.absent().cloned().collect(),
         of_no_group: teller.of_no_group(),
         stuck: tenants::stuck(&open, &going),
         notes: tenants::notes(&open, &going),

@@ -168,6 +168,7 @@ fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
 }
 
 fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {
+    plan.unresolved.extend(context.view.absent().map(|name| (name.clone(), super::forecast::NO_SUCH_GROUP.to_owned())));
     for (name, resolution) in context.resolutions {
         match resolution {
             Resolution::Unresolved { reason } => {

@@ -606,6 +606,92 @@ mod tests {
         );
     }
 
+    /// One of each kind: what the tag says of it, the sentence while it stands, and what a person is to do.
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table with one entry for each kind")]
+    fn each_kind_of_problem_has_its_code_its_sentence_and_its_advice() {
+        let refusal =
+            |operation: &str| Refusal { operation: operation.into(), code: "Invalid".into(), message: "not so".into() };
+        let (group, host, after) = (GroupName::from("web"), InstanceId::from("i-1"), "15m".to_owned());
+        let hosts = BTreeSet::from([host.clone()]);
+        let why = "why".to_owned();
+        let kind = BlockedKind::InAlarm;
+        for (problem, code, sentence, to_do) in [
+            (
+                overdue("i-1", "web", "api"),
+                "drain-overdue=1h30m i-1",
+                "i-1 (web): 2 tasks not stopped after 1h 30m of draining, kept by service api (0 of 6 run)",
+                "stop these tasks or make room",
+            ),
+            (
+                Problem::NoReplacement { group: group.clone(), hosts: hosts.clone(), after: after.clone(), why: None },
+                "no-replacement=15m @web i-1",
+                "i-1: no replacement in web within 15m: see the scaling activities of the group",
+                "see the group's scaling activities",
+            ),
+            (
+                Problem::BadRelease { group: group.clone(), why: why.clone() },
+                "bad-release @web",
+                "web: why",
+                "publish a newer image",
+            ),
+            (
+                Problem::GivenUp { host: host.clone(), after: after.clone() },
+                "given-up=15m i-1",
+                "i-1: given up after 15m of draining: it goes back to its group",
+                "see why its tasks do not stop",
+            ),
+            (
+                Problem::NotGivenBack { host: host.clone(), why: why.clone() },
+                "not-given-back i-1",
+                "i-1: not given back to its group: why",
+                "see the group's size",
+            ),
+            (
+                Problem::WrongImage {
+                    group: group.clone(),
+                    host: "i-2".into(),
+                    image: "ami-9".into(),
+                    release: "ami-1".to_owned(),
+                    waiting: hosts,
+                },
+                "wrong-image=ami-9 @web i-1 i-2",
+                "i-1: the replacement i-2 in web runs ami-9 and not ami-1: see warm pool and overrides",
+                "see the group's warm pool",
+            ),
+            (
+                Problem::GroupBlocked { group, kind, why: why.clone(), after },
+                "group-blocked=in-alarm:15m @web",
+                "web: why for 15m",
+                "once fixed, run `resume`",
+            ),
+            (
+                Problem::HostRefused { host, refusal: refusal("DetachInstances") },
+                "host-refused=DetachInstances:Invalid i-1",
+                "i-1: DetachInstances was refused: not so",
+                "see what AWS says",
+            ),
+            (
+                Problem::NotAllowed { operation: "DetachInstances".to_owned(), why },
+                "not-allowed=DetachInstances",
+                "not allowed to call DetachInstances: why",
+                "`ecs-rotator doctor` names what is missing",
+            ),
+            (
+                Problem::TemplateRefused { refusal: refusal("ModifyLaunchTemplate") },
+                "template-refused=ModifyLaunchTemplate:Invalid",
+                "ModifyLaunchTemplate was refused: not so",
+                "see what AWS says",
+            ),
+        ] {
+            let problems = BTreeSet::from([problem]);
+            assert_eq!(Hold::of(&problems, false).text(TAG), code);
+            let [told] = told(&problems).try_into().expect("one");
+            assert_eq!(told.text, sentence);
+            assert!(advice(told.code, false).contains(to_do), "{code}: {}", advice(told.code, false));
+        }
+    }
+
     #[test]
     fn every_code_is_read_back_and_has_a_sentence_and_advice() {
         use strum::IntoEnumIterator as _;
@@ -620,7 +706,11 @@ mod tests {
             };
             let hold = Hold { causes: vec![cause.clone()], ..Hold::default() };
             assert_eq!(Hold::parse(&hold.text(TAG)), hold);
-            assert!(cause.sentence().len() > 10 && advice(code, false).len() > 10, "{code}");
+            let sentence = cause.sentence();
+            let of_no_host =
+                matches!(code, Code::BadRelease | Code::GroupBlocked | Code::NotAllowed | Code::TemplateRefused);
+            assert_eq!(sentence.contains(" and 1 more"), !of_no_host, "{code}: {sentence}");
+            assert!(sentence.len() > 10 && advice(code, false).len() > 10, "{code}");
         }
     }
 }

@@ -144,6 +144,8 @@ pub struct ClusterView {
     pub providers: Vec<CapacityProviderName>,
     /// The groups behind them, and those that the configuration names.
     pub belonging: BTreeSet<GroupName>,
+    /// Those of them that the configuration names (`--group-of`).
+    pub configured: BTreeSet<GroupName>,
     pub groups: BTreeMap<GroupName, GroupView>,
     pub hosts: BTreeMap<InstanceId, Host>,
     /// On which host a container instance was seen last, by its id: an event of a task names no other.
@@ -354,6 +356,7 @@ impl ClusterView {
             settings: None,
             providers: Vec::new(),
             belonging: BTreeSet::new(),
+            configured: BTreeSet::new(),
             groups: BTreeMap::new(),
             hosts: BTreeMap::new(),
             containers: BTreeMap::new(),
@@ -412,6 +415,11 @@ impl ClusterView {
     pub fn standing(&self) -> Option<Standing> {
         let aborted = self.hold.as_ref().is_some_and(|hold| hold.aborted);
         self.rotation.as_ref().map(|rotation| Standing::of(rotation.state, aborted, !self.skipped.is_empty()))
+    }
+
+    /// Groups that the configuration names, and that are not there. Known after a look at everything.
+    pub fn absent(&self) -> impl Iterator<Item = &GroupName> {
+        self.configured.iter().filter(|name| !self.groups.contains_key(*name))
     }
 
     /// Is the rotation about this group?

@@ -12,7 +12,7 @@ use super::Context;
 use super::host::{MemberHost, Phase};
 use super::model::GroupView;
 use super::release::{NotTaken, Release, Resolution};
-use super::tags::{RotationState, word};
+use super::tags::{ClusterTags, RotationState, word};
 use crate::effect::Lifecycle;
 use crate::id::GroupName;
 
@@ -41,6 +41,12 @@ impl Standing {
             RotationState::Closed if skipped => Self::ClosedWithGroupsSkipped,
             RotationState::Closed => Self::Closed,
         }
+    }
+
+    /// As the tags of a cluster say it; None: there has been no rotation.
+    pub fn told(tags: &ClusterTags) -> Option<Self> {
+        let aborted = tags.hold.as_ref().is_some_and(|hold| hold.aborted);
+        tags.rotation.as_ref().map(|rotation| Self::of(rotation.state, aborted, !tags.skipped.is_empty()))
     }
 
     /// `closed-with-groups-skipped`

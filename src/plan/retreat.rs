@@ -288,10 +288,11 @@ impl Context<'_> {
         };
         let (desired, room) = (group.facts.desired, group.facts.desired < group.facts.max);
         match (self.memberships.contains_key(id), is_there(instead)) {
-            (true, false) => self.is_back(id, host, give_back, batches, plan),
+            // It is back, and is let go of once that is seen again: what it waits for is us.
+            (true, false) => return self.is_back(id, host, give_back, batches, plan),
             (true, true) if desired > give_back.desired => self.takes_out(&ours.group, instead, batches, plan),
             // Somebody has taken one out already.
-            (true, true) => self.is_back(id, host, give_back, batches, plan),
+            (true, true) => return self.is_back(id, host, give_back, batches, plan),
             (false, true) if room => attaches(&ours.group, id, plan),
             (false, true) => self.takes_out(&ours.group, instead, batches, plan),
             (false, false) if desired < give_back.desired => attaches(&ours.group, id, plan),

@@ -156,25 +156,27 @@ fn last_about(events: &[ServiceEvent], since: Option<Timestamp>) -> Option<&Serv
     events.iter().filter(trouble).max_by_key(|event| event.at).or(events.iter().max_by_key(|event| event.at))
 }
 
-/// Asks who is left, when it is time to. `since`: the beginning of the drain; `until`: when it becomes a hold.
+/// Asks who is left, when it is time to. `since`: the beginning of the drain; `timeout`: after which it becomes a hold.
 pub(super) fn explain(
     context: &Context<'_>,
     id: &InstanceId,
     host: &Host,
     since: Timestamp,
-    until: Timestamp,
+    timeout: SignedDuration,
     plan: &mut Plan,
 ) {
-    let (view, now) = (context.view, context.now);
+    let (view, now, until) = (context.view, context.now, context.since(since) + timeout);
     let look = Look::Blockers(id.clone());
     if host.watch.as_ref().is_none_or(TaskWatch::seems_over) || view.has_looked(&look) {
         return;
     }
     let due = host.blockers.as_ref().map_or(since + EXPLAIN_AFTER, |blockers| blockers.at + EXPLAIN_AGAIN);
     // A hold is written after a look at everything: this one comes after that.
+    // And whoever comes to a drain that is overdue already, as `status` does, wants to know at once.
     let held = view.rotation.as_ref().is_some_and(|rotation| rotation.state == RotationState::Held);
-    let about_to_hold = now >= until && !held && view.has_looked(&Look::ContainerInstances);
-    if now >= due || about_to_hold {
+    let is_unknown = host.blockers.is_none() && now >= since + timeout;
+    let overdue = (now >= until && !held || is_unknown) && view.has_looked(&Look::ContainerInstances);
+    if now >= due || overdue {
         // Those that were only counted are named first.
         let unnamed = host.watch.as_ref().is_some_and(|watch| watch.counted.is_some());
         let names = Look::Tasks(id.clone());

@@ -248,7 +248,7 @@ fn causes(view: &ClusterView, plan: &Plan, policy: &Policy, now: Timestamp) -> V
     let unclear = plan.causes.iter().any(|(cause, gone)| gone.is_none() && cause.code == Code::GroupBlocked);
     // What a rotation that were open would find before the next host.
     let open = unclear.then(|| super::plan(&as_if_open(view, now), policy, now));
-    let held = plan.causes.iter().map(|(cause, gone)| {
+    let held = plan.causes.iter().filter_map(|(cause, gone)| {
         let same: Vec<&Told> = live.iter().filter(|told| is_about(told, cause)).collect();
         let said: Vec<&Told> =
             if same.is_empty() { before.iter().filter(|told| is_about(told, cause)).collect() } else { same.clone() };
@@ -263,7 +263,9 @@ fn causes(view: &ClusterView, plan: &Plan, policy: &Policy, now: Timestamp) -> V
             hosts: cause.hosts.iter().chain(same.iter().flat_map(|told| &told.hosts)).cloned().collect(),
             groups: groups_of(view, cause).cloned().collect(),
         };
-        of_cause(&told, gone && same.is_empty(), cause.clears_itself() && !aborted)
+        let gone = gone && same.is_empty();
+        // Nobody is to let an aborted rotation go on because one of its troubles is over.
+        (!(gone && aborted)).then(|| of_cause(&told, gone, cause.clears_itself() && !aborted))
     });
     held.collect()
 }
@@ -321,12 +323,14 @@ fn to_do(view: &ClusterView, plan: &Plan, causes: &[CauseStatus]) -> Vec<ToDo> {
     let Some(rotation) = &view.rotation else { return Vec::new() };
     let aborted = view.hold.as_ref().is_some_and(|hold| hold.aborted);
     let rejected = causes.iter().any(|cause| cause.code == Code::BadRelease && !cause.gone);
+    let by_itself = !causes.is_empty() && plan.causes.iter().all(|(cause, _)| cause.clears_itself());
     let can_go_back = plan.phases.values().any(|phase| matches!(phase, Phase::Leaving | Phase::Replacing));
     let mut ways: Vec<(&'static str, &str)> = match rotation.state {
         RotationState::Held if aborted => vec![("to begin it again", "rotate")],
         RotationState::Held if rejected => {
             vec![("once a newer image is out, or the group's tag `rejected` is cleared", "rotate")]
         }
+        RotationState::Held if by_itself => vec![("it goes on by itself; to begin every wait anew", "resume")],
         RotationState::Held => vec![("once fixed", "resume")],
         RotationState::Paused => vec![("to continue", "resume")],
         RotationState::Open => vec![("to take no further host", "pause")],
@@ -458,11 +462,35 @@ fn of_host(
         since: host.and_then(since),
         tasks: host.and_then(|host| host.watch.as_ref()).map(TaskWatch::count_left),
         wait: wait.map(|wait| wait.waits_for),
-        waits_for: wait.map(|wait| wait.waits_for.to_string()),
+        waits_for: wait.map(|wait| wait.waits_for.to_string()).or_else(|| next_step(view, host?, phase)),
         ends: wait.filter(|wait| ends_by_itself(wait.waits_for)).map(|wait| wait.until),
         times_out: wait.filter(|wait| !ends_by_itself(wait.waits_for)).map(|wait| wait.until),
         why: wait.and_then(|wait| wait.why.clone()),
     }
+}
+
+/// What comes next for a host that waits for nothing that ends by itself or is told as overdue already.
+fn next_step(view: &ClusterView, host: &Host, phase: Phase) -> Option<String> {
+    let stopped = view.rotation.as_ref().is_some_and(|rotation| rotation.state != RotationState::Open);
+    let tasks = host.watch.as_ref().map_or(0, TaskWatch::count_left);
+    let step = match phase {
+        Phase::Draining if tasks > 0 => return Some(WaitsFor::LastTask.to_string()),
+        Phase::Leaving | Phase::Replacing if stopped => return Some("the rotation to go on".to_owned()),
+        Phase::Leaving => "detach it",
+        Phase::Replacing => "drain it",
+        Phase::Draining => "confirm that it is empty",
+        Phase::Drained => "deregister it",
+        Phase::Retired => "terminate it",
+        Phase::Returning => "give it back to its group",
+        Phase::Gone
+        | Phase::SetAside
+        | Phase::Outdated
+        | Phase::Unknown
+        | Phase::Behind
+        | Phase::Current
+        | Phase::Foreign => return None,
+    };
+    Some(format!("the worker to {step}"))
 }
 
 /// Does it last a set time, and is over then? Every other wait is over when what it waits for has come, or is a hold.

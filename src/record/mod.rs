@@ -88,6 +88,8 @@ pub struct Leaver {
     pub tasks: Option<u32>,
     /// Its end was not said: the last that was.
     pub lost_sight: Option<Timestamp>,
+    /// It was launched in this rotation.
+    pub came: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -187,10 +189,13 @@ impl Record {
         Ok(record)
     }
 
-    /// Hosts that are gone.
+    /// Hosts that are gone, without those that came and went again in favour of one that was given back.
     #[must_use]
     pub fn replaced(&self) -> usize {
-        self.leavers().filter(|host| host.phase() == Some(Phase::Gone)).count()
+        let gone =
+            |came: bool| self.leavers().filter(move |host| host.phase() == Some(Phase::Gone) && host.came == came);
+        let given_back = self.leavers().filter(|host| !host.came && host.phase().is_some_and(goes_back)).count();
+        gone(false).count() + gone(true).count().saturating_sub(given_back)
     }
 
     pub fn leavers(&self) -> impl Iterator<Item = &Leaver> {
@@ -350,14 +355,15 @@ impl Reader {
             self.comers.entry(id.clone()).or_insert((group, Comer { id, image, at: line.at, gone: None }));
             return;
         }
-        // One that came may be lost, or leave in its turn (forced, or for another release).
+        // One that came may be lost, or leave in its turn (for another release, or for one that is given back).
+        let came = self.comers.contains_key(&id);
         if let Some((_, comer)) = self.comers.get_mut(&id) {
             comer.gone.get_or_insert(line.at);
             if phase == Phase::Gone && !self.leavers.contains_key(&id) {
                 return;
             }
         }
-        let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None };
+        let new = Leaver { id: id.clone(), image, steps: Vec::new(), tasks: None, lost_sight: None, came };
         let (_, host) = self.leavers.entry(id).or_insert((group, new));
         if host.goes_on(phase) {
             host.steps.push((line.at, phase));
@@ -539,6 +545,23 @@ mod tests {
         assert_eq!((rows.len(), rows[0].new.is_none(), rows[1].old.is_none()), (2, true, true), "{rows:#?}");
         assert_eq!(record.in_flight.last(), Some(&(time(4), 0)));
         assert_eq!(record.replaced(), 0);
+    }
+
+    #[test]
+    fn one_that_came_and_went_in_favour_of_one_that_is_given_back_replaces_nobody() {
+        let told = |id: &str, from: i64, phases: &[&str]| {
+            phases.iter().zip(from..).map(|(phase, second)| host(second, id, phase)).collect::<Vec<_>>()
+        };
+        let goes = ["leaving", "replacing", "draining", "drained", "retired", "gone"];
+        let back = [
+            told("i-1", 1, &["leaving", "replacing", "returning", "outdated"]),
+            told("i-9", 2, &["current", "draining", "retired", "gone"]),
+        ]
+        .concat();
+        assert_eq!(record(&back).replaced(), 0);
+        // One that came and leaves for a newer release replaces as any other.
+        let twice = [told("i-1", 1, &goes), told("i-8", 3, &["current"]), told("i-8", 10, &goes)].concat();
+        assert_eq!(record(&twice).replaced(), 2);
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn command(scene: &Scene, words: &[&str]) -> Command {
     command
 }
 
-async fn said(scene: &Scene, words: &[&str]) -> Said {
+pub async fn said(scene: &Scene, words: &[&str]) -> Said {
     let mut command = command(scene, words);
     let ended = tokio::task::spawn_blocking(move || command.output().expect("the command can be started"));
     let output = ended.await.expect("the command ends");
@@ -77,14 +77,17 @@ async fn nothing_is_sent_that_no_worker_takes(scene: &Scene) {
 async fn without_a_worker_it_says_so(scene: &Scene) {
     let silent = said(scene, &["pause", "--cluster", CLUSTER, "--timeout", "3s"]).await;
     let text = told(&silent, 7);
-    for part in
-        ["pause requested for prod (message ", "no worker has taken it within 3s", "stays in the queue for ", "doctor"]
-    {
+    for part in [
+        "pause requested for prod (message ",
+        "no worker has answered within 3s",
+        "stays in the queue for ",
+        "is a worker running",
+    ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
     let wait = said(scene, &["rotate", "--cluster", CLUSTER, "--wait", "--timeout", "3s", "--json"]).await;
     let last = told(&wait, 7).lines().last().map(str::to_owned).unwrap_or_default();
-    assert_eq!(json(&last)["outcome"], "not-taken", "{last}");
+    assert_eq!(json(&last)["outcome"], "no-answer", "{last}");
     let closed = said(scene, &["pause", "--cluster", CLOSED_CLUSTER, "--no-wait", "--json"]).await;
     assert!(closed.err.contains("has not opted in by its tag"), "{}", closed.err);
     assert_eq!(json(told(&closed, 0))["outcome"], "queued", "{}", closed.out);

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::account::{CLUSTER, GROUPS, HOSTS_PER_GROUP};
+use crate::asked::said;
 use crate::calls::Call;
 use crate::forecast::plan;
 use crate::scene::{EMPTY, QUEUE_RULES, SOON, Scene};
@@ -37,6 +38,15 @@ async fn a_worker_that_only_observes_tells_what_it_finds_and_changes_nothing_and
     let drained = async || (scene.account.depth(&scene.account.queue).await == EMPTY).then_some(());
     scene.wait("empty queue", SOON, &[&observer], drained).await;
     assert_eq!(scene.account.depth(&scene.account.dead_letters).await, EMPTY, "it is no dead letter");
+
+    // Whoever asked by the command is not told that nobody has taken it.
+    let said = said(&scene, &["rotate", "--cluster", CLUSTER, "--timeout", "12s"]).await;
+    assert_eq!(said.code, 7, "{}\n{}", said.out, said.err);
+    assert!(
+        said.out.contains("the queue is empty, so one took the message") && said.out.contains("observes"),
+        "{}",
+        said.out
+    );
 
     let changes: Vec<Call> = scene.calls().into_iter().filter(Call::is_effect).collect();
     assert!(changes.is_empty(), "{changes:#?}");

@@ -18,8 +18,8 @@ pub enum Outcome {
     /// It goes on when somebody lets it.
     Paused,
     Refused,
-    /// No worker took the message.
-    NotTaken,
+    /// No worker has said what became of the message.
+    NoAnswer,
     /// It had not ended when the time was over.
     TimedOut,
     /// Another rotation has taken its place, and how it ended was not seen.
@@ -51,7 +51,7 @@ impl Outcome {
             Outcome::Held => exit::HELD,
             Outcome::Aborted => exit::ABORTED,
             Outcome::Paused | Outcome::Refused | Outcome::NotSeen => exit::FAILED,
-            Outcome::NotTaken | Outcome::TimedOut => exit::NOT_TAKEN,
+            Outcome::NoAnswer | Outcome::TimedOut => exit::NO_ANSWER,
         }
     }
 
@@ -63,7 +63,7 @@ impl Outcome {
             Outcome::Aborted => "aborted",
             Outcome::Paused => "paused",
             Outcome::Refused => "refused",
-            Outcome::NotTaken => "not taken",
+            Outcome::NoAnswer => "no answer",
             Outcome::TimedOut => "not ended in time",
             Outcome::NotSeen => "its end was not seen",
         }

@@ -55,7 +55,7 @@ pub async fn follow(aws: &Aws, errand: &Errand, taken: &Taken, until: Option<Ins
     settings.tag_prefix = errand.tags.prefix().to_owned();
     let mut follower = Follower {
         groups: errand.message.groups().to_vec(),
-        mark: taken.rotation.clone(),
+        mark: taken.tags.rotation.clone(),
         idle: taken.answer == Some(Answer::Opened),
         told: String::new(),
     };

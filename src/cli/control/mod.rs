@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout};
 use super::log;
 use super::one_shot::{Here, HereArgs};
 use crate::aws::{Aws, First, NotUsable};
-use crate::config::{PrefixArgs, QueueArgs, UrlOrNothing, cluster, group, url_or_nothing};
+use crate::config::{PrefixArgs, QueueArgs, cluster, group};
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::parse_duration;
 use crate::plan::tags::Tags;
@@ -78,7 +78,7 @@ const ROTATE: &str = examples!(
     ecs-rotator rotate --here --cluster prod --region eu-west-1
     CLUSTER=prod AWS_REGION=eu-west-1 FORCE=1 LOG_LEVEL=debug ecs-rotator rotate --here",
     "0 a worker has begun it (`--no-wait`: the message is on the queue; `--wait`, `--here`: it has closed), 1 refused, or \
-     something failed, 2 bad usage, 4 the queue or the credentials cannot be used, 7 no worker took the message in time, or \
+     something failed, 2 bad usage, 4 the queue or the credentials cannot be used, 7 no worker answered in time, or \
      --timeout is over. `--wait` and `--here` alone: 3 it is held, 5 it has closed and some groups were skipped, 6 it was \
      aborted."
 );
@@ -89,7 +89,7 @@ const PAUSE: &str = examples!(
 
 A worker that is started again remembers. `rotate` and new releases wait for `resume` too.",
     "0 paused, or nothing was to be done (`--no-wait`: the message is on the queue), 1 refused, or something failed, 2 bad usage, \
-     4 the queue or the credentials cannot be used, 7 no worker took the message in time."
+     4 the queue or the credentials cannot be used, 7 no worker answered in time."
 );
 
 const RESUME: &str = examples!(
@@ -101,7 +101,7 @@ const RESUME: &str = examples!(
 
 Where no rotation is paused or held, nothing happens.",
     "0 resumed, or nothing was to be done (`--no-wait`: the message is on the queue), 1 refused, or something failed, 2 bad usage, \
-     4 the queue or the credentials cannot be used, 7 no worker took the message in time."
+     4 the queue or the credentials cannot be used, 7 no worker answered in time."
 );
 
 const ABORT: &str = examples!(
@@ -115,7 +115,7 @@ Hosts that have not begun to drain are given back to their groups; those that dr
 new image: hosts that the group launches from now on have it. The rotation is held then, so that no new release begins
 it again: `rotate` or `resume` does.",
     "0 aborted, or nothing was to be done (`--no-wait`: the message is on the queue), 1 refused, or something failed, 2 bad usage, \
-     4 the queue or the credentials cannot be used, 7 no worker took the message in time."
+     4 the queue or the credentials cannot be used, 7 no worker answered in time."
 );
 
 /// Ask for a rotation of one cluster now
@@ -125,9 +125,8 @@ pub struct RotateArgs {
     /// The cluster, by name or ARN [env: CLUSTER, with --here]
     #[arg(short, long, value_name = "CLUSTER", value_parser = cluster, required_unless_present = "here")]
     cluster: Option<ClusterName>,
-    /// URL of the worker's SQS queue
-    #[arg(long, env = "ECS_ROTATOR_QUEUE_URL", value_name = "URL", value_parser = url_or_nothing)]
-    queue_url: Option<UrlOrNothing>,
+    #[command(flatten)]
+    queue: QueueArgs,
     /// Replace the hosts that run the newest image already as well [env: FORCE, with --here]
     #[arg(short, long)]
     force: bool,
@@ -247,13 +246,8 @@ struct Errand {
     follow: Option<Option<Instant>>,
 }
 
-/// Said as every other slip in the usage is.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("no queue is named: say --queue-url URL (or ECS_ROTATOR_QUEUE_URL), or --here to do it without one")]
-pub struct NoQueue;
-
 pub fn rotate(args: RotateArgs) -> anyhow::Result<ExitCode> {
-    let RotateArgs { cluster, queue_url, force, groups, wait, here, patience, prefix, json } = args;
+    let RotateArgs { cluster, queue, force, groups, wait, here, patience, prefix, json } = args;
     let (cluster, force) = (here.cluster(cluster)?, here.force(force));
     let message = Command { action: Action::Rotate { force, groups }, cluster };
     let timeout = patience.timeout.map(duration).transpose()?;
@@ -261,9 +255,7 @@ pub fn rotate(args: RotateArgs) -> anyhow::Result<ExitCode> {
         let tags = Tags::new(prefix.tag_prefix);
         return here.run(&Here { message: &message, tags, timeout, json });
     }
-    let Some(UrlOrNothing(Some(queue_url))) = queue_url else {
-        return Err(NoQueue.into());
-    };
+    let queue_url = queue.url()?;
     let within = if wait { TAKEN_WITHIN } else { ANSWERED_WITHIN };
     let taken_within = match timeout {
         Some(timeout) if wait => timeout.min(duration(within)?),
@@ -299,7 +291,7 @@ impl To {
         let within = duration(timeout.unwrap_or(ANSWERED_WITHIN))?;
         let errand = Errand {
             message: Command { action, cluster: self.cluster },
-            queue_url: self.queue.queue_url,
+            queue_url: self.queue.url()?,
             tags: Tags::new(self.prefix.tag_prefix),
             json: self.json,
             answered_within: (!no_wait).then_some(within),
@@ -362,8 +354,8 @@ impl Errand {
         let taken = match waited {
             Waited::Answered(taken) => taken,
             Waited::Silent(silence) => {
-                let kept_for = aws.kept_for().await;
-                return told.silent(&silence, self.answered_within.unwrap_or_default(), kept_for);
+                let queue = aws.queue_state().await;
+                return told.silent(&silence, self.answered_within.unwrap_or_default(), queue);
             }
         };
         let code = told.answered(&taken)?;

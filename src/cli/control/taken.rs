@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::effect::{Failure, FailureKind};
 use crate::id::ClusterName;
 use crate::plan::answer::{Answer, MessageKey};
-use crate::plan::tags::{Rotation, Tags};
+use crate::plan::tags::{ClusterTags, Tags};
 
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -26,14 +26,14 @@ pub struct Taken {
     pub code: String,
     /// None: only a newer worker gives this answer.
     pub answer: Option<Answer>,
-    /// As it was when the answer was there.
-    pub rotation: Option<Rotation>,
+    /// As they were when the answer was there.
+    pub tags: ClusterTags,
 }
 
 /// No worker has, as far as could be seen.
 #[derive(Clone, Debug, Default)]
 pub struct Silence {
-    pub rotation: Option<Rotation>,
+    pub tags: ClusterTags,
     /// Why it could not be looked, where it could not.
     pub trouble: Option<Failure>,
 }
@@ -50,9 +50,9 @@ pub async fn wait(aws: &Aws, tags: &Tags, cluster: &ClusterName, key: &MessageKe
                     let read = facts.map(|facts| tags.read_cluster(&facts.tags)).unwrap_or_default();
                     if let Some(code) = read.answers.get(key) {
                         let (code, answer) = (code.to_owned(), Answer::from_code(code));
-                        return Some(Taken { code, answer, rotation: read.rotation });
+                        return Some(Taken { code, answer, tags: read });
                     }
-                    silence = Silence { rotation: read.rotation, trouble: None };
+                    silence = Silence { tags: read, trouble: None };
                 }
                 Err(failure) if failure.kind == FailureKind::AccessDenied => {
                     silence.trouble = Some(failure);

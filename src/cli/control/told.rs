@@ -11,13 +11,14 @@ use super::end::{End, Outcome};
 use super::first::{FirstLook, Seen};
 use super::taken::{Silence, Taken};
 use super::{Action, Command, Errand};
-use crate::aws;
+use crate::aws::{self, QueueState};
 use crate::cli::exit;
 use crate::cli::status::lines::clean;
 use crate::id::GroupName;
 use crate::plan::answer::{Answer, MessageKey, Refusal};
 use crate::plan::hold::in_words;
-use crate::plan::tags::{Rotation, RotationState};
+use crate::plan::outcome::Standing;
+use crate::plan::tags::{ClusterTags, RotationState};
 
 /// One command, of which all this is told.
 pub(super) struct Told<'a> {
@@ -47,7 +48,7 @@ struct Sent<'a> {
 #[derive(Serialize)]
 struct Stands<'a> {
     id: &'a str,
-    state: RotationState,
+    state: Standing,
     since: Timestamp,
 }
 
@@ -88,26 +89,35 @@ impl Told<'_> {
         Ok(exit::OK)
     }
 
-    /// No worker has taken it.
-    pub fn silent(&self, silence: &Silence, within: Duration, kept_for: Option<Duration>) -> anyhow::Result<u8> {
+    /// No worker has answered: none has taken it, or one that writes nothing.
+    pub fn silent(&self, silence: &Silence, within: Duration, queue: Option<QueueState>) -> anyhow::Result<u8> {
         let time = |time: Duration| in_words(SignedDuration::try_from(time).unwrap_or(SignedDuration::ZERO));
-        let stays = kept_for.map_or_else(String::new, |kept| format!(" for {}", time(kept)));
         let looked = silence.trouble.as_ref().map(|failure| {
             format!(" (it could not be looked the last time: {}: {})", failure.operation, failure.in_short())
         });
         let says = format!(
-            "no worker has taken it within {}{}; the message stays in the queue{stays}, and the next worker takes it",
+            "no worker has answered within {}{}; {}",
             time(within),
-            looked.unwrap_or_default()
+            looked.unwrap_or_default(),
+            match queue {
+                Some(QueueState { messages: 0, .. }) =>
+                    "the queue is empty, so one took the message and left no answer: it only observes (`--mode observe`), or may \
+                     not tag the cluster"
+                        .to_owned(),
+                Some(QueueState { keeps_for, .. }) => format!(
+                    "if none has taken the message, it stays in the queue for {}, and the next worker takes it",
+                    time(keeps_for)
+                ),
+                None => "if none has taken the message, it stays in the queue, and the next worker takes it".to_owned(),
+            }
         );
-        let cluster = &self.errand.message.cluster;
-        let next = format!("is a worker running? ecs-rotator doctor --cluster {cluster}");
+        let next = "is a worker running on this queue, and what does its log say?".to_owned();
         if self.errand.follow.is_some() {
-            let end = End { reason: Some(says), next: Some(next), ..End::new(Outcome::NotTaken) };
+            let end = End { reason: Some(says), next: Some(next), ..End::new(Outcome::NoAnswer) };
             return self.end(&end);
         }
-        self.say(Some(&says), Some(&next), Some("not-taken"), None, silence.rotation.as_ref())?;
-        Ok(exit::NOT_TAKEN)
+        self.say(Some(&says), Some(&next), Some("no-answer"), None, Some(&silence.tags))?;
+        Ok(exit::NO_ANSWER)
     }
 
     /// A worker has, and this is what it did.
@@ -118,13 +128,13 @@ impl Told<'_> {
         };
         let (says, next) = outcome_of(taken, &self.errand.message, &self.seen.known_groups());
         if self.errand.json && self.errand.follow.is_some() {
-            let rotation = taken.rotation.as_ref().map(stands);
+            let rotation = stands(&taken.tags);
             let line = AnswerLine { at: aws::now(), answer: &taken.code, rotation };
             print(&serde_json::to_string(&line)?)?;
         } else {
             // One that is followed says itself what comes next.
             let next = next.as_deref().filter(|_| !(self.errand.follow.is_some() && goes_on(taken)));
-            self.say(Some(&says), next, Some(outcome), reason, taken.rotation.as_ref())?;
+            self.say(Some(&says), next, Some(outcome), reason, Some(&taken.tags))?;
         }
         Ok(if outcome == "refused" { exit::FAILED } else { exit::OK })
     }
@@ -134,7 +144,7 @@ impl Told<'_> {
         let outcome = if code == exit::OK { Outcome::Paused } else { Outcome::Refused };
         if self.errand.json {
             let reason = taken.code.split_once(':').map(|(_, reason)| reason.to_owned());
-            let rotation = taken.rotation.as_ref().map(|rotation| rotation.id.as_str().to_owned());
+            let rotation = taken.tags.rotation.as_ref().map(|rotation| rotation.id.as_str().to_owned());
             return self.end(&End { reason, rotation, ..End::new(outcome) });
         }
         Ok(outcome.code())
@@ -151,10 +161,10 @@ impl Told<'_> {
         next: Option<&str>,
         outcome: Option<&str>,
         reason: Option<&str>,
-        rotation: Option<&Rotation>,
+        tags: Option<&ClusterTags>,
     ) -> anyhow::Result<()> {
         if self.errand.json {
-            let mut object = self.object(outcome, reason, says, rotation);
+            let mut object = self.object(outcome, reason, says, tags);
             object.says = says;
             return print(&serde_json::to_string(&object)?);
         }
@@ -167,7 +177,7 @@ impl Told<'_> {
         outcome: Option<&'b str>,
         reason: Option<&'b str>,
         says: Option<&'b str>,
-        rotation: Option<&'b Rotation>,
+        tags: Option<&'b ClusterTags>,
     ) -> Sent<'b> {
         Sent {
             at: aws::now(),
@@ -176,7 +186,7 @@ impl Told<'_> {
             message: &self.errand.message,
             outcome,
             reason,
-            rotation: rotation.map(stands),
+            rotation: tags.and_then(stands),
             says,
         }
     }
@@ -238,8 +248,9 @@ pub fn print(line: &str) -> anyhow::Result<()> {
     writeln!(out, "{}", clean(line)).and_then(|()| out.flush()).context("write to stdout")
 }
 
-fn stands(rotation: &Rotation) -> Stands<'_> {
-    Stands { id: rotation.id.as_str(), state: rotation.state, since: rotation.since }
+fn stands(tags: &ClusterTags) -> Option<Stands<'_>> {
+    let rotation = tags.rotation.as_ref()?;
+    Some(Stands { id: rotation.id.as_str(), state: Standing::told(tags)?, since: rotation.since })
 }
 
 /// `resume requested for prod (message 74bacd35)`
@@ -265,17 +276,19 @@ fn already(message: &Command, seen: &Seen) -> Option<String> {
         Action::Resume => !matches!(state, Some(RotationState::Paused | RotationState::Held)),
         Action::Abort => matches!(state, None | Some(RotationState::Closed)),
     };
-    idle.then(|| format!("there may be nothing to do: {}", how_it_is(state)))
+    idle.then(|| format!("there may be nothing to do: {}", how_it_is(&seen.tags)))
 }
 
-fn how_it_is(state: Option<RotationState>) -> String {
-    state.map_or_else(|| "there has been no rotation".to_owned(), |state| format!("the rotation is {}", state.word()))
+fn how_it_is(tags: &ClusterTags) -> String {
+    let is = |standing: Standing| format!("the rotation is {}", standing.in_words());
+    Standing::told(tags).map_or_else(|| "there has been no rotation".to_owned(), is)
 }
 
 /// In words: what it did, and what comes next.
 pub fn outcome_of(taken: &Taken, message: &Command, known: &[&str]) -> (String, Option<String>) {
     let cluster = &message.cluster;
     let id = taken
+        .tags
         .rotation
         .as_ref()
         .map_or_else(|| "the rotation".to_owned(), |rotation| format!("rotation {}", rotation.id));
@@ -299,7 +312,7 @@ pub fn outcome_of(taken: &Taken, message: &Command, known: &[&str]) -> (String, 
             ),
             Some(format!("it begins again with ecs-rotator rotate --cluster {cluster}")),
         ),
-        Answer::NothingToDo(state) => (format!("nothing to do: {}", how_it_is(state)), None),
+        Answer::NothingToDo(_) => (format!("nothing to do: {}", how_it_is(&taken.tags)), None),
         Answer::Refused(why) => (format!("refused: {}", refused(why, message, known)), None),
     }
 }
@@ -333,6 +346,7 @@ fn refused(why: Refusal, message: &Command, known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::hold::Hold;
 
     fn command(action: Action) -> Command {
         Command { action, cluster: "prod".into() }
@@ -343,8 +357,11 @@ mod tests {
     }
 
     fn taken(code: &str) -> Taken {
-        let rotation = "prod/20260114T030000Z open 2026-01-14T03:00:00Z".parse().ok();
-        Taken { code: code.to_owned(), answer: Answer::from_code(code), rotation }
+        let state = code.strip_prefix("nothing-to-do:").unwrap_or("open");
+        let rotation = format!("prod/20260114T030000Z {state} 2026-01-14T03:00:00Z").parse().ok();
+        let hold = (state == "held").then(Hold::aborted);
+        let tags = ClusterTags { rotation, hold, ..ClusterTags::default() };
+        Taken { code: code.to_owned(), answer: Answer::from_code(code), tags }
     }
 
     #[test]
@@ -368,6 +385,7 @@ mod tests {
             (rotate(&[]), "opened", "opened: rotation prod/20260114T030000Z"),
             (command(Action::Pause), "paused", "takes no further host; hosts in flight finish"),
             (command(Action::Resume), "nothing-to-do:closed", "nothing to do: the rotation is closed"),
+            (command(Action::Abort), "nothing-to-do:held", "nothing to do: the rotation is aborted"),
             (command(Action::Pause), "nothing-to-do:none", "nothing to do: there has been no rotation"),
             (
                 rotate(&["nope"]),

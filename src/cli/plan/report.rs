@@ -91,7 +91,9 @@ impl Report {
 
     fn judge(&self) -> Verdict {
         let blind = !self.failed.is_empty() || !self.missing.is_empty() || self.error.is_some();
-        if blind {
+        let lacks = |cluster: &Forecast| cluster.groups.is_empty() || !cluster.absent.is_empty();
+        let empty = self.clusters.iter().any(|cluster| cluster.enabled != Some(false) && lacks(cluster));
+        if blind || empty {
             Verdict::CouldNotTell
         } else if self.clusters.iter().any(Forecast::is_due) {
             Verdict::SomethingToDo
@@ -116,7 +118,9 @@ impl Report {
 fn other_settings(view: &ClusterView, settings: &Settings) -> Option<Stuck> {
     let theirs = view.settings.as_deref().and_then(Published::read)?;
     let or_default = |text: String| if text.is_empty() { "the default".to_owned() } else { text };
+    // How often a worker looks changes nothing about what it does.
     let differ = settings.published(&view.arn.name()).differences(&theirs).into_iter();
+    let differ = differ.filter(|(name, ..)| *name != "sweep-interval");
     let differ: Vec<String> =
         differ.map(|(name, here, there)| format!("{name} {} (here {})", or_default(there), or_default(here))).collect();
     let why = format!("other than those of this plan: {}", differ.join(", "));

@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 
 use super::report::{Report, Verdict};
 use crate::cli::out::WIDTH;
-use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, Stuck};
+use crate::plan::forecast::{
+    Forecast, GroupForecast, ImageForecast, LaunchForecast, NO_GROUP, NO_SUCH_GROUP, Status, Stuck,
+};
 use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
 
@@ -152,6 +154,12 @@ fn about_cluster(forecast: &Forecast) -> Lines {
         Some(true) => {}
         Some(false) => say("opted out", "by its tag `enabled`: workers leave it alone".to_owned()),
         None => say("opt-in", "no tag `enabled`: only a worker that names this cluster takes care of it".to_owned()),
+    }
+    if forecast.groups.is_empty() {
+        say("no group", NO_GROUP.to_owned());
+    }
+    for group in &forecast.absent {
+        say("not there", format!("{group}: {NO_SUCH_GROUP}"));
     }
     if !forecast.of_no_group.is_empty() {
         let names: Vec<&str> = forecast.of_no_group.iter().map(|id| id.as_str()).collect();

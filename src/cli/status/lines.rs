@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::Report;
 use crate::cli::plan::text::trimmed;
-use crate::plan::forecast::{LaunchForecast, Status};
-use crate::plan::hold::in_words;
+use crate::plan::forecast::{LaunchForecast, NO_GROUP, Status};
+use crate::plan::hold::{ABORTED_SAID, in_words};
 use crate::plan::host::Phase;
 use crate::plan::outcome::{SkippedGroup, Standing};
 use crate::plan::status::{CauseStatus, ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
@@ -112,11 +112,12 @@ impl Page {
                 Some(Standing::Aborted) => ("ABORTED", Tone::Trouble),
                 _ => ("soon held", Tone::Waiting),
             };
-            if status.causes.is_empty() {
-                self.row(tone, &[10], &[word, hold]);
+            let aborted = word == "ABORTED";
+            if aborted || status.causes.is_empty() {
+                self.row(tone, &[10], &[word, if status.causes.is_empty() { hold } else { ABORTED_SAID }]);
             }
             for (n, CauseStatus { text, next, .. }) in status.causes.iter().enumerate() {
-                self.row(tone, &[10], &[if n == 0 { word } else { "" }, text]);
+                self.row(tone, &[10], &[if n == 0 && !aborted { word } else { "" }, text]);
                 self.row(
                     Tone::Waiting,
                     &[10],
@@ -136,9 +137,15 @@ impl Page {
 
     fn title(&self, status: &ClusterStatus, rotation: &RotationStatus) -> String {
         let ago = in_words(self.age(rotation.since));
-        let since = match rotation.state {
-            over if over.is_over() => format!("{} {ago} ago", over.in_words()),
-            under_way => format!("{} for {ago}", under_way.in_words()),
+        let opened = rotation.opened.map_or_else(|| ago.clone(), |opened| in_words(self.age(opened)));
+        let state = rotation.state.in_words();
+        let since = if rotation.state.is_over() {
+            format!("{state} {ago} ago")
+        } else if rotation.state == Standing::Open {
+            // What was paused meanwhile is as old as it is.
+            format!("{state} for {opened}")
+        } else {
+            format!("{state} for {ago}")
         };
         format!("cluster {}: rotation {} {since}", status.cluster, rotation.id)
     }
@@ -146,14 +153,14 @@ impl Page {
     fn progress(&mut self, status: &ClusterStatus) {
         let left = status.left_seconds.map(|left| about(SignedDuration::from_secs(left)));
         let left = left.map_or_else(String::new, |left| format!(" · about {left} left"));
-        let done = status.current == status.hosts && status.skipped.is_empty();
+        let done = status.hosts > 0 && status.current == status.hosts && status.skipped.is_empty();
         let text = format!("[{}] {}{left}", bar(status.current, status.hosts), progress(status));
         self.say(if done { Tone::Good } else { Tone::Plain }, &text);
     }
 
     fn groups(&mut self, groups: &[GroupStatus]) {
         if groups.is_empty() {
-            return self.say(Tone::Aside, "no Auto Scaling group belongs to it");
+            return self.say(Tone::Trouble, NO_GROUP);
         }
         let longest = groups.iter().map(|group| group.group.as_str().chars().count()).max().unwrap_or(0);
         let name = u16::try_from(longest.clamp(5, 24)).unwrap_or(24);
@@ -272,7 +279,7 @@ pub fn clean(text: &str) -> String {
 }
 
 fn bar(done: usize, all: usize) -> String {
-    let full = (done * BAR).checked_div(all).unwrap_or(BAR);
+    let full = (done * BAR).checked_div(all).unwrap_or(0);
     format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
 }
 

@@ -140,7 +140,7 @@ pub(super) fn code_of(report: &Report) -> u8 {
         exit::HELD
     } else if report.any_is(Standing::Aborted) {
         exit::ABORTED
-    } else if report.any_is(Standing::ClosedWithGroupsSkipped) {
+    } else if report.any_is(Standing::ClosedWithGroupsSkipped) || report.any_cannot_be_rotated() {
         exit::SKIPPED
     } else {
         exit::OK

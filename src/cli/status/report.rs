@@ -8,8 +8,9 @@ use serde::Serialize;
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::ClusterName;
+use crate::plan::forecast::Status as GroupState;
 use crate::plan::outcome::Standing;
-use crate::plan::status::{ClusterStatus, status};
+use crate::plan::status::{ClusterStatus, GroupStatus, status};
 
 /// What `status` prints.
 #[derive(Debug, Serialize)]
@@ -54,6 +55,13 @@ impl Report {
 
     pub fn is_whole(&self) -> bool {
         self.failed.is_empty() && self.missing.is_empty() && self.error.is_none()
+    }
+
+    /// Is there a cluster without a group, or a group that no rotation would bring to its newest image?
+    pub fn any_cannot_be_rotated(&self) -> bool {
+        let stuck = |group: &GroupStatus| matches!(group.status, GroupState::Unresolved | GroupState::Behind);
+        let cluster = |cluster: &ClusterStatus| cluster.groups.is_empty() || cluster.groups.iter().any(stuck);
+        self.clusters.iter().filter(|cluster| cluster.enabled != Some(false)).any(cluster)
     }
 
     /// Does the rotation of some cluster stand so?
