@@ -407,6 +407,43 @@ fn nothing_is_called_done_that_was_skipped_rejected_or_is_not_known() {
 }
 
 #[test]
+fn each_group_tells_what_it_runs_what_serves_and_what_comes_next() {
+    let Some(browser) = browser() else { return };
+    let served = Served::new(forty(), 1, after(60));
+    let page = Seen::open(&browser, &served.url());
+    told(
+        &page,
+        "const all = (group) => Object.values(group.hosts).flat(); \
+        status.rotation.state = 'open'; status.in_flight = []; \
+        const [one, two] = groups; \
+        Object.assign(one, { serving: 13, desired: 14, running_tasks: 98, pending_tasks: 2, max_in_flight: 3, \
+            patch_age_seconds: 12 * 86400, window: 'its window opens at 03:00', hosts: { outdated: all(one) }, \
+            images: [{ id: 'ami-1', name: 'hosts-1', age_days: 30, hosts: 14 }] }); \
+        for (const launch of one.launches) launch.release = { id: 'ami-2', name: 'hosts-2', age_days: 3 }; \
+        const ids = all(two); two.hosts = { current: ids.slice(0, 1), outdated: ids.slice(1) }; \
+        status.in_flight = [{ host: ids[0], group: two.group, phase: 'current', wait: 'bake', ends: '2026-01-14T03:09:00Z' }]",
+    );
+    let group = |n: usize| page.text(&format!("document.querySelectorAll('.group')[{n}].innerText"));
+    for said in [
+        "hosts-1 (30 d) \u{2192} hosts-2 (3 d)",
+        "13/14 serving",
+        "98 tasks, 2 pending",
+        "at most 3 at a time",
+        "patch age 12 days",
+        "its window opens at 03:00",
+    ] {
+        assert!(group(0).contains(said), "no `{said}` in\n{}", group(0));
+    }
+    let bakes = group(1);
+    assert!(bakes.contains("canary bakes until ") && bakes.contains("03:09:00, then the others follow"), "{bakes}");
+    let place = page.text("document.querySelector('.place').textContent");
+    assert_eq!(place, "account 123456789012 \u{b7} eu-west-1");
+    assert_eq!(page.number("document.querySelectorAll('.alert').length"), 0);
+    told(&page, "told.received = new Date(now() - 300e3).toISOString()");
+    assert!(page.text("document.querySelector('.alert.held').innerText").contains("receives no messages"));
+}
+
+#[test]
 fn while_all_is_well_no_look_is_older_than_is_shown_without_a_word() {
     for (scenario, hours) in [(forty(), 3), (stuck(), 3)] {
         let mut simulation = Simulation::new(scenario);

@@ -417,7 +417,7 @@ fn a_host_that_waits_for_launches_to_be_detached_is_a_hold_that_names_it() {
 #[test]
 fn a_host_that_is_back_in_its_group_is_not_said_to_be_missing_there() {
     let bad = bad(BadRelease::NeverRegisters, rule(VersionRule::Default));
-    let policy = Policy { replacement_timeout: SignedDuration::from_secs(100), ..bad.settings.policy.clone() };
+    let policy = Policy { replacement_timeout: SignedDuration::from_secs(20), ..bad.settings.policy.clone() };
     let settings = Settings { policy, ..bad.settings.clone() };
     let after = run_to_the_end(bad.settings(settings));
     assert_eq!(times(&after.report, |what| matches!(what, Happening::Attached { .. })).len(), 1);
