@@ -52,6 +52,8 @@ enum Level {
 #[derive(Default)]
 struct Tally {
     closed: u64,
+    /// Closed, but for groups that were left out.
+    skipped: u64,
     held: u64,
     broken: u64,
     hosts: u64,
@@ -95,9 +97,9 @@ fn main() -> std::process::ExitCode {
         }
     });
     let tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Tally { closed, held, broken, hosts } = tally;
+    let Tally { closed, skipped, held, broken, hosts } = tally;
     println!(
-        "seeds {}..{} in {:.0} s on {threads} cores: {closed} closed, {held} held, {broken} with a broken promise; \
+        "seeds {}..{} in {:.0} s on {threads} cores: {closed} closed, {skipped} with groups skipped, {held} held, {broken} with a broken promise; \
          {hosts} hosts",
         arguments.seeds.start,
         arguments.seeds.end,
@@ -133,7 +135,8 @@ impl Tally {
         self.hosts += u64::from(report.hosts);
         let is_broken = !report.violations.is_empty() || report.tasks_interrupted > 0;
         match &report.outcome {
-            Outcome::Closed | Outcome::Skipped { .. } if !is_broken => self.closed += 1,
+            Outcome::Closed if !is_broken => self.closed += 1,
+            Outcome::Skipped { .. } if !is_broken => self.skipped += 1,
             Outcome::Held { reason } if !is_broken => {
                 self.held += 1;
                 _ = writeln!(out, "seed {seed}: held: {reason}");

@@ -14,6 +14,8 @@
 //!   decides when to look and whom at, keeps what it saw, and acknowledges messages when what they woke has ended.
 //! - [`effect`] is the outside world as data: every call is one [`effect::Request`], answered by one [`effect::Reply`].
 //!   [`event`] is the other way in: what a message of the queue says.
+// A closed pipe or a lost stderr is no reason to panic: `cli::out` writes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     feature = "aws",
     doc = " - [`aws`] performs requests with the AWS SDK, and [`sim`] performs them in memory, in an account"

@@ -439,6 +439,14 @@ fn each_group_tells_what_it_runs_what_serves_and_what_comes_next() {
     let place = page.text("document.querySelector('.place').textContent");
     assert_eq!(place, "account 123456789012 \u{b7} eu-west-1");
     assert_eq!(page.number("document.querySelectorAll('.alert').length"), 0);
+    // What the audit says of a host its phases say; of a template they do not.
+    told(
+        &page,
+        "const at = told.at, changed = { at, level: 'INFO', message: 'production changed', cluster: 'demo', before: '1', after: '2' }; \
+        told.journal = [{ ...changed, operation: 'ModifyLaunchTemplate' }, { ...changed, operation: 'DetachInstances', host: 'i-1' }]",
+    );
+    let events = page.text("document.querySelector('#journal').innerText");
+    assert!(events.contains("ModifyLaunchTemplate: 1 \u{2192} 2") && !events.contains("DetachInstances"), "{events}");
     told(&page, "told.received = new Date(now() - 300e3).toISOString()");
     assert!(page.text("document.querySelector('.alert.held').innerText").contains("receives no messages"));
 }

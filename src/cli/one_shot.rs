@@ -16,7 +16,7 @@ use super::control::end::{End, Outcome};
 use super::control::first::{self, FirstLook};
 use super::control::taken::{self, Waited};
 use super::control::told::{last, outcome_of};
-use super::{log, status};
+use super::{log, out, status};
 use crate::aws::{self, Aws, First, LocalQueue};
 use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
 use crate::engine::vitals::{ClusterVitals, Vitals};
@@ -118,7 +118,7 @@ impl Here<'_> {
         aws.preflight(First::Clusters(std::slice::from_ref(cluster))).await?;
         let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
         if let Some(note) = self.note(&seen) {
-            eprintln!("note: {}", status::lines::clean(&note));
+            out::note(&note);
         }
         let (window, source) = Window::new(aws::now(), Vitals::default());
         let mut interrupted = pin!(super::run::signalled().context("listen for signals")?);

@@ -32,6 +32,11 @@ pub fn say(line: &str) -> io::Result<bool> {
     print(format!("{line}\n"))
 }
 
+/// Something to know beside what was asked. What tags and AWS say is shown as text.
+pub fn note(text: &str) {
+    let _closed = writeln!(io::stderr(), "note: {}", super::status::lines::clean(text));
+}
+
 /// The one line that says what went wrong. With stderr gone nobody is left to be told.
 pub fn error(error: &anyhow::Error) {
     let _closed = writeln!(io::stderr(), "error: {}", super::one_line(error));

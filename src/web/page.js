@@ -201,7 +201,7 @@ function progressText(status, groups, { done, behind, unknown }) {
   if (skipped) parts.push(`${plural(skipped, "group")} skipped`);
   const going = status.in_flight.filter(isGoing).length;
   if (going) parts.push(`${going} in flight`);
-  if (status.left_seconds != null && !behind) parts.push(`about ${duration(status.left_seconds * 1000)} left`);
+  if (status.left_seconds && !behind) parts.push(`about ${duration(status.left_seconds * 1000)} left`);
   return parts.join(" \u00b7 ");
 }
 
@@ -464,7 +464,7 @@ function factsOf(group) {
     `${plural(group.running_tasks, "task")}${group.pending_tasks ? `, ${group.pending_tasks} pending` : ""}`,
     `at most ${group.max_in_flight} at a time`,
     age,
-    group.newest && !group.rejected?.length && `newer: ${withAge(group.newest)}`,
+    group.newest && !group.rejected?.length && !group.launches.some(({ release }) => release.id === group.newest.id) && `newer: ${withAge(group.newest)}`,
     group.rejected?.length && !group.waits.length && `rejected: ${group.rejected.join(", ")}`,
   ];
 }
@@ -571,12 +571,16 @@ function updateFlight(element, host) {
 // Recent events: those of a host are one, which says how far it has come.
 
 const STEPS = ["leaving", "replacing", "draining", "drained", "retired", "gone"];
+/** The audit's line of a call that changes something. */
+const CHANGED = "production changed";
 const HOST_WORDS = [...ORDER, "gone", "set aside"];
 
 function eventsOf(lines) {
   const [events, hosts] = [[], new Map()];
   const last = new Map(lines.map((line) => [`${line.cluster} ${line.message}`, line]));
   for (const line of lines) {
+    // What is done to hosts is told by their phases.
+    if (line.message === CHANGED && (line.host || line.hosts)) continue;
     // How far it was is old news.
     if (line.message === "under way" && last.get(`${line.cluster} under way`) !== line) continue;
     if (!line.host || !HOST_WORDS.includes(line.message)) {
@@ -618,6 +622,7 @@ const UNSAID = ["at", "level", "message", "cluster", "rotation", "group", "host"
 
 function wordsOf({ line, ...event }) {
   if (SAID[line.message] && line.host) return SAID[line.message]({ line, ...event });
+  if (line.message === CHANGED) return `${line.operation}: ${line.before} \u2192 ${line.after}`;
   const why = line.why ?? line.reason ?? line.because ?? line.failure;
   const rest = Object.entries(line).filter(([field]) => !UNSAID.includes(field));
   // Some begin with the host, which stands before them.

@@ -15,6 +15,7 @@ use super::taken::Taken;
 use super::told::{last, print};
 use crate::aws::Aws;
 use crate::cli::one_shot::settings;
+use crate::cli::out;
 use crate::cli::status::{self, lines::in_one_line};
 use crate::id::GroupName;
 use crate::plan::answer::Answer;
@@ -130,7 +131,7 @@ impl Follower {
     /// Said once.
     fn trouble(&mut self, why: &str) {
         if self.told != why {
-            eprintln!("note: it could not be looked: {}", status::lines::clean(why));
+            out::note(&format!("it could not be looked: {why}"));
             why.clone_into(&mut self.told);
         }
     }

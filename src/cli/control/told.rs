@@ -12,8 +12,8 @@ use super::first::{FirstLook, Seen};
 use super::taken::{Silence, Taken};
 use super::{Action, Command, Errand};
 use crate::aws::{self, QueueState};
-use crate::cli::exit;
 use crate::cli::status::lines::clean;
+use crate::cli::{exit, out};
 use crate::id::GroupName;
 use crate::plan::answer::{Answer, MessageKey, Refusal};
 use crate::plan::hold::in_words;
@@ -65,7 +65,7 @@ impl Told<'_> {
     /// It is on the queue.
     pub fn sent(&self) -> anyhow::Result<()> {
         for note in self.notes() {
-            eprintln!("note: {}", clean(&note));
+            out::note(&note);
         }
         match (self.errand.json, self.errand.follow) {
             (true, Some(_)) => print(&serde_json::to_string(&self.object(None, None, None, None))?),

@@ -151,7 +151,7 @@ impl Page {
     }
 
     fn progress(&mut self, status: &ClusterStatus) {
-        let left = status.left_seconds.map(|left| about(SignedDuration::from_secs(left)));
+        let left = status.left_seconds.filter(|left| *left > 0).map(|left| about(SignedDuration::from_secs(left)));
         let left = left.map_or_else(String::new, |left| format!(" · about {left} left"));
         let done = status.hosts > 0 && status.current == status.hosts && status.skipped.is_empty();
         let text = format!("[{}] {}{left}", bar(status.current, status.hosts), progress(status));
