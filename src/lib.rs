@@ -40,6 +40,7 @@ pub mod engine;
 pub mod event;
 pub mod id;
 pub mod journal;
+pub mod partition;
 pub mod plan;
 pub mod record;
 pub mod sim;

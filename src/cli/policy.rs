@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::config::{ModeArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::engine::Settings;
+use crate::partition;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,9 +49,9 @@ pub struct PolicyArgs {
     /// Their region
     #[arg(long, env = "AWS_REGION", value_name = "REGION")]
     region: String,
-    /// `aws-cn`, `aws-us-gov`, …
-    #[arg(long, value_name = "PARTITION", default_value = "aws")]
-    partition: String,
+    /// `aws-cn`, `aws-us-gov`, … [default: that of the region]
+    #[arg(long, value_name = "PARTITION")]
+    partition: Option<String>,
     /// What groups do by tag or by themselves; repeat it for more
     #[arg(long, value_name = "WHAT", value_enum)]
     with: Vec<With>,
@@ -86,8 +87,8 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
     let settings = args.mode.apply(args.tell.apply(args.rotation.into_settings()?));
     let place = Place {
         account: args.account,
+        partition: args.partition.unwrap_or_else(|| partition::of_region(&args.region).to_owned()),
         region: args.region,
-        partition: args.partition,
         queue: args.queue.url()?,
         roles: args.pass_role,
         parameters: args.parameter,
@@ -95,6 +96,10 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
     };
     super::out::say(&format!("{:#}", document(&settings, &args.with, &place)))?;
     Ok(ExitCode::from(super::exit::OK))
+}
+
+fn last_segment(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
 }
 
 struct Place {
@@ -147,6 +152,12 @@ impl Place {
         format!("arn:{}:{service}:{}:{}:{rest}", self.partition, self.region, self.account)
     }
 
+    /// Whoever uses a key for a queue does it by SQS, where the queue is.
+    fn via_sqs(&self) -> String {
+        let region = partition::of_queue(&self.queue).map_or(self.region.as_str(), |(region, ..)| region);
+        format!("sqs.{region}.{}", partition::dns_suffix(region))
+    }
+
     fn of_clusters(&self, settings: &Settings, make: impl Fn(&str) -> String) -> Vec<String> {
         if settings.clusters.is_empty() {
             return vec![make("*")];
@@ -158,8 +169,10 @@ impl Place {
         match on {
             On::Everything | On::OfCluster => vec!["*".to_owned()],
             On::Queue => {
-                let name = self.queue.rsplit('/').next().unwrap_or_default();
-                vec![self.arn("sqs", name)]
+                // It may be another account's, or in another region than the clusters.
+                let of_place = || (self.region.as_str(), self.account.as_str(), last_segment(&self.queue));
+                let (region, account, name) = partition::of_queue(&self.queue).unwrap_or_else(of_place);
+                vec![format!("arn:{}:sqs:{region}:{account}:{name}", self.partition)]
             }
             On::Cluster => self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}"))),
             On::Key => self.key.iter().cloned().collect(),
@@ -192,7 +205,7 @@ impl Place {
     fn condition(&self, on: On, settings: &Settings) -> Option<Value> {
         let prefix = &settings.tag_prefix;
         match on {
-            On::Key => Some(json!({"StringEquals": {"kms:ViaService": format!("sqs.{}.amazonaws.com", self.region)}})),
+            On::Key => Some(json!({"StringEquals": {"kms:ViaService": self.via_sqs()}})),
             On::InCluster | On::OfCluster => {
                 let clusters = self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}")));
                 Some(json!({"ArnLike": {"ecs:cluster": clusters}}))
@@ -200,7 +213,7 @@ impl Place {
             On::Instance => Some(json!({"ForAllValues:StringLike": {"aws:TagKeys": format!("{prefix}*")}})),
             // The tag of the group is gone after a detach.
             On::OurInstance => Some(json!({"StringLike": {format!("aws:ResourceTag/{prefix}rotation"): "?*"}})),
-            On::InstanceRole => Some(json!({"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}})),
+            On::InstanceRole => Some(json!({"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}})),
             On::Bus => Some(json!({"StringEquals": {"events:source": crate::effect::SOURCE}})),
             On::Everything
             | On::Queue
@@ -286,6 +299,21 @@ mod tests {
             let (_, name) = action.split_once(':').unwrap();
             assert!(["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)), "{action}");
         }
+    }
+
+    #[test]
+    fn the_queue_is_where_its_url_says_and_services_are_called_as_in_their_partition() {
+        let key = Some("arn:aws-cn:kms:cn-north-1:210987654321:key/k".to_owned());
+        let queue = "https://sqs.cn-north-1.amazonaws.com.cn/210987654321/rotator".to_owned();
+        let (region, partition) = ("cn-northwest-1".to_owned(), "aws-cn".to_owned());
+        let place = Place { queue, region, partition, key, ..place() };
+        let document = document(&Settings::default(), &[With::Pins], &place);
+        let statements = document["Statement"].as_array().unwrap();
+        let of = |sid: &str| statements.iter().find(|one| one["Sid"] == sid).unwrap();
+        assert_eq!(of("Queue")["Resource"], json!(["arn:aws-cn:sqs:cn-north-1:210987654321:rotator"]));
+        let via = json!({"StringEquals": {"kms:ViaService": "sqs.cn-north-1.amazonaws.com.cn"}});
+        assert_eq!(of("Key")["Condition"], via);
+        assert_eq!(of("Cluster")["Resource"], json!(["arn:aws-cn:ecs:cn-northwest-1:123456789012:cluster/*"]));
     }
 
     #[test]

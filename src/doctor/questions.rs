@@ -12,6 +12,7 @@ use crate::effect::{Launch, Override, SOURCE, VersionRule};
 use crate::engine::Settings;
 use crate::engine::survey::Findings;
 use crate::id::{CapacityProviderName, ClusterArn, ParameterName, TemplateId};
+use crate::partition;
 use crate::plan::model::{ClusterView, GroupView};
 use crate::plan::policy::ReleaseBy;
 
@@ -133,7 +134,7 @@ impl Asker<'_> {
             On::Everything => one(vec!["*".to_owned()], Vec::new()),
             On::Queue => one(place.queue.iter().cloned().collect(), Vec::new()),
             On::Key => {
-                let via = format!("sqs.{}.amazonaws.com", place.region);
+                let via = format!("sqs.{}.{}", place.region, partition::dns_suffix(&place.region));
                 one(place.key.iter().cloned().collect(), vec![entry("kms:ViaService", via)])
             }
             On::Cluster => self.clusters().flat_map(|arn| one(vec![arn.to_string()], self.in_cluster(arn))).collect(),
