@@ -46,6 +46,16 @@ impl LogLine {
         self.get(field)?.parse().ok()
     }
 
+    /// All that a line of a file holds: a line of the log as it was written, or those that AWS's tools have put as texts into
+    /// JSON (`filter-log-events`, FireLens) or CSV (Logs Insights).
+    #[must_use]
+    pub fn all_in(text: &str) -> Vec<Self> {
+        match Self::parse(text) {
+            Some(line) => vec![line],
+            None => texts_in(text).iter().filter_map(|inside| Self::parse(inside)).collect(),
+        }
+    }
+
     /// A line of the JSON log, or an event of the worker's own (one JSON object), whatever else stands in front of it: `aws
     /// logs tail` puts a time and a stream there. None: it is neither.
     #[must_use]
@@ -67,6 +77,26 @@ impl LogLine {
                 .collect(),
         })
     }
+}
+
+/// The objects that stand as texts in a line of JSON (`"{\"a\":1}"`) or CSV (`"{""a"":1}"`).
+fn texts_in(line: &str) -> Vec<String> {
+    let in_json = line.match_indices("\"{\\\"").filter_map(|(at, _)| {
+        // Up to its closing quote, whatever follows.
+        serde_json::Deserializer::from_str(&line[at..]).into_iter::<String>().next()?.ok()
+    });
+    let in_csv = line.match_indices("\"{\"\"").filter_map(|(at, _)| {
+        let text = &line[at + 1..];
+        let mut ends = text.match_indices('"').map(|(at, _)| at).peekable();
+        while let Some(end) = ends.next() {
+            // Two stand for one, and are none.
+            if ends.next_if_eq(&(end + 1)).is_none() {
+                return Some(text[..end].replace("\"\"", "\""));
+            }
+        }
+        None
+    });
+    in_json.chain(in_csv).collect()
 }
 
 /// ```json
@@ -215,6 +245,25 @@ mod tests {
         assert_eq!(LogLine::parse(&format!("2026-01-14T03:00:00 worker/ecs-rotator/1 {json}\n")), Some(expected));
         for text in ["", "plain", "{", "{}", r#"{"level":"LOUD","timestamp":"1970-01-01T00:00:00Z","message":"x"}"#] {
             assert_eq!(LogLine::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read_out_of_what_the_tools_of_aws_export() {
+        let one = r#"{"timestamp":"1970-01-01T00:00:00Z","level":"INFO","message":"rotation open","why":"a \"b\", c","target":"t"}"#;
+        let two = one.replace("rotation open", "rotation closed");
+        let text = |line: &str| serde_json::to_string(line).unwrap();
+        let both = [LogLine::parse(one).unwrap(), LogLine::parse(&two).unwrap()];
+        let (first, second) = (text(one), text(&two));
+        // `aws logs filter-log-events`, in one line and indented; FireLens; Logs Insights.
+        let compact = format!(r#"{{"events":[{{"message":{first},"ingestionTime":1}},{{"message":{second}}}]}}"#);
+        assert_eq!(LogLine::all_in(&compact), both);
+        assert_eq!(LogLine::all_in(&format!(r#"            "message": {first},"#)), both[..1]);
+        assert_eq!(LogLine::all_in(&format!(r#"{{"container_id":"c","log":{first},"source":"stdout"}}"#)), both[..1]);
+        let csv = format!("1970-01-01 00:00:00.000,\"{}\",7", one.replace('"', "\"\""));
+        assert_eq!(LogLine::all_in(&csv), both[..1]);
+        for broken in ["\"{\\\"", "\"{\"\"a", "\"{\\\"a\\\":1}\"", "@timestamp,@message"] {
+            assert_eq!(LogLine::all_in(broken), [], "{broken}");
         }
     }
 

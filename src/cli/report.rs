@@ -106,7 +106,7 @@ fn read(path: &Path, lines: &mut Vec<LogLine>) -> anyhow::Result<()> {
     // Whatever else is in it need not be text.
     for line in log.split(b'\n') {
         let line = line.with_context(|| format!("read {}", path.display()))?;
-        lines.extend(LogLine::parse(&String::from_utf8_lossy(&line)));
+        lines.extend(LogLine::all_in(&String::from_utf8_lossy(&line)));
     }
     Ok(())
 }

@@ -127,7 +127,7 @@ const CLOSES_WITHIN: SignedDuration = SignedDuration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRecord {
     #[error(
-        "nothing in it is a line of a worker's JSON log, or an event of its own: run the worker with --log-format json"
+        "nothing in it is a line of a worker's JSON log, or an event of its own: run the worker with --log-format json (as the stack does)"
     )]
     NothingRead,
     #[error("it says nothing of a rotation of cluster {cluster}; it speaks of {spoken_of}")]
