@@ -298,16 +298,72 @@ pub fn last_launch_failed(activities: &[Activity], since: Timestamp) -> Option<L
     if !last.failed || last.started < since {
         return None;
     }
-    let (said, message) = (last.message.to_ascii_lowercase(), last.message.clone());
+    let (said, message) = (in_words_of_aws(&last.message), last.message.clone());
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    Some(if says(&["capacity", "limit", "quota", "throttl", "spot", "try again", "internal error", "unavailable"]) {
+    Some(if says(&CAPACITY) {
         LaunchFailure::Capacity(message)
-    } else if says(&["ami-", " ami", "image", "snapshot", "architecture", "virtualization", "boot mode", "root device"])
-    {
+    } else if says(&IMAGE) || names_an_image(&last.message) {
         LaunchFailure::Image(message)
+    } else if says(&["try again"]) {
+        LaunchFailure::Capacity(message)
     } else {
         LaunchFailure::Other(message)
     })
+}
+
+/// What Auto Scaling tries again by itself, at other times or in other zones.
+const CAPACITY: [&str; 10] = [
+    "capacity",
+    "limit",
+    "quota",
+    "throttl",
+    "spot",
+    "internal error",
+    "unavailable",
+    "not supported in your requested availability zone",
+    "free addresses",
+    "insufficientfreeaddressesinsubnet",
+];
+/// What is wrong with an image.
+const IMAGE: [&str; 8] = [
+    " ami ",
+    "image id",
+    "machine image",
+    "snapshot",
+    "architecture",
+    "virtualization type",
+    "boot mode",
+    "root device",
+];
+
+/// The message without what stands in quotes, and without words that may be somebody's names: a role or a key pair can be called
+/// `image-resizer-hosts`.
+fn in_words_of_aws(message: &str) -> String {
+    let outside = message.split(['\'', '"', '`']).step_by(2).collect::<Vec<_>>().join(" ");
+    let is_word = |word: &&&str| {
+        let plain = word.trim_end_matches(['.', ',', ';', ':', ')', ']']).trim_start_matches(['(', '[']);
+        !plain.contains(['-', '_', '/', ':', '@', '.', '=', '+'])
+    };
+    let mut words: Vec<&str> = outside.split_whitespace().collect();
+    // `Instance Profile name hosts`, `key pair hosts`
+    for named in (1..words.len()).rev() {
+        if ["name", "named", "profile", "pair", "role", "template"]
+            .contains(&words[named - 1].to_ascii_lowercase().as_str())
+        {
+            words[named] = "-";
+        }
+    }
+    let words: Vec<String> = words.iter().filter(is_word).map(|word| word.to_ascii_lowercase()).collect();
+    format!(" {} ", words.join(" ").replace([',', ';', '.', '(', ')', '[', ']'], " "))
+}
+
+/// `ami-0123abcd`, `snap-0123abcd`
+fn names_an_image(message: &str) -> bool {
+    let id = |word: &str| {
+        let rest = word.strip_prefix("ami-").or_else(|| word.strip_prefix("snap-"));
+        rest.is_some_and(|hex| (3..=17).contains(&hex.len()) && hex.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    message.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(id)
 }
 
 impl LaunchFailure {
@@ -373,7 +429,35 @@ mod tests {
             ("You have requested more vCPU capacity than your current vCPU limit of 32 allows", false, true),
             ("The image id '[ami-0abc]' does not exist. Launching EC2 instance failed.", true, false),
             ("The architecture 'i386' of the specified instance type does not match that of the AMI", true, false),
+            (
+                "The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+                true,
+                false,
+            ),
+            ("Snapshot snap-0abc1234 cannot be read", true, false),
             ("The security group 'sg-1' does not exist in VPC 'vpc-1'", false, false),
+            // Words in names of people.
+            ("Invalid IAM Instance Profile name image-resizer-hosts. Launching EC2 instance failed.", false, false),
+            (
+                "Value (snapshot_hosts) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+                false,
+                false,
+            ),
+            ("Invalid IAM Instance Profile name snapshot", false, false),
+            ("The key pair 'spot-limits' does not exist. Launching EC2 instance failed.", false, false),
+            ("The key pair ami does not exist", false, false),
+            ("Authentication Failure: role arn:aws:iam::123456789012:role/ami-builder may not be passed", false, false),
+            ("Client.InternalError: Client error on launch.", false, false),
+            (
+                "Your requested instance type (m7g.large) is not supported in your requested Availability Zone (eu-west-1c).",
+                false,
+                true,
+            ),
+            (
+                "There are not enough free addresses in subnet 'subnet-1' to satisfy the requested number of instances.",
+                false,
+                true,
+            ),
         ] {
             let told = last_launch_failed(&[launch(10, true, message)], Timestamp::UNIX_EPOCH);
             assert_eq!(matches!(told, Some(LaunchFailure::Image(_))), image, "{message}");

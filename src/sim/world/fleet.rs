@@ -77,7 +77,9 @@ impl World {
                 Some("We currently do not have sufficient m5.large capacity in the Availability Zone you requested.")
             }
             Some(image) if !bad(image) => None,
-            Some(_) | None => Some("The image cannot be launched. Launching EC2 instance failed."),
+            Some(_) | None => {
+                Some("The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed.")
+            }
         };
         let activity = Activity {
             started: self.now,
