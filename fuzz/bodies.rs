@@ -49,7 +49,7 @@ fn cluster_of(command: &Command) -> Option<&ClusterName> {
         Command::Rotate { cluster, .. }
         | Command::Pause { cluster }
         | Command::Resume { cluster }
-        | Command::Abort { cluster } => Some(cluster),
+        | Command::Abort { cluster } => Some(&cluster.name),
         Command::CheckReleases {} | Command::Sweep {} => None,
     }
 }
@@ -95,7 +95,9 @@ fn on_a_host(tags: &Tags, all: &BTreeMap<String, String>) {
 }
 
 fn on_a_group(tags: &Tags, all: &BTreeMap<String, String>) {
-    let _ = tags.group_enabled(all);
+    if let Err((key, bad)) = tags.enabled(all) {
+        assert!(all.get(&key).is_some_and(|said| *said == bad.got), "{key}");
+    }
     match tags.image_source(all) {
         Ok(source) => assert!(source.ami_name.is_none_or(|pattern| !pattern.owners.is_empty())),
         Err((key, _)) => assert!(all.contains_key(&key), "{key}"),
@@ -135,7 +137,8 @@ pub fn settings(text: &str) {
         ask(&Calendar { windows: None, freeze });
     }
     if let Ok(cluster) = config::cluster(text) {
-        assert!(!cluster.as_str().is_empty());
+        assert!(!cluster.name.as_str().is_empty());
+        assert_eq!(cluster.to_string().parse().as_ref(), Ok(&cluster));
     }
 }
 

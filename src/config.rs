@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
 use crate::engine::observe::Mode;
-use crate::id::{AlarmName, BusName, ClusterName, GroupName};
+use crate::id::{AlarmName, BusName, ClusterName, GroupName, NamedCluster, NoCluster};
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
 use crate::plan::policy::{
@@ -327,11 +327,15 @@ impl RotationArgs {
             stuck: self.stuck,
         };
         let mut groups: BTreeMap<ClusterName, BTreeSet<GroupName>> = BTreeMap::new();
+        let mut arns = Vec::new();
         for (cluster, group) in self.groups_of.into_iter().filter_map(|named| named.0) {
-            groups.entry(cluster).or_default().insert(group);
+            groups.entry(cluster.name).or_default().insert(group);
+            arns.extend(cluster.arn);
         }
+        let named: Vec<NamedCluster> = self.cluster.into_iter().filter_map(|cluster| cluster.0).collect();
         Ok(Settings {
-            clusters: self.cluster.into_iter().filter_map(|cluster| cluster.0).collect(),
+            clusters: named.iter().map(|named| named.name.clone()).collect(),
+            arns: named.into_iter().filter_map(|named| named.arn).chain(arns).collect(),
             groups,
             tag_prefix: self.prefix.tag_prefix,
             policy,
@@ -356,13 +360,13 @@ fn rung(text: &str) -> Result<Rung, BadSetting> {
 
 /// A template that leaves its list of clusters empty sets an empty variable: no cluster is named by that.
 #[derive(Clone, Debug)]
-struct ClusterOrNothing(Option<ClusterName>);
+struct ClusterOrNothing(Option<NamedCluster>);
 
-fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, BadSetting> {
+fn cluster_or_nothing(text: &str) -> Result<ClusterOrNothing, NoCluster> {
     if text.trim().is_empty() {
         Ok(ClusterOrNothing(None))
     } else {
-        cluster(text).map(|name| ClusterOrNothing(Some(name)))
+        cluster(text).map(|named| ClusterOrNothing(Some(named)))
     }
 }
 
@@ -393,7 +397,7 @@ fn alarm_or_nothing(text: &str) -> Result<AlarmOrNothing, BadSetting> {
 
 /// `CLUSTER=GROUP`, or an empty text.
 #[derive(Clone, Debug)]
-struct GroupOrNothing(Option<(ClusterName, GroupName)>);
+struct GroupOrNothing(Option<(NamedCluster, GroupName)>);
 
 fn group_or_nothing(text: &str) -> Result<GroupOrNothing, BadSetting> {
     if text.trim().is_empty() {
@@ -401,7 +405,7 @@ fn group_or_nothing(text: &str) -> Result<GroupOrNothing, BadSetting> {
     }
     let bad = || bad("CLUSTER=GROUP, an ECS cluster and an Auto Scaling group", text);
     let (of, group) = text.split_once('=').ok_or_else(bad)?;
-    let (of, group) = (cluster(of)?, group.trim());
+    let (of, group) = (cluster(of).map_err(|_| bad())?, group.trim());
     if group.is_empty() { Err(bad()) } else { Ok(GroupOrNothing(Some((of, GroupName::new(group))))) }
 }
 
@@ -472,14 +476,12 @@ enum BadMap {
     Families(#[from] BadFamilies),
 }
 
-/// A cluster's name, or its ARN, which ends with the name.
-pub fn cluster(text: &str) -> Result<ClusterName, BadSetting> {
-    let trimmed = text.trim();
-    let name = if trimmed.starts_with("arn:") { trimmed.rsplit('/').next().unwrap_or_default() } else { trimmed };
-    let fits = !name.is_empty()
-        && name.len() <= 255
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if fits { Ok(ClusterName::new(name)) } else { Err(bad("the name or ARN of an ECS cluster", text)) }
+/// A cluster's name, or its ARN.
+///
+/// # Errors
+/// When it is the ARN of something else, or no name.
+pub fn cluster(text: &str) -> Result<NamedCluster, NoCluster> {
+    text.parse()
 }
 
 pub const SWEEP_VARIABLE: &str = "ECS_ROTATOR_SWEEP_INTERVAL";
@@ -488,9 +490,10 @@ pub const SWEEP_VARIABLE: &str = "ECS_ROTATOR_SWEEP_INTERVAL";
 ///
 /// # Errors
 /// When it names something else.
-pub fn env_cluster(variable: &str) -> Result<Option<ClusterName>, BadSetting> {
+pub fn env_cluster(variable: &str) -> Result<Option<NamedCluster>, BadSetting> {
     let text = std::env::var(variable).unwrap_or_default();
-    if text.trim().is_empty() { Ok(None) } else { cluster(&text).map(Some) }
+    let bad = |_: NoCluster| bad("the name or ARN of an ECS cluster", &text);
+    if text.trim().is_empty() { Ok(None) } else { cluster(&text).map(Some).map_err(bad) }
 }
 
 pub fn queue_url(text: &str) -> Result<String, BadSetting> {
@@ -570,6 +573,7 @@ mod tests {
             --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s --event-bus default --http 127.0.0.1:8080 --mode observe";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
+            arns: vec!["arn:aws:ecs:x:1:cluster/c".into()],
             groups: BTreeMap::from([
                 ("a".into(), BTreeSet::from(["x".into(), "y".into()])),
                 ("b".into(), BTreeSet::from(["x".into()])),

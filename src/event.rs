@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::effect::{ContainerInstanceStatus, InstanceState};
-use crate::id::{ClusterArn, ClusterName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, TaskArn};
+use crate::id::{ClusterArn, ContainerInstanceArn, GroupName, InstanceId, NamedCluster, ParameterName, TaskArn};
 
 /// One message, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub enum Parsed {
 pub enum Command {
     /// Bring the cluster (or only these groups of it) to its releases; `force`: replace current hosts too.
     Rotate {
-        #[serde(deserialize_with = "cluster_name")]
-        cluster: ClusterName,
+        #[serde(deserialize_with = "named_cluster")]
+        cluster: NamedCluster,
         #[serde(default)]
         force: bool,
         #[serde(default, deserialize_with = "group_names")]
@@ -56,16 +56,16 @@ pub enum Command {
     CheckReleases {},
     Sweep {},
     Pause {
-        #[serde(deserialize_with = "cluster_name")]
-        cluster: ClusterName,
+        #[serde(deserialize_with = "named_cluster")]
+        cluster: NamedCluster,
     },
     Resume {
-        #[serde(deserialize_with = "cluster_name")]
-        cluster: ClusterName,
+        #[serde(deserialize_with = "named_cluster")]
+        cluster: NamedCluster,
     },
     Abort {
-        #[serde(deserialize_with = "cluster_name")]
-        cluster: ClusterName,
+        #[serde(deserialize_with = "named_cluster")]
+        cluster: NamedCluster,
     },
 }
 
@@ -317,11 +317,9 @@ fn instance<'de, D: Deserializer<'de>>(detail: D) -> Result<Detail, D::Error> {
     })
 }
 
-fn cluster_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ClusterName, D::Error> {
-    // An ARN is what people copy from the console; its last segment is the name.
-    let name = |text: &String| ClusterArn::new(text.as_str()).name();
-    let text = checked(deserializer, |text| !name(text).as_str().is_empty(), "a cluster's name")?;
-    Ok(name(&text))
+/// An ARN is what people copy from the console.
+fn named_cluster<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NamedCluster, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 fn group_names<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<GroupName>, D::Error> {
@@ -383,7 +381,7 @@ mod tests {
                 r#"{"action":"rotate","cluster":"arn:aws:ecs:eu-west-1:1:cluster/prod","force":true,"groups":["b","a"]}"#
             ),
             Parsed::Command(Command::Rotate {
-                cluster: "prod".into(),
+                cluster: "arn:aws:ecs:eu-west-1:1:cluster/prod".parse().unwrap(),
                 force: true,
                 groups: ["a".into(), "b".into()].into()
             })
@@ -402,8 +400,12 @@ mod tests {
             (r#"{"action":"sweep","cluster":"prod"}"#, "cluster"),
             (r#"{"action":"rotat","cluster":"prod"}"#, "rotat"),
             (r#"{"action":"rotate"}"#, "cluster"),
-            (r#"{"action":"rotate","cluster":""}"#, "cluster's name"),
-            (r#"{"action":"pause","cluster":"arn:aws:ecs:eu-west-1:1:cluster/"}"#, "cluster's name"),
+            (r#"{"action":"rotate","cluster":""}"#, "name or ARN of an ECS cluster"),
+            (r#"{"action":"pause","cluster":"arn:aws:ecs:eu-west-1:1:cluster/"}"#, "name or ARN of an ECS cluster"),
+            (
+                r#"{"action":"pause","cluster":"arn:aws:ecs:eu-west-1:1:service/prod/web"}"#,
+                "something else than an ECS cluster",
+            ),
             (r#"{"action":"rotate","cluster":"prod","force":"yes"}"#, "string, expected a boolean"),
             (r#"{"action":7}"#, "7"),
         ] {

@@ -121,6 +121,71 @@ impl ParameterName {
     }
 }
 
+/// A cluster as people name it: by its name, or by its ARN, which says where it is as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedCluster {
+    pub name: ClusterName,
+    pub arn: Option<ClusterArn>,
+}
+
+/// Why a text names no cluster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoCluster {
+    #[error("expected the name or ARN of an ECS cluster, got `{0}`")]
+    NoName(String),
+    #[error("`{0}` is the ARN of something else than an ECS cluster")]
+    OtherArn(String),
+}
+
+impl NamedCluster {
+    /// Is it this one? By its name alone, where no more was said.
+    pub fn is(&self, arn: &ClusterArn) -> bool {
+        self.name == arn.name() && self.arn.as_ref().is_none_or(|named| named.place() == arn.place())
+    }
+}
+
+impl From<&str> for NamedCluster {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), arn: None }
+    }
+}
+
+/// `prod`, `arn:aws:ecs:eu-west-1:123456789012:cluster/prod`
+impl std::str::FromStr for NamedCluster {
+    type Err = NoCluster;
+
+    fn from_str(text: &str) -> Result<Self, NoCluster> {
+        let trimmed = text.trim();
+        let (name, is_arn) = match trimmed.starts_with("arn:") {
+            true => (cluster_of_arn(trimmed).ok_or_else(|| NoCluster::OtherArn(trimmed.to_owned()))?, true),
+            false => (trimmed, false),
+        };
+        let fits = !name.is_empty()
+            && name.len() <= 255
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if fits {
+            Ok(Self { name: ClusterName::new(name), arn: is_arn.then(|| ClusterArn::new(trimmed)) })
+        } else {
+            Err(NoCluster::NoName(text.to_owned()))
+        }
+    }
+}
+
+impl std::fmt::Display for NamedCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.arn {
+            Some(arn) => arn.fmt(f),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+fn cluster_of_arn(arn: &str) -> Option<&str> {
+    let mut parts = arn.splitn(6, ':');
+    let is_ecs = parts.nth(2)? == "ecs";
+    parts.nth(2)?.strip_prefix("cluster/").filter(|_| is_ecs)
+}
+
 fn last_segment(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
@@ -135,6 +200,35 @@ mod tests {
         assert_eq!(arn.name().as_str(), "prod");
         assert_eq!(arn.place(), Some(("eu-west-1", "123456789012")));
         assert_eq!(ClusterArn::new("prod").place(), None);
+    }
+
+    #[test]
+    fn what_people_name_is_read_whole_and_nothing_else_is_a_cluster() {
+        let here = ClusterArn::new("arn:aws:ecs:eu-west-1:123456789012:cluster/prod");
+        for (text, is_here) in [
+            ("prod", true),
+            (" prod ", true),
+            (here.as_str(), true),
+            ("stage", false),
+            ("arn:aws:ecs:us-east-1:123456789012:cluster/prod", false),
+            ("arn:aws:ecs:eu-west-1:210987654321:cluster/prod", false),
+        ] {
+            let named: NamedCluster = text.parse().unwrap();
+            assert_eq!(named.is(&here), is_here, "{text}");
+            assert_eq!(named.to_string(), text.trim());
+        }
+        for text in [
+            "",
+            "a b",
+            "prod*",
+            "arn:aws:ecs:eu-west-1:123456789012:cluster/",
+            "arn:aws:ecs:eu-west-1:123456789012:service/prod/web",
+            "arn:aws:ecs:eu-west-1:123456789012:cluster/prod/x",
+            "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:u:autoScalingGroupName/prod",
+            "arn:aws:ecs",
+        ] {
+            assert!(text.parse::<NamedCluster>().is_err(), "{text}");
+        }
     }
 
     #[test]

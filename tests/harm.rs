@@ -225,6 +225,21 @@ fn demo_alone() -> Settings {
     Settings { clusters: vec![CLUSTER.into()], ..Settings::default() }
 }
 
+/// What is named by its ARN is not the cluster of that name here.
+#[test]
+fn a_cluster_named_by_the_arn_of_a_namesake_elsewhere_does_not_exist_here() {
+    let mut world = World::new(&Scenario::new(1));
+    for (arn, missing) in [
+        ("arn:aws:ecs:us-east-1:123456789012:cluster/demo", true),
+        ("arn:aws:ecs:eu-west-1:210987654321:cluster/demo", true),
+        ("arn:aws:ecs:eu-west-1:123456789012:cluster/demo", false),
+    ] {
+        let told = plan_of(&mut world, Settings { arns: vec![arn.into()], ..demo_alone() });
+        assert_eq!(told.missing.iter().any(|item| item == arn), missing, "{told:?}");
+        assert_eq!(told.clusters.is_empty(), missing, "{told:?}");
+    }
+}
+
 #[test]
 fn regression_a_force_that_is_over_forces_nobody() {
     let force = r#"{"action":"rotate","cluster":"demo","force":true,"groups":["web-asg"]}"#.to_owned();
@@ -241,7 +256,7 @@ fn regression_a_force_that_is_over_forces_nobody() {
 
 #[test]
 fn regression_a_deleted_cluster_does_not_exist_and_one_that_has_opted_out_is_left_alone() {
-    for (status, enabled, exit) in [("INACTIVE", "true", 1), ("ACTIVE", "false", 0)] {
+    for (status, enabled, exit) in [("INACTIVE", "true", 1), ("ACTIVE", "false", 0), ("ACTIVE", "no", 0)] {
         let scenario = Scenario::new(1);
         let mut world = World::new(&scenario);
         world.advance(scenario.release_after);

@@ -140,6 +140,30 @@ fn commands_for_unknown_clusters_and_groups_and_garbage_stop_nothing() {
     assert_eq!(report.messages_in_dlq, 5, "those that cannot be understood");
 }
 
+/// A cluster of the same name in another region, or in another account, is another cluster.
+#[test]
+fn what_is_asked_of_a_namesake_elsewhere_is_refused() {
+    let force = |arn: &str| format!(r#"{{"action":"rotate","cluster":"{arn}","force":true}}"#);
+    for (arn, rotated) in [
+        ("arn:aws:ecs:us-east-1:123456789012:cluster/demo", 2),
+        ("arn:aws:ecs:eu-west-1:210987654321:cluster/demo", 2),
+        ("arn:aws:ecs:eu-west-1:123456789012:cluster/demo", 4),
+    ] {
+        // An hour after the release: every host is current, and only force replaces it.
+        let scenario = Scenario::new(1).hosts(2).act(SignedDuration::from_hours(1), Act::Send(force(arn)));
+        let mut simulation = Simulation::new(scenario);
+        let end = simulation.now() + SignedDuration::from_hours(3);
+        simulation.run_until(|_| false, end);
+        let report = simulation.finish();
+        assert_eq!((report.rotated, report.violations.len(), report.messages_in_dlq), (rotated, 0, 0), "{arn}");
+    }
+    let service = force("arn:aws:ecs:eu-west-1:123456789012:service/demo/web");
+    let mut scenario = Scenario::new(1).hosts(2).act(SignedDuration::ZERO, Act::Send(service));
+    scenario.max_receives = 2;
+    let report = run(scenario);
+    assert_eq!((report.rotated, report.messages_in_dlq), (2, 1), "no cluster at all");
+}
+
 // --- its template
 
 #[test]

@@ -423,6 +423,19 @@ fn odd() -> GroupShape {
     GroupShape::new("odd-asg", 2)
 }
 
+/// Whoever writes `no` means it; and whoever means `true` hears that it was not understood.
+#[test]
+fn an_opt_out_that_is_not_understood_protects_its_group_and_is_told() {
+    for word in ["no", "off", "0", "yes", "flase"] {
+        let words = format!("its tag `ecs-rotator:enabled`: expected `true` or `false`, got `{word}`");
+        only_the_other_goes_on(odd().tag("enabled", word), &words, |_| {});
+    }
+    for (word, rotated) in [("True", 4), ("TRUE", 4), ("", 4), ("False", 2), ("FALSE", 2)] {
+        let report = run(scenario(vec![web(), odd().tag("enabled", word)]));
+        assert_eq!((report.outcome.clone(), report.rotated), (Outcome::Closed, rotated), "{word}");
+    }
+}
+
 #[test]
 fn a_parameter_that_says_nothing_useful_is_a_reason_on_its_group() {
     let name = ParameterName::from("/odd/image");

@@ -183,7 +183,7 @@ fn what_is_not_as_it_should_be_stands_out_and_only_a_cluster_that_is_done_is_gre
     assert!(!said(&report, Tone::Trouble, ""), "{}", text(&report, 100));
 
     report.clusters[0].enabled = Some(false);
-    assert!(said(&report, Tone::Trouble, "opted out by its tag"), "{}", text(&report, 100));
+    assert!(said(&report, Tone::Trouble, "opted out: its tag"), "{}", text(&report, 100));
     report.clusters[0].groups[0].waits = vec!["the window opens at 03:00".to_owned()];
     assert!(said(&report, Tone::Waiting, "waits: the window opens at 03:00"), "{}", text(&report, 100));
     let skipped = SkippedGroup { group: "web-asg".into(), code: SkipCode::Unresolved, reason: "why".to_owned() };

@@ -21,7 +21,7 @@ use crate::aws::{self, Aws, First, LocalQueue};
 use crate::config::{PaceArgs, RotationArgs, SWEEP_VARIABLE, env_cluster};
 use crate::engine::vitals::{ClusterVitals, Vitals};
 use crate::engine::{Engine, Settings};
-use crate::id::{ClusterName, GroupName};
+use crate::id::{ClusterName, GroupName, NamedCluster};
 use crate::plan::host::Phase;
 use crate::plan::is_in_flight;
 use crate::plan::outcome::Standing;
@@ -80,7 +80,7 @@ pub struct Here<'a> {
 
 impl HereArgs {
     /// What the old script read from its environment.
-    pub fn cluster(&self, given: Option<ClusterName>) -> anyhow::Result<ClusterName> {
+    pub fn cluster(&self, given: Option<NamedCluster>) -> anyhow::Result<NamedCluster> {
         let found = match given {
             None if self.here => env_cluster("CLUSTER")?,
             given => given,
@@ -115,8 +115,9 @@ impl Here<'_> {
         let queue = Arc::new(LocalQueue::new(serde_json::to_string(self.message)?, super::run::seed()));
         let aws = Aws::connect_in(region, "").await?.with_local_queue(Arc::clone(&queue));
         let cluster = self.message.cluster();
+        first::is_in_region(&aws, self.message.named())?;
         aws.preflight(First::Clusters(std::slice::from_ref(cluster))).await?;
-        let seen = first::look(&aws, &self.tags, cluster, self.message.groups()).await?;
+        let seen = first::look(&aws, &self.tags, self.message.named(), self.message.groups()).await?;
         if let Some(note) = self.note(&seen) {
             out::note(&note);
         }

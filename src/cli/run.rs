@@ -103,7 +103,7 @@ async fn work(queue_url: &str, settings: Settings, http: Option<SocketAddr>, jou
 
 /// The first line: which version, and every setting. Taken apart without `..`: a setting that is not told does not compile.
 fn announce(settings: &Settings, queue: &str, region: &str, http: Option<SocketAddr>) {
-    let Settings { clusters, groups, tag_prefix, policy, sweep_interval, visibility, event_bus, mode } = settings;
+    let Settings { clusters, arns, groups, tag_prefix, policy, sweep_interval, visibility, event_bus, mode } = settings;
     let Policy {
         max_in_flight,
         max_in_flight_cluster,
@@ -129,7 +129,10 @@ fn announce(settings: &Settings, queue: &str, region: &str, http: Option<SocketA
     let clusters = if clusters.is_empty() {
         format!("every cluster with the tag {tag_prefix}enabled = true")
     } else {
-        listed(clusters)
+        let as_named = |name: &ClusterName| {
+            arns.iter().find(|arn| arn.name() == *name).map_or_else(|| name.to_string(), ToString::to_string)
+        };
+        listed(clusters.iter().map(as_named))
     };
     tracing::info!(
         version = VERSION,

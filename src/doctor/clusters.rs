@@ -78,8 +78,12 @@ fn itself(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Ch
     let name = cluster(&forecast.cluster);
     let hosts: usize = forecast.groups.iter().flat_map(|group| group.hosts.values()).sum();
     if forecast.enabled == Some(false) {
-        let says = format!("its tag {prefix}enabled says false: it is left alone");
-        return Area::Clusters.warn(name, says, "take the tag away if it is meant to be rotated");
+        let says = format!("its tag {prefix}enabled does not say `true`: it is left alone");
+        return Area::Clusters.warn(
+            name,
+            says,
+            "take the tag away, or let it say `true`, if it is meant to be rotated",
+        );
     }
     if forecast.groups.is_empty() {
         let says = "no Auto Scaling group belongs to it: none of its capacity providers names one";

@@ -103,7 +103,12 @@ impl Census {
             }
             Some(Reply::Clusters { clusters, failures }) => {
                 self.missing.extend(failures.into_iter().map(|failure| failure.item));
-                self.found.extend(clusters.into_iter().map(|cluster| weigh(cluster, settings, tags)));
+                for cluster in clusters {
+                    match settings.is_elsewhere(&cluster.arn) {
+                        Some(elsewhere) => self.missing.push(elsewhere.to_string()),
+                        None => self.found.extend([weigh(cluster, settings, tags)]),
+                    }
+                }
             }
             Some(Reply::Instances { instances, next }) => {
                 for instance in instances.into_iter().filter(|instance| !instance.state.is_gone()) {

@@ -72,6 +72,8 @@ const MOST_FAILURES: u32 = 6;
 pub struct Settings {
     /// The clusters this worker looks after; empty: every cluster with the tag `enabled` = `true`.
     pub clusters: Vec<ClusterName>,
+    /// Those of them that were named by their ARN, which says where they are.
+    pub arns: Vec<ClusterArn>,
     /// Groups whose instances register in a cluster although none of its capacity providers names them.
     pub groups: BTreeMap<ClusterName, BTreeSet<GroupName>>,
     /// In front of every tag of ours: `ecs-rotator:`.
@@ -90,6 +92,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clusters: Vec::new(),
+            arns: Vec::new(),
             groups: BTreeMap::new(),
             tag_prefix: "ecs-rotator:".to_owned(),
             policy: Policy::default(),
@@ -102,6 +105,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What was named, where a cluster that has the same name is another one.
+    pub fn is_elsewhere(&self, found: &ClusterArn) -> Option<&ClusterArn> {
+        let mut namesakes = self.arns.iter().filter(|arn| arn.name() == found.name()).peekable();
+        namesakes.peek()?;
+        let first = namesakes.clone().next();
+        if namesakes.any(|arn| arn.place() == found.place()) { None } else { first }
+    }
+
     /// Is this cluster this worker's business? Named clusters are, unless their tag says no; where none is named, those
     /// whose tag says yes.
     pub fn takes(&self, cluster: &ClusterName, enabled: Option<bool>) -> bool {
@@ -200,6 +211,8 @@ pub struct Engine {
     /// Those that were there at the last census, opted in or not; and names of the configuration that were not.
     there: BTreeSet<ClusterArn>,
     missing: BTreeSet<String>,
+    /// Clusters whose opt-in cannot be read, and why.
+    unclear: BTreeMap<ClusterName, String>,
     worker: Option<ContainerInstanceArn>,
     /// Clusters that are none of ours, and whose events come here.
     strangers: BTreeSet<ClusterArn>,
@@ -235,6 +248,7 @@ impl Engine {
             knows_clusters: false,
             there: BTreeSet::new(),
             missing: BTreeSet::new(),
+            unclear: BTreeMap::new(),
             worker: None,
             strangers: BTreeSet::new(),
             news: Vec::new(),
@@ -582,6 +596,15 @@ impl Engine {
     /// Which clusters there are, and what is new about that.
     fn tell_clusters(&mut self, count: &census::Result) {
         let opted_in = || count.clusters.iter().filter(|(_, found)| found.opted_in).map(|(arn, _)| arn);
+        let unread = |(arn, found): (&ClusterArn, &census::Found)| {
+            let (tag, why) = self.tags.enabled(&found.facts.tags).err()?;
+            Some((arn.name(), format!("its tag `{tag}`: {why}")))
+        };
+        let unclear: BTreeMap<ClusterName, String> = count.clusters.iter().filter_map(unread).collect();
+        for (cluster, why) in unclear.iter().filter(|(cluster, why)| self.unclear.get(*cluster) != Some(*why)) {
+            warn!(%cluster, why, "this cluster is left alone: it does not say whether it takes part");
+        }
+        self.unclear = unclear;
         if self.knows_clusters {
             for arn in opted_in().filter(|arn| !self.clusters.contains_key(*arn)) {
                 let why = if self.there.contains(arn) { "it has opted in" } else { "it is new here" };

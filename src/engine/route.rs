@@ -9,7 +9,7 @@ use super::relevance::{Relevance, weigh};
 use super::{Engine, Order};
 use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
-use crate::id::{ClusterArn, ClusterName, ParameterName, Receipt};
+use crate::id::{ClusterArn, NamedCluster, ParameterName, Receipt};
 use crate::plan::answer::MessageKey;
 
 /// More events of one cluster do not wait for the end of its pass: they would keep the messages of others out of hand.
@@ -223,9 +223,13 @@ impl Engine {
         self.inbox.release(&order.receipt, now);
     }
 
-    fn ask(&mut self, name: &ClusterName, action: &'static str, ask: Ask, order: &Order, now: Timestamp) {
-        let Some(arn) = self.clusters.values().find(|state| state.name == *name).map(|state| state.arn.clone()) else {
-            let how = if self.settings.clusters.is_empty() {
+    fn ask(&mut self, named: &NamedCluster, action: &'static str, ask: Ask, order: &Order, now: Timestamp) {
+        let Some(arn) = self.clusters.keys().find(|arn| named.is(arn)).cloned() else {
+            let name = &named.name;
+            let namesake = self.clusters.keys().find(|arn| arn.name() == *name);
+            let how = if let (Some(arn), Some(elsewhere)) = (namesake, &named.arn) {
+                format!("what is asked for is {elsewhere}, and this worker looks after {arn}")
+            } else if self.settings.clusters.is_empty() {
                 format!("it does not exist here, or lacks the tag `{}enabled` = `true`", self.settings.tag_prefix)
             } else {
                 "it does not exist here, has opted out, or is not named in this worker's configuration".to_owned()

@@ -248,7 +248,12 @@ impl Survey {
         }
         let failed = census.failed;
         let result = census.result();
-        self.missing = result.missing.into_iter().map(|item| ClusterArn::new(item).name().to_string()).collect();
+        // AWS answers with an ARN of here: what was named by its ARN may be elsewhere, and is told so.
+        let named = |item: String| match ClusterArn::new(item) {
+            arn if self.settings.arns.contains(&arn) => arn.to_string(),
+            arn => arn.name().to_string(),
+        };
+        self.missing = result.missing.into_iter().map(named).collect();
         if !failed {
             let named = !self.settings.clusters.is_empty();
             for (arn, found) in result.clusters {

@@ -291,13 +291,19 @@ impl Teller<'_> {
         order: &[InstanceId],
     ) -> (Status, Option<String>) {
         if !self.view.opted_in {
-            return (Status::LeftAlone, Some("the cluster has opted out by its tag `enabled`".to_owned()));
+            return (
+                Status::LeftAlone,
+                Some("the cluster has opted out: its tag `enabled` does not say `true`".to_owned()),
+            );
         }
         if !self.view.in_scope(name) {
             return (Status::LeftAlone, Some("the rotation under way is not about it".to_owned()));
         }
         if group.facts.managed {
             return (Status::LeftAlone, Some("it is managed by AWS (an Operator is set)".to_owned()));
+        }
+        if let Some(why) = &group.opt_out_unread {
+            return (Status::Unresolved, Some(why.clone()));
         }
         if group.opted_out {
             return (Status::LeftAlone, Some("it has opted out, or no longer belongs to the cluster".to_owned()));

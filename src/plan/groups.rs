@@ -169,6 +169,8 @@ fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
 
 fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {
     plan.unresolved.extend(context.view.absent().map(|name| (name.clone(), super::forecast::NO_SUCH_GROUP.to_owned())));
+    let unread = |(name, group): (&GroupName, &GroupView)| Some((name.clone(), group.opt_out_unread.clone()?));
+    plan.unresolved.extend(context.view.groups.iter().filter_map(unread));
     for (name, resolution) in context.resolutions {
         match resolution {
             Resolution::Unresolved { reason } => {

@@ -215,8 +215,10 @@ pub struct GroupView {
     pub facts: Group,
     /// The cluster's policy with the group's own settings over it.
     pub policy: Policy,
-    /// `enabled` = `false`: hands off.
+    /// `enabled` = `false`, or something that is not understood: hands off.
     pub opted_out: bool,
+    /// Why it is not known whether it takes part.
+    pub opt_out_unread: Option<String>,
     pub source: ImageSource,
     /// A tag of the group that cannot be read, or a call about it that was refused.
     pub problem: Option<String>,
@@ -486,9 +488,11 @@ impl GroupView {
             Ok(source) => (source, None),
             Err(bad) => (ImageSource::default(), Some(said(bad))),
         };
+        let enabled = tags.enabled(&facts.tags).map_err(said);
         Self {
             policy,
-            opted_out: tags.group_enabled(&facts.tags) == Some(false),
+            opted_out: enabled != Ok(None) && enabled != Ok(Some(true)),
+            opt_out_unread: enabled.err().map(|why| format!("{why}: it is left alone until that says which")),
             source,
             problem: bad_policy.or(bad_source).or_else(|| odd_capacity(&facts)),
             blocked_since: None,

@@ -174,6 +174,9 @@ fn skips(context: &Context<'_>, name: &GroupName, group: &GroupView) -> Option<(
     if group.facts.managed {
         return asked_for.then(|| (SkipCode::Managed, "it is managed by AWS (an Operator is set)".to_owned()));
     }
+    if let Some(why) = &group.opt_out_unread {
+        return Some((SkipCode::Unresolved, why.clone()));
+    }
     if group.opted_out {
         return asked_for
             .then(|| (SkipCode::OptedOut, "it has opted out, or does not belong to the cluster".to_owned()));

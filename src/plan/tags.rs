@@ -250,7 +250,8 @@ impl Tags {
     /// A tag that cannot be read is as if it were not there: a person's slip must not stop what is under way.
     pub fn read_cluster(&self, tags: &BTreeMap<String, String>) -> ClusterTags {
         ClusterTags {
-            enabled: self.get(tags, ENABLED).and_then(read_bool),
+            // What is not understood protects.
+            enabled: self.enabled(tags).unwrap_or(Some(false)),
             rotation: self.get(tags, ROTATION).and_then(|text| text.parse().ok()),
             hold: self.get(tags, HOLD).map(|text| {
                 let more = self.get(tags, HOLD_MORE).unwrap_or_default();
@@ -366,9 +367,14 @@ impl Tags {
         BTreeMap::from([(self.key(REJECTED), all.join(" ")), (self.key(REJECTION), rejection)])
     }
 
-    /// The group's own word on whether it takes part.
-    pub fn group_enabled(&self, tags: &BTreeMap<String, String>) -> Option<bool> {
-        self.get(tags, ENABLED).and_then(read_bool)
+    /// A cluster's or a group's own word on whether it takes part; None: it says nothing.
+    ///
+    /// # Errors
+    /// When it says something that is neither `true` nor `false`: with the tag.
+    pub fn enabled(&self, tags: &BTreeMap<String, String>) -> Result<Option<bool>, (String, BadSetting)> {
+        let Some(text) = self.get(tags, ENABLED) else { return Ok(None) };
+        let bad = || BadSetting { expected: "`true` or `false`", got: text.to_owned() };
+        read_bool(text).map(Some).ok_or_else(|| (self.key(ENABLED), bad()))
     }
 
     /// Where the group says that its image comes from; the error names the tag that cannot be read.

@@ -226,6 +226,22 @@ fn a_rotation_from_here_needs_a_cluster_and_no_queue() {
     assert!(error_line(&ecs_rotator(&["rotate", "-c", "prod"], &with_keys(&[])), 2).contains("no queue is named"));
 }
 
+#[test]
+fn a_cluster_of_another_region_or_something_else_is_refused_before_anything_is_asked() {
+    let elsewhere = "arn:aws:ecs:us-east-1:123456789012:cluster/prod";
+    let service = "arn:aws:ecs:eu-west-1:123456789012:service/prod/web";
+    for flags in [&["rotate"][..], &["pause"], &["rotate", "--here"]] {
+        let of = |arn: &'static str| {
+            let queue: &[&str] = if flags.contains(&"--here") { &[] } else { &["--queue-url", QUEUE] };
+            ecs_rotator(&[flags, &["--cluster", arn], queue].concat(), &with_keys(&[]))
+        };
+        let line = error_line(&of(elsewhere), 1);
+        assert!(line.contains("is in us-east-1, and this is eu-west-1: nothing was sent"), "{flags:?}: {line}");
+        let line = error_line(&of(service), 2);
+        assert!(line.contains("is the ARN of something else than an ECS cluster"), "{flags:?}: {line}");
+    }
+}
+
 /// An empty variable of a pipeline names no group; it does not mean every one of them.
 #[test]
 fn a_group_without_a_name_is_not_sent() {

@@ -182,7 +182,7 @@ async fn doctor_names_what_is_missing_and_what_to_do() {
     let tag = Tag::builder().key("ecs-rotator:enabled").value("false").build();
     let call = account.ecs.tag_resource().resource_arn(&account.cluster_arn).tags(tag);
     call.send().await.expect("the cluster is tagged");
-    clinic.expect("clusters/cluster prod", "warn: its tag ecs-rotator:enabled says false").await;
+    clinic.expect("clusters/cluster prod", "warn: its tag ecs-rotator:enabled does not say `true`").await;
     let none = clinic.doctor(clinic.scene.emulators.fleet_url(), &["--cluster", "nope"]).await;
     let none = none.text(1);
     assert!(none.contains("cluster nope") && none.contains("not found in eu-west-1"), "{none}");

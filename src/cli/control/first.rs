@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aws::Aws;
 use crate::effect::{Cluster, Failure, FailureKind, Reply, Request};
-use crate::id::{ClusterName, GroupName};
+use crate::id::{ClusterName, GroupName, NamedCluster};
 use crate::plan::published::Published;
 use crate::plan::tags::{ClusterTags, Tags};
 
@@ -37,7 +37,11 @@ pub struct Seen {
 pub enum Forbidden {
     #[error("cluster {cluster} does not exist in {region}: nothing was sent")]
     NoSuchCluster { cluster: ClusterName, region: String },
-    #[error("cluster {cluster} has opted out by its tag `enabled` = `false`, and no worker takes it: nothing was sent")]
+    #[error("{named} is in {of}, and this is {here}: nothing was sent")]
+    Elsewhere { named: String, of: String, here: String },
+    #[error(
+        "cluster {cluster} has opted out: its tag `enabled` does not say `true`, and no worker takes it: nothing was sent"
+    )]
     OptedOut { cluster: ClusterName },
     #[error("no such group in cluster {cluster}: {unknown}; known are {known}: nothing was sent")]
     NoSuchGroup { cluster: ClusterName, unknown: String, known: String },
@@ -45,7 +49,9 @@ pub enum Forbidden {
 
 /// # Errors
 /// When no worker could do what is asked for.
-pub async fn look(aws: &Aws, tags: &Tags, cluster: &ClusterName, groups: &[GroupName]) -> Result<FirstLook, Forbidden> {
+pub async fn look(aws: &Aws, tags: &Tags, named: &NamedCluster, groups: &[GroupName]) -> Result<FirstLook, Forbidden> {
+    is_in_region(aws, named)?;
+    let cluster = &named.name;
     let looked = tokio::time::timeout(WITHIN, described(aws, cluster)).await;
     let facts = match looked {
         Ok(Ok(facts)) => facts,
@@ -57,6 +63,9 @@ pub async fn look(aws: &Aws, tags: &Tags, cluster: &ClusterName, groups: &[Group
     let Some(facts) = facts else {
         return Err(Forbidden::NoSuchCluster { cluster: cluster.clone(), region: aws.region().to_owned() });
     };
+    if !named.is(&facts.arn) {
+        return Err(elsewhere(named, facts.arn.place().map_or("", |(_, account)| account), |(_, account)| account));
+    }
     let ours = tags.read_cluster(&facts.tags);
     if ours.enabled == Some(false) {
         return Err(Forbidden::OptedOut { cluster: cluster.clone() });
@@ -68,6 +77,21 @@ pub async fn look(aws: &Aws, tags: &Tags, cluster: &ClusterName, groups: &[Group
         })?;
     }
     Ok(FirstLook::Seen(seen))
+}
+
+/// What an ARN says can be known before anything is asked.
+///
+/// # Errors
+/// When it is of another region.
+pub fn is_in_region(aws: &Aws, named: &NamedCluster) -> Result<(), Forbidden> {
+    let here = aws.region();
+    let region = named.arn.as_ref().and_then(|arn| arn.place()).map_or(here, |(region, _)| region);
+    if region == here { Ok(()) } else { Err(elsewhere(named, here, |(region, _)| region)) }
+}
+
+fn elsewhere<'a>(named: &'a NamedCluster, here: &str, what: fn((&'a str, &'a str)) -> &'a str) -> Forbidden {
+    let of = named.arn.as_ref().and_then(|arn| arn.place()).map_or("", what);
+    Forbidden::Elsewhere { named: named.to_string(), of: of.to_owned(), here: here.to_owned() }
 }
 
 impl FirstLook {

@@ -52,7 +52,7 @@ struct Change<'a> {
 /// # Errors
 /// When what the worker is set up with cannot be read from the environment, or stdout cannot be written.
 pub async fn follow(aws: &Aws, errand: &Errand, taken: &Taken, until: Option<Instant>) -> anyhow::Result<u8> {
-    let mut settings = settings(&errand.message.cluster)?;
+    let mut settings = settings(errand.message.cluster())?;
     settings.tag_prefix = errand.tags.prefix().to_owned();
     let mut follower = Follower {
         groups: errand.message.groups().to_vec(),
@@ -85,7 +85,7 @@ pub async fn follow(aws: &Aws, errand: &Errand, taken: &Taken, until: Option<Ins
         Ok(end) => end?,
         Err(_) => {
             let reason = Some(format!("after --timeout it was: {}", follower.told));
-            let next = Some(format!("it goes on; ecs-rotator status --cluster {}", errand.message.cluster));
+            let next = Some(format!("it goes on; ecs-rotator status --cluster {}", errand.message.cluster()));
             let rotation = follower.mark.as_ref().map(|mark| mark.id.as_str().to_owned());
             End { reason, next, rotation, ..End::new(Outcome::TimedOut) }
         }

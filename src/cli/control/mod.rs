@@ -28,7 +28,7 @@ use super::log;
 use super::one_shot::{Here, HereArgs};
 use crate::aws::{Aws, First, NotUsable};
 use crate::config::{PrefixArgs, QueueArgs, cluster, group};
-use crate::id::{ClusterName, GroupName};
+use crate::id::{ClusterName, GroupName, NamedCluster};
 use crate::plan::policy::parse_duration;
 use crate::plan::tags::Tags;
 use first::FirstLook;
@@ -124,7 +124,7 @@ it again: `rotate` or `resume` does.",
 pub struct RotateArgs {
     /// The cluster, by name or ARN [env: CLUSTER, with --here]
     #[arg(short, long, value_name = "CLUSTER", value_parser = cluster, required_unless_present = "here")]
-    cluster: Option<ClusterName>,
+    cluster: Option<NamedCluster>,
     #[command(flatten)]
     queue: QueueArgs,
     /// Replace the hosts that run the newest image already as well [env: FORCE, with --here]
@@ -188,7 +188,7 @@ pub struct AbortArgs {
 struct To {
     /// The cluster, by name or ARN
     #[arg(short, long, value_name = "CLUSTER", value_parser = cluster)]
-    cluster: ClusterName,
+    cluster: NamedCluster,
     #[command(flatten)]
     queue: QueueArgs,
     #[command(flatten)]
@@ -205,7 +205,13 @@ struct To {
 pub struct Command {
     #[serde(flatten)]
     action: Action,
-    cluster: ClusterName,
+    /// As it was given: an ARN says where it is.
+    #[serde(serialize_with = "in_text")]
+    cluster: NamedCluster,
+}
+
+fn in_text<S: serde::Serializer>(cluster: &NamedCluster, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cluster)
 }
 
 #[derive(Debug, Serialize)]
@@ -223,6 +229,11 @@ enum Action {
 
 impl Command {
     pub fn cluster(&self) -> &ClusterName {
+        &self.cluster.name
+    }
+
+    /// As it was given.
+    pub fn named(&self) -> &NamedCluster {
         &self.cluster
     }
 
@@ -331,12 +342,13 @@ impl Errand {
                 }
             }
         }
-        Ok(first::look(aws, &self.tags, cluster, self.message.groups()).await?)
+        Ok(first::look(aws, &self.tags, self.message.named(), self.message.groups()).await?)
     }
 
     async fn go(self) -> anyhow::Result<u8> {
         let aws = Aws::connect(&self.queue_url).await?;
-        let Command { cluster, .. } = &self.message;
+        let cluster = self.message.cluster();
+        first::is_in_region(&aws, self.message.named())?;
         let seen = self.first_look(&aws).await?;
         if let (FirstLook::Denied(why), Some(_)) = (&seen, self.follow) {
             bail!("cluster {cluster} cannot be followed, and nothing was sent: {why}");

@@ -83,7 +83,7 @@ impl Told<'_> {
         };
         let next = format!(
             "what becomes of it, a worker leaves in the cluster's tag `answer`; ecs-rotator status --cluster {}",
-            self.errand.message.cluster
+            self.errand.message.cluster()
         );
         self.say(says.as_deref(), Some(&next), Some("queued"), None, None)?;
         Ok(exit::OK)
@@ -192,7 +192,7 @@ impl Told<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        let cluster = &self.errand.message.cluster;
+        let cluster = self.errand.message.cluster();
         let seen = match self.seen {
             FirstLook::Denied(why) => {
                 return vec![format!(
@@ -264,7 +264,7 @@ fn requested(message: &Command, key: &MessageKey) -> String {
     };
     let names = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let of = if names.is_empty() { String::new() } else { format!(", only {names}") };
-    format!("{what} requested for {}{of} (message {})", message.cluster, key.as_str())
+    format!("{what} requested for {}{of} (message {})", message.cluster(), key.as_str())
 }
 
 /// What is known already to change nothing. (It is sent all the same: the state may be another when it is read.)
@@ -286,7 +286,7 @@ fn how_it_is(tags: &ClusterTags) -> String {
 
 /// In words: what it did, and what comes next.
 pub fn outcome_of(taken: &Taken, message: &Command, known: &[&str]) -> (String, Option<String>) {
-    let cluster = &message.cluster;
+    let cluster = message.cluster();
     let id = taken
         .tags
         .rotation
@@ -318,7 +318,7 @@ pub fn outcome_of(taken: &Taken, message: &Command, known: &[&str]) -> (String, 
 }
 
 fn refused(why: Refusal, message: &Command, known: &[&str]) -> String {
-    let cluster = &message.cluster;
+    let cluster = message.cluster();
     let groups = message.groups().iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     match why {
         Refusal::NoSuchGroup => {

@@ -152,7 +152,7 @@ fn about_cluster(forecast: &Forecast) -> Lines {
     }
     match forecast.enabled {
         Some(true) => {}
-        Some(false) => say("opted out", "by its tag `enabled`: workers leave it alone".to_owned()),
+        Some(false) => say("opted out", "its tag `enabled` does not say `true`: workers leave it alone".to_owned()),
         None => say("opt-in", "no tag `enabled`: only a worker that names this cluster takes care of it".to_owned()),
     }
     if forecast.groups.is_empty() {

@@ -100,7 +100,7 @@ impl Page {
             self.say(Tone::Aside, &format!("opened by {because}{forced}"));
         }
         if status.enabled == Some(false) {
-            self.say(Tone::Trouble, "opted out by its tag `enabled`: workers leave it alone");
+            self.say(Tone::Trouble, "opted out: its tag `enabled` does not say `true`, and workers leave it alone");
         }
         self.progress(status);
         if !status.settings_known && !status.in_flight.is_empty() {

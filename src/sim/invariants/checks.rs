@@ -370,7 +370,8 @@ impl World {
     }
 
     pub(super) fn opted_in(&self, cluster: &ClusterArn) -> bool {
-        let enabled = self.cluster_tag(cluster, "enabled").and_then(|value| value.parse().ok());
+        let enabled = self.cluster_tag(cluster, "enabled").filter(|value| !value.is_empty());
+        let enabled = enabled.map(|value| value.eq_ignore_ascii_case("true"));
         self.scenario.settings.takes(&cluster.name(), enabled)
     }
 
@@ -379,7 +380,9 @@ impl World {
         let key = format!("{}enabled", self.scenario.settings.tag_prefix);
         let Some(found) = self.account.groups.get(group) else { return false };
         let of = self.cluster_of(group);
-        found.tags.get(&key).is_none_or(|value| value != "false") && self.opted_in(&of)
+        // Whatever else it says may be meant to protect it.
+        let takes_part = |value: &String| value.is_empty() || value.eq_ignore_ascii_case("true");
+        found.tags.get(&key).is_none_or(takes_part) && self.opted_in(&of)
     }
 
     pub(super) fn grace(&self) -> SignedDuration {
