@@ -186,7 +186,8 @@ fn cluster_of_arn(arn: &str) -> Option<&str> {
     parts.nth(2)?.strip_prefix("cluster/").filter(|_| is_ecs)
 }
 
-fn last_segment(text: &str) -> &str {
+/// What follows the last `/`, or all of it.
+pub(crate) fn last_segment(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
 

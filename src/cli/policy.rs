@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::config::{ModeArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::effect::permissions::{On, Permission, Uses, all};
 use crate::engine::Settings;
+use crate::id::last_segment;
 use crate::partition;
 
 const EXAMPLES: &str = "\
@@ -96,10 +97,6 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
     };
     super::out::say(&format!("{:#}", document(&settings, &args.with, &place)))?;
     Ok(ExitCode::from(super::exit::OK))
-}
-
-fn last_segment(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or_default()
 }
 
 struct Place {

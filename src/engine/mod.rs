@@ -107,10 +107,9 @@ impl Default for Settings {
 impl Settings {
     /// What was named, where a cluster that has the same name is another one.
     pub fn is_elsewhere(&self, found: &ClusterArn) -> Option<&ClusterArn> {
-        let mut namesakes = self.arns.iter().filter(|arn| arn.name() == found.name()).peekable();
-        namesakes.peek()?;
-        let first = namesakes.clone().next();
-        if namesakes.any(|arn| arn.place() == found.place()) { None } else { first }
+        let mut namesakes = self.arns.iter().filter(|arn| arn.name() == found.name());
+        let is_named = namesakes.clone().any(|arn| arn.place() == found.place());
+        if is_named { None } else { namesakes.next() }
     }
 
     /// Is this cluster this worker's business? Named clusters are, unless their tag says no; where none is named, those

@@ -491,7 +491,7 @@ impl GroupView {
         let enabled = tags.enabled(&facts.tags).map_err(said);
         Self {
             policy,
-            opted_out: enabled != Ok(None) && enabled != Ok(Some(true)),
+            opted_out: !matches!(enabled, Ok(None | Some(true))),
             opt_out_unread: enabled.err().map(|why| format!("{why}: it is left alone until that says which")),
             source,
             problem: bad_policy.or(bad_source).or_else(|| odd_capacity(&facts)),

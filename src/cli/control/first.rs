@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aws::Aws;
 use crate::effect::{Cluster, Failure, FailureKind, Reply, Request};
-use crate::id::{ClusterName, GroupName, NamedCluster};
+use crate::id::{ClusterArn, ClusterName, GroupName, NamedCluster};
 use crate::plan::published::Published;
 use crate::plan::tags::{ClusterTags, Tags};
 
@@ -50,7 +50,6 @@ pub enum Forbidden {
 /// # Errors
 /// When no worker could do what is asked for.
 pub async fn look(aws: &Aws, tags: &Tags, named: &NamedCluster, groups: &[GroupName]) -> Result<FirstLook, Forbidden> {
-    is_in_region(aws, named)?;
     let cluster = &named.name;
     let looked = tokio::time::timeout(WITHIN, described(aws, cluster)).await;
     let facts = match looked {
@@ -64,7 +63,10 @@ pub async fn look(aws: &Aws, tags: &Tags, named: &NamedCluster, groups: &[GroupN
         return Err(Forbidden::NoSuchCluster { cluster: cluster.clone(), region: aws.region().to_owned() });
     };
     if !named.is(&facts.arn) {
-        return Err(elsewhere(named, facts.arn.place().map_or("", |(_, account)| account), |(_, account)| account));
+        let account =
+            |arn: Option<&ClusterArn>| arn.and_then(ClusterArn::place).map_or("", |(_, account)| account).to_owned();
+        let (of, here) = (account(named.arn.as_ref()), account(Some(&facts.arn)));
+        return Err(Forbidden::Elsewhere { named: named.to_string(), of, here });
     }
     let ours = tags.read_cluster(&facts.tags);
     if ours.enabled == Some(false) {
@@ -86,12 +88,10 @@ pub async fn look(aws: &Aws, tags: &Tags, named: &NamedCluster, groups: &[GroupN
 pub fn is_in_region(aws: &Aws, named: &NamedCluster) -> Result<(), Forbidden> {
     let here = aws.region();
     let region = named.arn.as_ref().and_then(|arn| arn.place()).map_or(here, |(region, _)| region);
-    if region == here { Ok(()) } else { Err(elsewhere(named, here, |(region, _)| region)) }
-}
-
-fn elsewhere<'a>(named: &'a NamedCluster, here: &str, what: fn((&'a str, &'a str)) -> &'a str) -> Forbidden {
-    let of = named.arn.as_ref().and_then(|arn| arn.place()).map_or("", what);
-    Forbidden::Elsewhere { named: named.to_string(), of: of.to_owned(), here: here.to_owned() }
+    if region == here {
+        return Ok(());
+    }
+    Err(Forbidden::Elsewhere { named: named.to_string(), of: region.to_owned(), here: here.to_owned() })
 }
 
 impl FirstLook {
