@@ -22,10 +22,16 @@ const TERMINATED: usize = 1000;
 pub fn requests(act: Act, view: &ClusterView, tags: &Tags, now: Timestamp) -> Vec<(Purpose, Request)> {
     match act {
         Act::Claim { group, hosts } => {
-            let written = tags.write_ours(&ours(view, &group, now));
-            pieces(hosts, TAGGED, |hosts| {
-                (Act::Claim { group: group.clone(), hosts: set(&hosts) }, tagging(hosts, &written))
-            })
+            let again = tags.write_ours(&ours(view, &group, now));
+            let first: BTreeMap<_, _> = tags.reserve().into_iter().chain(again.clone()).collect();
+            let is_ours = |id: &InstanceId| view.hosts.get(id).is_some_and(|host| host.ours.is_some());
+            let (known, new): (BTreeSet<_>, BTreeSet<_>) = hosts.into_iter().partition(is_ours);
+            let claim = |hosts, written| {
+                pieces(hosts, TAGGED, |hosts| {
+                    (Act::Claim { group: group.clone(), hosts: set(&hosts) }, tagging(hosts, written))
+                })
+            };
+            claim(new, &first).into_iter().chain(claim(known, &again)).collect()
         }
         Act::Detach { group, hosts, decrement } => pieces(hosts, DETACHED, |hosts| {
             let request = Request::DetachInstances { group: group.clone(), instances: hosts.clone(), decrement };

@@ -15,6 +15,7 @@ use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply,
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::Act;
 use crate::plan::hold::{Problem, Refusal};
+use crate::plan::host::REFUSED_FOR;
 use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
 use crate::plan::writing;
 
@@ -212,16 +213,15 @@ impl Pass {
             self.errand.looks.insert(look);
         }
         let Some(host) = view.hosts.get_mut(&id) else { return };
-        if matches!(act, Act::StopTasks { .. }) {
-            // Only one of its tasks; the others are told all the same.
-            return;
-        }
         if matches!(act, Act::Deregister { .. }) {
             // A task is left after all: watched from the beginning.
             host.watch = None;
             return;
         }
-        host.refusals += 1;
+        // Of several calls at once (each task of a host is told to stop by one of its own) it is one refusal.
+        if host.refused.is_none_or(|refused| context.now >= refused + REFUSED_FOR) {
+            host.refusals += 1;
+        }
         host.refused = Some(context.now);
         if host.refusals >= MOST_REFUSALS {
             host.problem = Some(refusal(&failure));

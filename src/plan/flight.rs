@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::canary::{Dead, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown};
 use super::groups::plan_reconnection;
 use super::hold::{BlockedKind, Problem, in_words};
-use super::host::{DrainStep, MemberHost, Phase, READS_LAG, drain_step};
+use super::host::{DrainStep, MemberHost, Phase, READS_LAG, REFUSED_FOR, drain_step};
 use super::model::{Host, Look, Strength, TaskWatch};
 use super::policy::DrainWhen;
 use super::release::{Release, Resolution};
@@ -20,10 +20,6 @@ use crate::id::{AmiId, GroupName, InstanceId};
 /// An instance can be registered while its group still has it as pending (a lifecycle hook, a health check), and no event
 /// of ours tells when that ends: so often it is looked at then.
 pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
-
-/// After AWS refused a call about a host (it is on its way somewhere else, or what we read was old), it is left alone this
-/// long.
-const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long after its tag a host may be detached without a new one.
 pub(super) const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
@@ -55,16 +51,12 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     let mut batches = Batches::default();
     for (id, host) in &view.hosts {
-        let Some(ours) = &host.ours else { continue };
         let Some(phase) = plan.phases.get(id).copied() else { continue };
-        if let Some(refusal) = &host.problem {
-            plan.problems.insert(Problem::HostRefused { host: id.clone(), refusal: refusal.clone() });
+        // Whether it is ours or not: it may be the claim that was refused, or the end of one that stands in.
+        if is_left_alone(id, host, now, plan) {
             continue;
         }
-        if let Some(again) = host.refused.map(|refused| refused + REFUSED_FOR).filter(|again| now < *again) {
-            plan.look_again = earlier(plan.look_again, Some(again));
-            continue;
-        }
+        let Some(ours) = &host.ours else { continue };
         if context.sends_back(id, host, ours, phase, &mut batches, plan) {
             continue;
         }
@@ -85,6 +77,17 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
         }
     }
     context.finish(batches, plan);
+}
+
+/// After AWS has refused a call about it: for a while, or until a person says that it is worth another try.
+pub(super) fn is_left_alone(id: &InstanceId, host: &Host, now: Timestamp, plan: &mut Plan) -> bool {
+    if let Some(refusal) = &host.problem {
+        plan.problems.insert(Problem::HostRefused { host: id.clone(), refusal: refusal.clone() });
+        return true;
+    }
+    let again = host.refused.map(|refused| refused + REFUSED_FOR).filter(|again| now < *again);
+    plan.look_again = earlier(plan.look_again, again);
+    again.is_some()
 }
 
 impl Context<'_> {

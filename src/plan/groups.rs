@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::admission::{Blocked, gate, order};
 use super::calendar::NotNow;
 use super::canary::{Verdict, judge, new_images, reject};
-use super::flight::LIFECYCLE_LAG;
+use super::flight::{LIFECYCLE_LAG, is_left_alone};
 use super::hold::Problem;
 use super::host::{MemberHost, Phase, READS_LAG};
 use super::model::{ClusterView, GroupView, Look};
@@ -327,6 +327,11 @@ fn admit(
             };
             let hosts: BTreeSet<InstanceId> =
                 due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
+            // The order is a fixed one: nobody goes instead of one whose claim AWS has refused.
+            let known = hosts.iter().filter_map(|id| view.hosts.get_key_value(id));
+            if known.into_iter().any(|(id, host)| is_left_alone(id, host, context.now, plan)) {
+                return 0;
+            }
             let admitted = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
             plan.acts.push(Act::Claim { group: name.clone(), hosts });
             admitted

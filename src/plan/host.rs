@@ -18,6 +18,10 @@ use crate::id::{AmiId, GroupName, InstanceId};
 /// these seconds, and a host with tasks nothing (they take longer to stop).
 pub const READS_LAG: SignedDuration = SignedDuration::from_secs(15);
 
+/// After AWS refused a call about a host (it is on its way somewhere else, or what we read was old), it is left alone this
+/// long.
+pub const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
+
 /// Where a host is on its way. Ordered as the rows are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::EnumIter)]
 #[serde(rename_all = "kebab-case")]

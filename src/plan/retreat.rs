@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::canary::unknown;
-use super::flight::{Batches, CLAIM_GOOD_FOR};
+use super::flight::{Batches, CLAIM_GOOD_FOR, is_left_alone};
 use super::hold::Problem;
 use super::host::{Phase, READS_LAG};
 use super::ladder::given_up;
@@ -334,6 +334,9 @@ impl Context<'_> {
     /// One that never registered is ended; one that did goes the way of every host.
     fn takes_out(&self, group: &GroupName, instead: &InstanceId, batches: &mut Batches, plan: &mut Plan) {
         let Some(host) = self.view.hosts.get(instead) else { return };
+        if is_left_alone(instead, host, self.now, plan) {
+            return;
+        }
         let look = Look::Host(instead.clone());
         if !self.view.is_fresh(&look, self.now) {
             plan.looks.insert(look);
@@ -356,6 +359,9 @@ impl Context<'_> {
     /// Ends a member that never registered: two looks some time apart must agree on that.
     fn ends(&self, group: &GroupName, host: &InstanceId, decrement: bool, plan: &mut Plan) {
         let Some(known) = self.view.hosts.get(host) else { return };
+        if is_left_alone(host, known, self.now, plan) {
+            return;
+        }
         let look = Look::Host(host.clone());
         if !self.view.is_fresh(&look, self.now) {
             plan.looks.insert(look);

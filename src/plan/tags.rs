@@ -317,6 +317,12 @@ impl Tags {
         ])
     }
 
+    /// On a host that is taken, with nothing in them yet: an instance has room for 50 tags, and one that has no room for all of
+    /// ours shall be refused while it is still in its group.
+    pub fn reserve(&self) -> BTreeMap<String, String> {
+        [DRAINING_SINCE, GIVE_BACK].into_iter().map(|name| (self.key(name), String::new())).collect()
+    }
+
     pub fn read_draining_since(&self, tags: &BTreeMap<String, String>) -> Option<Timestamp> {
         self.get(tags, DRAINING_SINCE)?.parse().ok()
     }

@@ -1,6 +1,6 @@
 //! The calls to EC2 and to SSM.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wildmatch::WildMatch;
@@ -17,6 +17,8 @@ use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.
 const FILTER_VALUES: usize = 200;
+/// What people may write on one instance; AWS's own tags do not count.
+const TAGS: usize = 50;
 /// The data type of parameters whose values SSM checks.
 pub(super) const IMAGE_TYPE: &str = "aws:ec2:image";
 
@@ -132,6 +134,15 @@ impl World {
             if key.is_empty() || key.len() > 128 || key.starts_with("aws:") || value.chars().count() > 256 {
                 return Err(Refusal::refused("InvalidParameterValue", format!("tag `{key}` is not allowed")));
             }
+        }
+        let full = |no: &&HostNo| {
+            let of_people = |key: &&String| !key.starts_with("aws:");
+            let Some(host) = self.account.host(**no) else { return false };
+            host.tags.keys().chain(tags.keys()).filter(of_people).collect::<BTreeSet<_>>().len() > TAGS
+        };
+        if let Some(no) = hosts.iter().find(full) {
+            let message = format!("More than {TAGS} tags on a single resource: {}", no.instance());
+            return Err(Refusal::refused("TagLimitExceeded", message));
         }
         let key = format!("{}rotation", self.scenario.settings.tag_prefix);
         for no in hosts {
