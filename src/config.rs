@@ -17,8 +17,8 @@ use crate::id::{AlarmName, BusName, ClusterName, GroupName, NamedCluster, NoClus
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
 use crate::plan::family::{BadFamilies, Families};
 use crate::plan::policy::{
-    BadSetting, Budget, DrainWhen, Ladder, Policy, ReleaseBy, WhenStuck, parse_age, parse_alarm, parse_duration,
-    parse_pause, parse_rung,
+    Accepted, BadSetting, Budget, DrainWhen, Ladder, Policy, ReleaseBy, WhenStuck, parse_age, parse_alarm,
+    parse_duration, parse_pause, parse_rung,
 };
 
 /// SQS's bounds are 0 seconds and 12 hours. Below ten seconds a message would return before its first extension.
@@ -198,6 +198,11 @@ pub struct RotationArgs {
     #[arg(long, env = "ECS_ROTATOR_STUCK", value_name = "WHAT", default_value_t = Policy::default().stuck)]
     stuck: WhenStuck,
 
+    /// What a detach may cost: `load-balancers` (hosts lose the traffic of the group's own target groups and load balancers at
+    /// once), `hooks` (its terminating lifecycle hooks do not run), both, or `nothing`: such groups are left alone
+    #[arg(long, env = "ECS_ROTATOR_ACCEPT_DETACH", value_name = "WHAT", default_value_t = Policy::default().accept_detach)]
+    accept_detach: Accepted,
+
     /// A group that no capacity provider names, as `CLUSTER=GROUP`; repeat it for more
     #[arg(
         long = "group-of",
@@ -325,6 +330,7 @@ impl RotationArgs {
             calendar: Calendar { windows: self.window.0, freeze: self.freeze.freeze },
             alarms: self.alarms.into_iter().filter_map(|alarm| alarm.0).collect(),
             stuck: self.stuck,
+            accept_detach: self.accept_detach,
         };
         let mut groups: BTreeMap<ClusterName, BTreeSet<GroupName>> = BTreeMap::new();
         let mut arns = Vec::new();
@@ -569,7 +575,7 @@ mod tests {
         let line = "--cluster a,b --cluster arn:aws:ecs:x:1:cluster/c --tag-prefix t: --max-in-flight 3 \
             --max-in-flight-cluster 7 --drain at-once --drain-timeout 2h --replacement-timeout 5m \
             --replacement-timeout-windows 50m --allow-older --min-ami-age 7d --release-by parameter --keep-versions 9 \
-            --stop-standalone-after 20m --give-up-after 3h --bake 0s --settle 90s --stuck wait \
+            --stop-standalone-after 20m --give-up-after 3h --bake 0s --settle 90s --stuck wait --accept-detach hooks \
             --group-of a=x --group-of a=y,b=x --sweep-interval 1m --visibility-timeout 30s --event-bus default --http 127.0.0.1:8080 --mode observe";
         let expected = Settings {
             clusters: vec!["a".into(), "b".into(), "c".into()],
@@ -601,6 +607,7 @@ mod tests {
                 calendar: Calendar { windows: Some("daily 22:00-04:00".parse().unwrap()), freeze: Freeze::default() },
                 alarms: BTreeSet::from(["errors".into(), "slow answers".into()]),
                 stuck: WhenStuck::Wait,
+                accept_detach: Accepted { load_balancers: false, hooks: true },
             },
             sweep_interval: SignedDuration::from_mins(1),
             visibility: SignedDuration::from_secs(30),

@@ -8,7 +8,7 @@ use super::convert::timestamp;
 use super::error::failed;
 use super::fleet::is_no_member;
 use super::{Aws, already_so};
-use crate::effect::{Activity, Failure, FailureKind, Reply};
+use crate::effect::{Activity, ActivityStatus, Failure, FailureKind, LifecycleHook, Reply};
 use crate::id::{GroupName, InstanceId};
 
 /// The most that AWS gives in one page.
@@ -54,6 +54,13 @@ impl Aws {
         Ok(Reply::Done)
     }
 
+    /// AWS gives all of them at once: a group has 50 at most.
+    pub(super) async fn describe_lifecycle_hooks(&self, group: GroupName) -> Result<Reply, Failure> {
+        let call = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group.as_str());
+        let output = call.send().await.map_err(failed("DescribeLifecycleHooks"))?;
+        Ok(Reply::LifecycleHooks(output.lifecycle_hooks.unwrap_or_default().into_iter().filter_map(hook).collect()))
+    }
+
     pub(super) async fn describe_scaling_activities(&self, group: GroupName) -> Result<Reply, Failure> {
         let call = self.autoscaling.describe_scaling_activities().auto_scaling_group_name(group.as_str());
         let output = call.max_records(ACTIVITIES).send().await.map_err(failed("DescribeScalingActivities"))?;
@@ -64,13 +71,28 @@ impl Aws {
 
 /// One without a start says nothing of use.
 fn activity(activity: asg::Activity) -> Option<Activity> {
+    use asg::ScalingActivityStatusCode as Code;
     let started = activity.start_time.as_ref().and_then(timestamp)?;
+    let description = activity.description.unwrap_or_default();
     Some(Activity {
         started,
-        launch: activity.description.unwrap_or_default().starts_with("Launching"),
-        failed: activity.status_code == Some(asg::ScalingActivityStatusCode::Failed),
+        launch: description.starts_with("Launching"),
+        status: match activity.status_code {
+            Some(Code::Successful) => ActivityStatus::Successful,
+            Some(Code::Failed) => ActivityStatus::Failed,
+            Some(Code::Cancelled) => ActivityStatus::Cancelled,
+            Some(_) | None => ActivityStatus::UnderWay,
+        },
+        // `Launching a new EC2 instance: i-0abc`
+        instance: description.split_whitespace().find(|word| word.starts_with("i-")).map(InstanceId::from),
         message: activity.status_message.unwrap_or_default(),
     })
+}
+
+/// One of a kind that is new to us is not for launches.
+fn hook(hook: asg::LifecycleHook) -> Option<LifecycleHook> {
+    let terminating = hook.lifecycle_transition.as_deref() != Some("autoscaling:EC2_INSTANCE_LAUNCHING");
+    Some(LifecycleHook { name: hook.lifecycle_hook_name?, terminating })
 }
 
 /// Auto Scaling's one code for all refusals, and its message for this one.
@@ -95,9 +117,41 @@ mod tests {
             .status_code(asg::ScalingActivityStatusCode::Failed)
             .status_message("no capacity");
         let read = activity(of.build()).expect("it has a start");
-        assert_eq!((read.launch, read.failed, read.message.as_str()), (true, true, "no capacity"));
-        assert_eq!(read.started.as_second(), 7);
+        assert_eq!((read.launch, read.status, read.message.as_str()), (true, ActivityStatus::Failed, "no capacity"));
+        assert_eq!((read.started.as_second(), read.instance), (7, None));
         assert!(activity(asg::Activity::builder().build()).is_none());
+    }
+
+    #[test]
+    fn a_launch_that_a_hook_has_abandoned_names_its_instance_and_one_under_way_has_not_succeeded() {
+        use asg::ScalingActivityStatusCode as Code;
+        let of = |code: Code| {
+            let of = asg::Activity::builder()
+                .start_time(aws_smithy_types::DateTime::from_secs(7))
+                .description("Launching a new EC2 instance: i-0abc");
+            let read = activity(of.status_code(code).build()).expect("it has a start");
+            (read.status, read.instance)
+        };
+        let it = Some(InstanceId::from("i-0abc"));
+        assert_eq!(of(Code::Cancelled), (ActivityStatus::Cancelled, it.clone()));
+        assert_eq!(of(Code::Successful), (ActivityStatus::Successful, it.clone()));
+        for code in [Code::InProgress, Code::PreInService, Code::MidLifecycleAction] {
+            assert_eq!(of(code.clone()), (ActivityStatus::UnderWay, it.clone()), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_hook_is_for_launches_only_where_aws_says_so() {
+        let of = |transition: &str| {
+            hook(asg::LifecycleHook::builder().lifecycle_hook_name("h").lifecycle_transition(transition).build())
+        };
+        for (transition, terminating) in [
+            ("autoscaling:EC2_INSTANCE_LAUNCHING", false),
+            ("autoscaling:EC2_INSTANCE_TERMINATING", true),
+            ("autoscaling:EC2_INSTANCE_SOMETHING_NEW", true),
+        ] {
+            assert_eq!(of(transition), Some(LifecycleHook { name: "h".to_owned(), terminating }), "{transition}");
+        }
     }
 
     #[test]

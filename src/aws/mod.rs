@@ -132,6 +132,7 @@ impl Aws {
                 self.update_auto_scaling_group(group, mixed, change).await
             }
             R::DescribeInstanceRefreshes { group } => self.describe_instance_refreshes(group).await,
+            R::DescribeLifecycleHooks { group } => self.describe_lifecycle_hooks(group).await,
             R::DescribeAlarms { names } => self.describe_alarms(names).await,
             R::DescribeInstances { filter, page } => self.describe_instances(filter, page).await,
             R::CreateTags { instances, tags } => self.create_tags(instances, tags).await,

@@ -122,6 +122,7 @@ fn announce(settings: &Settings, queue: &str, region: &str, http: Option<SocketA
         calendar: Calendar { windows, freeze },
         alarms,
         stuck,
+        accept_detach,
     } = policy;
     let named = |(cluster, groups): (&ClusterName, &BTreeSet<GroupName>)| {
         groups.iter().map(|group| format!("{cluster}={group}")).collect::<Vec<_>>()
@@ -152,6 +153,7 @@ fn announce(settings: &Settings, queue: &str, region: &str, http: Option<SocketA
         give_up_after = or_never(*give_up_after),
         force_after = or_never(*force_after),
         stuck = %stuck,
+        accept_detach = %accept_detach,
         replacement_timeout = in_words(*replacement_timeout),
         replacement_timeout_windows = in_words(*replacement_timeout_windows),
         allow_older,

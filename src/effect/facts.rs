@@ -68,6 +68,11 @@ pub struct Group {
     pub counted_in: Option<String>,
     /// `arn:aws:autoscaling:…:autoScalingGroup:<uuid>:autoScalingGroupName/<name>`
     pub arn: Option<String>,
+    /// Where it may launch; none: it does not say.
+    pub zones: BTreeSet<Zone>,
+    /// What sends traffic to its members because they are members: ARNs of target groups, names of Classic Load Balancers,
+    /// and whatever else AWS calls a traffic source. (Target groups of ECS services are not among them.)
+    pub traffic_sources: BTreeSet<String>,
 }
 
 /// An instance as its group sees it.
@@ -78,6 +83,14 @@ pub struct Member {
     pub lifecycle: Lifecycle,
     /// For how much of the group's capacity it counts; None: for one.
     pub weight: Option<u32>,
+}
+
+/// A lifecycle hook of a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LifecycleHook {
+    pub name: String,
+    /// It is called when a member ends, not when one is launched.
+    pub terminating: bool,
 }
 
 /// An instance refresh of a group that has not ended.
@@ -93,6 +106,8 @@ pub struct InstanceRefresh {
 pub enum Lifecycle {
     /// `Pending`, `Pending:Wait`, `Pending:Proceed`
     Pending,
+    /// A launching lifecycle hook has it (`Pending:Wait`).
+    PendingWait,
     InService,
     /// `Terminating…`, `Terminated`
     Terminating,
@@ -101,6 +116,13 @@ pub enum Lifecycle {
     Standby,
     /// `EnteringStandby`, `Warmed:…`, and anything that AWS may add.
     Other,
+}
+
+impl Lifecycle {
+    /// Is it on its way into service?
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Pending | Self::PendingWait)
+    }
 }
 
 /// What a group launches its instances from.
@@ -337,9 +359,21 @@ pub struct Activity {
     pub started: Timestamp,
     /// A launch (and not a termination).
     pub launch: bool,
-    pub failed: bool,
+    pub status: ActivityStatus,
+    /// The instance that it launched or ended, where it has come so far.
+    pub instance: Option<InstanceId>,
     /// AWS's words on how it stands.
     pub message: String,
+}
+
+/// How an activity stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActivityStatus {
+    UnderWay,
+    Successful,
+    Failed,
+    /// Given up on the way: a lifecycle hook has abandoned it, or has not answered in time.
+    Cancelled,
 }
 
 /// `lastStatus` of a task, in the order of its life.

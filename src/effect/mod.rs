@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 pub use notice::{Found, FoundGroup, News, Notice, SOURCE};
 
 pub use facts::{
-    Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
-    Image, Instance, InstanceRefresh, InstanceState, ItemFailure, Launch, Lifecycle, Member, Message, Override,
-    Parameter, ParameterKind, Resources, Service, ServiceEvent, Stopped, Task, TaskStatus, TemplateSpec,
-    TemplateVersion, VersionRule,
+    Activity, ActivityStatus, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus,
+    DesiredStatus, Group, Image, Instance, InstanceRefresh, InstanceState, ItemFailure, Launch, Lifecycle,
+    LifecycleHook, Member, Message, Override, Parameter, ParameterKind, Resources, Service, ServiceEvent, Stopped,
+    Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 
 use crate::id::{
@@ -101,6 +101,8 @@ pub enum Request {
     UpdateAutoScalingGroup { group: GroupName, mixed: bool, change: LaunchChange },
     /// Auto Scaling: the newest instance refreshes of one group. (There is one under way at most.)
     DescribeInstanceRefreshes { group: GroupName },
+    /// Auto Scaling: the lifecycle hooks of one group, all of them.
+    DescribeLifecycleHooks { group: GroupName },
 
     /// CloudWatch, at most 100, metric alarms and composite ones.
     DescribeAlarms { names: Vec<AlarmName> },
@@ -226,6 +228,8 @@ pub enum Reply {
     Activities(Vec<Activity>),
     /// `DescribeInstanceRefreshes`: those that have not ended.
     InstanceRefreshes(Vec<InstanceRefresh>),
+    /// `DescribeLifecycleHooks`
+    LifecycleHooks(Vec<LifecycleHook>),
     /// `DescribeAlarms`: those of them whose state is ALARM, and those that do not exist.
     Alarms { in_alarm: Vec<AlarmName>, missing: Vec<AlarmName> },
     /// `DescribeInstances`
@@ -344,6 +348,7 @@ impl Request {
             Request::StopTask { .. } => "StopTask",
             Request::UpdateAutoScalingGroup { .. } => "UpdateAutoScalingGroup",
             Request::DescribeInstanceRefreshes { .. } => "DescribeInstanceRefreshes",
+            Request::DescribeLifecycleHooks { .. } => "DescribeLifecycleHooks",
             Request::DescribeAlarms { .. } => "DescribeAlarms",
             Request::DescribeInstances { .. } => "DescribeInstances",
             Request::CreateTags { .. } => "CreateTags",
@@ -393,6 +398,7 @@ impl Request {
             | Request::StopTask { .. }
             | Request::UpdateAutoScalingGroup { .. }
             | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeLifecycleHooks { .. }
             | Request::DescribeAlarms { .. }
             | Request::CreateTags { .. }
             | Request::TerminateInstances { .. }
@@ -482,6 +488,7 @@ impl Operation {
             | Operation::DescribeAutoScalingGroups
             | Operation::DescribeScalingActivities
             | Operation::DescribeInstanceRefreshes
+            | Operation::DescribeLifecycleHooks
             | Operation::DescribeAlarms
             | Operation::DescribeInstances
             | Operation::DescribeLaunchTemplateVersions

@@ -175,6 +175,9 @@ impl Operation {
             Operation::DescribeInstanceRefreshes => {
                 &[const { need("autoscaling:DescribeInstanceRefreshes", On::Everything) }]
             }
+            Operation::DescribeLifecycleHooks => {
+                &[const { need("autoscaling:DescribeLifecycleHooks", On::Everything) }]
+            }
             // Composite alarms cannot be narrowed.
             Operation::DescribeAlarms => &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }],
             Operation::DescribeInstances => &[const { need("ec2:DescribeInstances", On::Everything) }],

@@ -8,11 +8,13 @@ use tracing::debug;
 use super::{Neighbours, Settings};
 use crate::effect::{
     Activity, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
-    ItemFailure, Launch, Parameter, Request, Task, TemplateSpec, TemplateVersion, VersionQuery,
+    ItemFailure, Launch, Parameter, Request, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionQuery,
 };
 use crate::id::{AmiId, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
 use crate::plan::host::READS_LAG;
-use crate::plan::model::{Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, TaskSeen, TaskWatch};
+use crate::plan::model::{
+    Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, Stopping, TaskSeen, TaskWatch, Wiped,
+};
 use crate::plan::tags::{Rotation, RotationState, Tags};
 
 /// The tag by which EC2 knows of an instance's group. A detach takes it away.
@@ -42,7 +44,14 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     name_groups(view, settings);
     // What was written a moment ago is not taken back by a read that lags behind.
     let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);
-    if !just_written {
+    // We never delete them: whoever owns all tags of the cluster (infrastructure code) has.
+    let wiped = view.rotation.is_some() && tags.of_rotation(&facts.tags).is_empty();
+    if wiped && !just_written {
+        view.wiped_since.get_or_insert(now);
+        let ours = tags.of_rotation(&view.tags);
+        view.tags = facts.tags.into_iter().chain(ours).collect();
+    } else if !just_written {
+        view.wiped_since = None;
         view.tags = facts.tags;
         view.rotation = ours.rotation;
         view.hold = ours.hold;
@@ -84,6 +93,7 @@ pub fn group(
     group.blocked_since = view.groups.get(&name).and_then(|old| old.blocked_since);
     group.activities = view.groups.get(&name).and_then(|old| old.activities.clone());
     keep_rejection(&mut group, view.groups.get(&name), now);
+    keep_wiped(&mut group, view.groups.get(&name), tags, now);
     view.groups.insert(name, group);
 }
 
@@ -95,6 +105,20 @@ fn keep_rejection(new: &mut GroupView, old: Option<&GroupView>, now: Timestamp) 
         new.rejection.clone_from(&old.rejection);
         new.source.rejected.extend(old.source.rejected.iter().cloned());
     }
+}
+
+/// Both tags of a rejection are gone: a person who lifts one clears `rejected` alone. What they said still counts.
+fn keep_wiped(new: &mut GroupView, old: Option<&GroupView>, tags: &Tags, now: Timestamp) {
+    let Some(old) = old.filter(|old| old.rejection.is_some()) else { return };
+    if !tags.of_rejection(&new.facts.tags).is_empty() {
+        return;
+    }
+    let had = || Wiped { since: now, tags: tags.of_rejection(&old.facts.tags) };
+    let wiped = old.wiped.clone().unwrap_or_else(had);
+    new.facts.tags.extend(wiped.tags.clone());
+    new.rejection.clone_from(&old.rejection);
+    new.source.rejected.extend(old.source.rejected.iter().cloned());
+    new.wiped = Some(wiped);
 }
 
 /// Container instances as described. Those `asked` for and not among them are not there.
@@ -145,8 +169,10 @@ fn container_instance(
     let container_id = container.arn.id().to_owned();
     let inactive = container.status == ContainerInstanceStatus::Inactive;
     let another = host.container.here().is_some_and(|known| known.arn.id() != container.arn.id());
-    if inactive && another {
-        // An agent that registered anew: what it was before says nothing about it.
+    // An agent that registered anew: what it was before says nothing about it, in whatever order they are told.
+    let rank =
+        |of: &ContainerInstance| (of.status != ContainerInstanceStatus::Inactive, of.agent_connected, of.registered);
+    if another && host.container.here().is_some_and(|known| rank(&container) < rank(known)) {
         return;
     }
     if another {
@@ -173,7 +199,7 @@ fn container_instance(
     host.connected = connected.or(host.connected.filter(|_| known));
     host.away_since =
         (!container.agent_connected && !inactive).then(|| host.away_since.filter(|_| known).unwrap_or(now));
-    if let Some(known) = host.container.here() {
+    if let Some(known) = host.container.here().filter(|_| !another) {
         // Answers to changes come without attributes.
         container.image = container.image.or_else(|| known.image.clone());
         container.zone = container.zone.or_else(|| known.zone.clone());
@@ -265,7 +291,7 @@ pub fn task_list(
 }
 
 /// How far tasks have come. One that is not known any more has ended long ago.
-pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
+pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure], now: Timestamp) {
     broken(view, tasks);
     let ended = tasks.iter().filter(|task| task.last.is_stopped()).map(|task| task.arn.id().to_owned());
     let missing = failures.iter().filter(|failure| failure.reason == "MISSING").map(|f| TaskArn::from(f.item.as_str()));
@@ -278,6 +304,7 @@ pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
                 if begun.is_some_and(|begun| begun >= watch.since) {
                     watch.begun.insert(arn.clone());
                 }
+                note_stopping(watch, &arn, task.last, now);
                 watch.groups.insert(arn, task.group.clone());
             }
         }
@@ -286,6 +313,18 @@ pub fn tasks(view: &mut ClusterView, tasks: &[Task], failures: &[ItemFailure]) {
                 *seen = TaskSeen::Stopped;
             }
         }
+    }
+}
+
+fn note_stopping(watch: &mut TaskWatch, arn: &TaskArn, last: TaskStatus, now: Timestamp) {
+    match (last, watch.stopping.get(arn)) {
+        (TaskStatus::Deactivating, None) => {
+            watch.stopping.insert(arn.clone(), Stopping::Deactivating);
+        }
+        (TaskStatus::Stopping | TaskStatus::Deprovisioning, None | Some(Stopping::Deactivating)) => {
+            watch.stopping.insert(arn.clone(), Stopping::Told(now));
+        }
+        _ => {}
     }
 }
 
@@ -383,6 +422,7 @@ pub fn made(view: &mut ClusterView, template: &TemplateId, image: &AmiId, versio
 /// written a moment ago.
 pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.tags.clone_from(&old.tags);
+    new.wiped_since = old.wiped_since;
     new.rotation.clone_from(&old.rotation);
     new.hold.clone_from(&old.hold);
     new.held_for.clone_from(&old.held_for);
@@ -392,14 +432,19 @@ pub fn remember_rotation(new: &mut ClusterView, old: &ClusterView) {
     new.because.clone_from(&old.because);
     new.scope.clone_from(&old.scope);
     new.settings.clone_from(&old.settings);
+    // They change seldom, and are read again before a host is taken.
+    new.hooks.clone_from(&old.hooks);
+    new.asked =
+        old.asked.iter().filter(|(look, _)| matches!(look, Look::Hooks(_))).map(|(l, at)| (l.clone(), *at)).collect();
 }
 
 /// Takes over into a new whole view what AWS does not say: what we have seen ourselves.
-pub fn carry_over(new: &mut ClusterView, old: &ClusterView, now: Timestamp) {
+pub fn carry_over(new: &mut ClusterView, old: &ClusterView, tags: &Tags, now: Timestamp) {
     for (name, group) in &mut new.groups {
         group.blocked_since = old.groups.get(name).and_then(|group| group.blocked_since);
         group.activities = old.groups.get(name).and_then(|group| group.activities.clone());
         keep_rejection(group, old.groups.get(name), now);
+        keep_wiped(group, old.groups.get(name), tags, now);
     }
     new.written.clone_from(&old.written);
     new.unprunable.clone_from(&old.unprunable);
@@ -539,13 +584,37 @@ mod tests {
     }
 
     #[test]
+    fn of_two_registrations_of_one_host_the_connected_one_counts_and_else_the_newest_in_any_order() {
+        use ContainerInstanceStatus::{Active, Draining, Inactive};
+        let of = |arn: &str, status, agent_connected, registered| ContainerInstance {
+            arn: arn.into(),
+            agent_connected,
+            registered: Some(time(registered)),
+            ..container(status, 0)
+        };
+        for (counts, other) in [
+            (of("ci/a", Active, true, 10), of("ci/b", Active, false, 20)),
+            (of("ci/a", Active, true, 10), of("ci/b", Inactive, true, 20)),
+            (of("ci/a", Active, false, 20), of("ci/b", Draining, false, 10)),
+            (of("ci/a", Draining, true, 20), of("ci/b", Active, true, 10)),
+        ] {
+            for both in [vec![counts.clone(), other.clone()], vec![other.clone(), counts.clone()]] {
+                let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+                container_instances(&mut view, both, &[], &[], time(30), &mut FollowUp::default());
+                let here = view.hosts[&host()].container.here().unwrap();
+                assert_eq!(here.arn.as_str(), "ci/a", "{other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_seen_once_is_waited_for_even_when_no_list_shows_it_any_more() {
         let mut view = view(2);
         list(&mut view, DesiredStatus::Running, &["t/1", "t/2"]);
         let follow_up = list(&mut view, DesiredStatus::Stopped, &["t/1"]);
         assert_eq!(follow_up.tasks.len(), 2, "both are described");
         let gone = ItemFailure { item: "t/1".to_owned(), reason: "MISSING".to_owned() };
-        tasks(&mut view, &[], &[gone]);
+        tasks(&mut view, &[], &[gone], time(0));
         let watch = view.hosts[&host()].watch.as_ref().unwrap();
         assert_eq!(watch.left().map(TaskArn::as_str).collect::<Vec<_>>(), ["t/2"]);
     }
@@ -601,18 +670,18 @@ mod tests {
             (host.away_since, host.serves(time(at)))
         };
         let (before, mut away) = (look(true, 100), look(false, 290));
-        carry_over(&mut away, &before, time(290));
+        carry_over(&mut away, &before, &Tags::new("t:"), time(290));
         assert_eq!(state(&away, 301), (Some(time(290)), true));
         let mut longer = look(false, 320);
-        carry_over(&mut longer, &away, time(320));
+        carry_over(&mut longer, &away, &Tags::new("t:"), time(320));
         assert_eq!(state(&longer, 320), (Some(time(290)), true), "it counts from the first look");
         assert_eq!(state(&longer, 590), (Some(time(290)), false), "and not for ever");
         let mut back = look(true, 330);
-        carry_over(&mut back, &longer, time(330));
+        carry_over(&mut back, &longer, &Tags::new("t:"), time(330));
         assert_eq!(state(&back, 330), (None, true));
         // One that never was connected does not serve, however long it takes.
         let (first, mut later) = (look(false, 10), look(false, 400));
-        carry_over(&mut later, &first, time(400));
+        carry_over(&mut later, &first, &Tags::new("t:"), time(400));
         assert_eq!(state(&later, 400), (Some(time(10)), false));
         assert_eq!(state(&look(false, 400), 400), (Some(time(400)), true), "an old one that nobody has seen before");
     }

@@ -416,6 +416,12 @@ fn absorb_reply(
             absorb::parameters(view, request, values, invalid);
             None
         }
+        Reply::LifecycleHooks(hooks) => {
+            if let Request::DescribeLifecycleHooks { group } = request {
+                view.hooks.insert(group.clone(), hooks);
+            }
+            None
+        }
         of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms { .. }) => {
             absorb_others(view, of_others, request, context.now);
             None
@@ -481,7 +487,7 @@ fn absorb_tenants(
             next
         }
         Reply::Tasks { tasks, failures } => {
-            absorb::tasks(view, &tasks, &failures);
+            absorb::tasks(view, &tasks, &failures, now);
             if view.has_looked(&Look::AllTasks) {
                 absorb::tenants(view, tasks, follow_up);
             }

@@ -168,6 +168,7 @@ impl Before<'_> {
             | Request::DescribeAutoScalingGroups { .. }
             | Request::DescribeScalingActivities { .. }
             | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeLifecycleHooks { .. }
             | Request::DescribeAlarms { .. }
             | Request::DescribeInstances { .. }
             | Request::DescribeLaunchTemplateVersions { .. }
@@ -257,6 +258,7 @@ impl Before<'_> {
         let member = members.and_then(|members| members.iter().find(|member| member.id == *id));
         match member.map(|member| member.lifecycle) {
             Some(Lifecycle::Pending) => "Pending",
+            Some(Lifecycle::PendingWait) => "Pending:Wait",
             Some(Lifecycle::InService) => "InService",
             Some(Lifecycle::Terminating) => "Terminating",
             Some(Lifecycle::Detaching) => "Detaching",

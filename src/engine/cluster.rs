@@ -20,7 +20,7 @@ use super::publish::Given;
 use super::releases::Settled;
 use super::say::{Teller, say, say_host};
 use super::wire::TagChange;
-use crate::effect::{Instance, News, Notice};
+use crate::effect::{Instance, Lifecycle, News, Notice};
 use crate::event::EventKind;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName, Receipt};
 use crate::plan::forecast::SWEEPS_PER_WHOLE_LOOK;
@@ -325,10 +325,18 @@ impl ClusterState {
         for phase in plan.phases.values() {
             *self.counts.entry(*phase).or_default() += 1;
         }
-        let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id.clone());
-        let aside: BTreeSet<InstanceId> = aside.collect();
+        // One that its group ends is drained by ECS, and the group's word on it may come later than the agent's.
+        let is_sure = |id: &InstanceId| {
+            let group = view.membership(id).map(|(group, _)| group.clone());
+            self.set_aside.contains(id) || group.is_none_or(|group| view.has_looked(&Look::Group(group)))
+        };
+        let aside = plan.phases.iter().filter(|(_, phase)| **phase == Phase::SetAside).map(|(id, _)| id);
+        let aside: BTreeSet<InstanceId> = aside.filter(|id| is_sure(id)).cloned().collect();
         for host in aside.difference(&self.set_aside) {
-            say_host!(warn, view, Some(host), "drained externally: skipped");
+            match view.membership(host).map(|(_, member)| member.lifecycle) {
+                Some(Lifecycle::Standby) => say_host!(warn, view, Some(host), "in standby: skipped"),
+                Some(_) | None => say_host!(warn, view, Some(host), "drained externally: skipped"),
+            }
         }
         self.set_aside = aside;
     }

@@ -363,6 +363,8 @@ mod tests {
             managed: false,
             counted_in: None,
             arn: None,
+            zones: BTreeSet::new(),
+            traffic_sources: BTreeSet::new(),
         };
         let group = GroupView::new(group, &Tags::new("t:"), &Policy::default());
         view.groups.insert("api".into(), group);

@@ -110,6 +110,7 @@ pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<
                 }));
             }
             Look::Refreshes(name) => calls.push(plain(Request::DescribeInstanceRefreshes { group: name.clone() })),
+            Look::Hooks(name) => calls.push(plain(Request::DescribeLifecycleHooks { group: name.clone() })),
             Look::Alarm(name) => batches.alarms.push(name.clone()),
             Look::Blockers(id) => calls.extend(blockers::first_call(view, id)),
         }

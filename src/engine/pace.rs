@@ -74,7 +74,8 @@ impl Kind {
             | Request::DeleteLaunchTemplateVersions { .. } => Kind::Ec2Change,
             Request::DescribeAutoScalingGroups { .. }
             | Request::DescribeScalingActivities { .. }
-            | Request::DescribeInstanceRefreshes { .. } => Kind::GroupRead,
+            | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeLifecycleHooks { .. } => Kind::GroupRead,
             Request::DetachInstances { .. }
             | Request::AttachInstances { .. }
             | Request::TerminateInstanceInAutoScalingGroup { .. }

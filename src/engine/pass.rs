@@ -170,7 +170,7 @@ impl Pass {
         } else if !self.settled {
             self.settled = true;
             self.settle(state, context);
-        } else if !self.publish(state, context) {
+        } else if !self.restore(state, context) && !self.publish(state, context) {
             self.plan(state, context);
         }
     }
@@ -244,7 +244,7 @@ impl Pass {
         }
         if let Some(mut draft) = self.draft.take() {
             if let Some(old) = &state.view {
-                absorb::carry_over(&mut draft, old, context.now);
+                absorb::carry_over(&mut draft, old, context.tags, context.now);
             }
             state.take_view(draft, context.now);
         }

@@ -17,9 +17,10 @@ use super::say::say;
 use super::wire::Purpose;
 use super::{Context, Settings};
 use crate::effect::{Failure, Request};
-use crate::id::ClusterName;
+use crate::id::{ClusterName, GroupName};
 use crate::plan::answer::{Answer, Answers, MessageKey};
 use crate::plan::host::READS_LAG;
+use crate::plan::model::{ClusterView, GroupView, Look};
 use crate::plan::published::Published;
 use crate::plan::tags::{RotationId, RotationState, Tags};
 
@@ -122,6 +123,42 @@ impl Pass {
             let request = Request::TagResource { cluster: state.arn.clone(), tags };
             self.send(Purpose::Answers(answers), request, state, context);
         }
+    }
+
+    /// Writes again what somebody has removed, once two looks some time apart agree on that; true when it does. Infrastructure
+    /// code that owns all tags of a cluster or a group would otherwise end a pause, a hold, or a rejection.
+    pub(super) fn restore(&mut self, state: &mut ClusterState, context: &mut Context<'_>) -> bool {
+        const ADVICE: &str =
+            "whatever owns its tags has removed ours: they are written again; let it ignore the prefix";
+        let now = context.now;
+        let Some(view) = state.view.as_mut().filter(|view| view.opted_in) else { return false };
+        let settled = |since: Timestamp| now >= since + READS_LAG;
+        let wiped = view.wiped_since.is_some_and(settled);
+        if wiped && !view.is_fresh(&Look::Cluster, now) {
+            self.errand.looks.insert(Look::Cluster);
+            return true;
+        }
+        if wiped {
+            view.wiped_since = None;
+            let tags = context.tags.of_rotation(&view.tags);
+            say!(warn, &*view, prefix = context.tags.prefix(), "cluster: {ADVICE}");
+            self.send(Purpose::Settings, Request::TagResource { cluster: state.arn.clone(), tags }, state, context);
+            return true;
+        }
+        let due = |name: &GroupName, group: &GroupView, view: &ClusterView| {
+            let wiped = group.wiped.as_ref().filter(|wiped| settled(wiped.since))?;
+            let known = group.is_ours_to_touch() && view.is_fresh(&Look::Group(name.clone()), now);
+            known.then(|| (name.clone(), wiped.tags.clone()))
+        };
+        let due: Vec<_> = view.groups.iter().filter_map(|(name, group)| due(name, group, view)).collect();
+        for (name, tags) in due.iter().cloned() {
+            say!(warn, &*state, group = %name, prefix = context.tags.prefix(), "group: {ADVICE}");
+            if let Some(group) = state.view.as_mut().and_then(|view| view.groups.get_mut(&name)) {
+                group.wiped = None;
+            }
+            self.send(Purpose::Settings, Request::TagGroup { group: name, tags }, state, context);
+        }
+        !due.is_empty()
     }
 
     /// Publishes our settings where others stand; true when it does.

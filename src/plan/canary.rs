@@ -17,7 +17,7 @@ use super::host::{MemberHost, Phase};
 use super::model::{AGENT_MAY_BE_AWAY, GroupView, Host, Look, Seen};
 use super::release::{Release, Resolution, Way};
 use super::{Act, Context, Plan};
-use crate::effect::{Activity, ContainerInstanceStatus, Lifecycle};
+use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Lifecycle};
 use crate::id::{AmiId, GroupName, InstanceId, ParameterName};
 
 /// Hosts are lost for many reasons (Spot, a person, a zone's balance): one or two are accidents.
@@ -83,8 +83,10 @@ pub fn judge(context: &Context<'_>, name: &GroupName, group: &GroupView, release
         let why = format!("the agent of {} has not been connected for {}", silent.id, in_words(AGENT_MAY_BE_AWAY));
         return Verdict::Failed { why: said(&new, &why), images: new };
     }
-    if let Some(why) = are_lost(context, name, release, &new, bake) {
-        return Verdict::Failed { why: said(&new, &why), images: new };
+    match are_lost(context, name, release, &new, bake) {
+        Lost::No => {}
+        Lost::Lacks(look) => return Verdict::Lacks(BTreeSet::from([look])),
+        Lost::Yes(why) => return Verdict::Failed { why: said(&new, &why), images: new },
     }
     // One that has fallen silent, and whose image is not to blame, bakes no more: the group is not whole without it.
     match tried.iter().find(|tried| !tried.is_silent(now)) {
@@ -206,23 +208,43 @@ fn others_serve(context: &Context<'_>, group: &GroupView, first: &Tried<'_>) -> 
     members.filter(|host| host.image() == first.host.image()).any(served)
 }
 
-/// Hosts of the new images that the group has lost.
+enum Lost {
+    No,
+    Lacks(Look),
+    Yes(String),
+}
+
+/// Hosts of the new images that the group has lost. Those whose launch a lifecycle hook has abandoned are not among them: what
+/// a hook waits for need not be the image.
 fn are_lost(
     context: &Context<'_>,
     name: &GroupName,
     release: &Release<'_>,
     new: &BTreeSet<AmiId>,
     bake: SignedDuration,
-) -> Option<String> {
+) -> Lost {
     let since = release.since();
+    let activities = context.view.groups.get(name).and_then(|group| group.activities.as_ref());
+    let abandoned: BTreeSet<&InstanceId> = activities
+        .iter()
+        .flat_map(|known| &known.list)
+        .filter(|activity| activity.status == ActivityStatus::Cancelled)
+        .filter_map(|activity| activity.instance.as_ref())
+        .collect();
     let lost = context.view.hosts.iter().filter(|(_, host)| {
         let ec2 =
             host.ec2.here().filter(|ec2| ec2.state.is_gone() && ec2.launched >= since && new.contains(&ec2.image));
         ec2.is_some() && host.ours.is_none() && host.of_group.as_ref() == Some(name)
     });
-    let lost: Vec<&str> = lost.map(|(id, _)| id.as_str()).collect();
-    let bake = in_words(bake);
-    (lost.len() >= LOST).then(|| format!("{} were lost before one had served for {bake}", lost.join(" and ")))
+    let lost: Vec<&str> = lost.map(|(id, _)| id).filter(|id| !abandoned.contains(id)).map(InstanceId::as_str).collect();
+    if lost.len() < LOST {
+        return Lost::No;
+    }
+    let look = Look::Activities(name.clone());
+    if !context.view.has_looked(&look) {
+        return Lost::Lacks(look);
+    }
+    Lost::Yes(format!("{} were lost before one had served for {}", lost.join(" and "), in_words(bake)))
 }
 
 fn said(images: &BTreeSet<AmiId>, why: &str) -> String {
@@ -264,7 +286,9 @@ pub fn never_registered(
     timeout: SignedDuration,
 ) -> Dead {
     let new = new_images(context, name, release, group.policy.bake);
-    let members = context.members_of(name).iter().filter_map(MemberHost::known);
+    // One that a launching hook has waits for the hook.
+    let members = context.members_of(name).iter().filter(|of| of.member.lifecycle != Lifecycle::PendingWait);
+    let members = members.filter_map(MemberHost::known);
     let unregistered: Vec<(&InstanceId, Timestamp, &AmiId)> = members
         .filter(|(_, host)| host.container == Seen::Missing)
         .filter_map(|(id, host)| Some((id, host.launched()?, host.image()?)))
@@ -292,23 +316,42 @@ pub enum LaunchFailure {
     Other(String),
 }
 
-/// The last launch, if it failed, and none has succeeded since.
-pub fn last_launch_failed(activities: &[Activity], since: Timestamp) -> Option<LaunchFailure> {
-    let last = activities.iter().filter(|activity| activity.launch).max_by_key(|activity| activity.started)?;
-    if !last.failed || last.started < since {
-        return None;
+/// The last launch that has come to an end, where it has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedLaunch {
+    pub failure: LaunchFailure,
+    /// Another is under way.
+    pub is_tried_again: bool,
+}
+
+/// The last launch that has come to an end, if it failed, and none has succeeded since.
+pub fn last_launch_failed(activities: &[Activity], since: Timestamp) -> Option<FailedLaunch> {
+    let launches = activities.iter().filter(|activity| activity.launch);
+    let (open, ended): (Vec<_>, Vec<_>) = launches.partition(|activity| activity.status == ActivityStatus::UnderWay);
+    let last = ended.into_iter().max_by_key(|activity| activity.started).filter(|last| last.started >= since)?;
+    let failure = match last.status {
+        ActivityStatus::UnderWay | ActivityStatus::Successful => return None,
+        ActivityStatus::Failed => LaunchFailure::of(&last.message),
+        // A hook of the group's: its word on the launch is none on the image.
+        ActivityStatus::Cancelled => LaunchFailure::Other(last.message.clone()),
+    };
+    Some(FailedLaunch { failure, is_tried_again: open.iter().any(|activity| activity.started > last.started) })
+}
+
+impl LaunchFailure {
+    fn of(message: &str) -> Self {
+        let (said, text) = (in_words_of_aws(message), message.to_owned());
+        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if says(&CAPACITY) {
+            Self::Capacity(text)
+        } else if says(&IMAGE) || names_an_image(message) {
+            Self::Image(text)
+        } else if says(&["try again"]) {
+            Self::Capacity(text)
+        } else {
+            Self::Other(text)
+        }
     }
-    let (said, message) = (in_words_of_aws(&last.message), last.message.clone());
-    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    Some(if says(&CAPACITY) {
-        LaunchFailure::Capacity(message)
-    } else if says(&IMAGE) || names_an_image(&last.message) {
-        LaunchFailure::Image(message)
-    } else if says(&["try again"]) {
-        LaunchFailure::Capacity(message)
-    } else {
-        LaunchFailure::Other(message)
-    })
 }
 
 /// What Auto Scaling tries again by itself, at other times or in other zones.
@@ -411,11 +454,13 @@ fn written_parameters<'a>(context: &'a Context<'_>, name: &GroupName) -> BTreeSe
 
 #[cfg(test)]
 mod tests {
+    use ActivityStatus::{Cancelled, Failed, Successful, UnderWay};
+
     use super::*;
 
-    fn launch(second: i64, failed: bool, message: &str) -> Activity {
+    fn launch(second: i64, status: ActivityStatus, message: &str) -> Activity {
         let started = Timestamp::from_second(second).unwrap();
-        Activity { started, launch: true, failed, message: message.to_owned() }
+        Activity { started, launch: true, status, instance: None, message: message.to_owned() }
     }
 
     #[test]
@@ -459,7 +504,8 @@ mod tests {
                 true,
             ),
         ] {
-            let told = last_launch_failed(&[launch(10, true, message)], Timestamp::UNIX_EPOCH);
+            let failed = last_launch_failed(&[launch(10, Failed, message)], Timestamp::UNIX_EPOCH);
+            let told = failed.map(|failed| failed.failure);
             assert_eq!(matches!(told, Some(LaunchFailure::Image(_))), image, "{message}");
             assert_eq!(matches!(told, Some(LaunchFailure::Capacity(_))), capacity, "{message}");
             assert_eq!(told.map(|told| told.message().to_owned()).as_deref(), Some(message));
@@ -469,8 +515,24 @@ mod tests {
     #[test]
     fn a_launch_that_failed_before_another_one_succeeded_says_nothing() {
         let since = Timestamp::from_second(5).unwrap();
-        assert_eq!(last_launch_failed(&[launch(20, false, ""), launch(10, true, "ami")], since), None);
-        assert_eq!(last_launch_failed(&[launch(4, true, "ami")], since), None, "before the detach");
+        assert_eq!(last_launch_failed(&[launch(20, Successful, ""), launch(10, Failed, "ami")], since), None);
+        assert_eq!(last_launch_failed(&[launch(4, Failed, "ami")], since), None, "before the detach");
         assert_eq!(last_launch_failed(&[], since), None);
+    }
+
+    #[test]
+    fn a_launch_that_a_hook_abandoned_has_failed_and_says_nothing_of_the_image() {
+        let message = "Lifecycle Action with token 1 for the machine image was abandoned: Heartbeat Timeout";
+        let since = Timestamp::UNIX_EPOCH;
+        let told = |activities: &[Activity]| last_launch_failed(activities, since).expect("it has failed");
+        let abandoned = launch(10, Cancelled, message);
+        let failure = LaunchFailure::Other(message.to_owned());
+        let alone = FailedLaunch { failure: failure.clone(), is_tried_again: false };
+        assert_eq!(told(std::slice::from_ref(&abandoned)), alone);
+        assert_eq!(
+            told(&[launch(20, UnderWay, ""), abandoned.clone()]),
+            FailedLaunch { failure, is_tried_again: true }
+        );
+        assert_eq!(told(&[abandoned, launch(9, UnderWay, "")]), alone, "an older one is none that comes after it");
     }
 }

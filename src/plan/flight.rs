@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::canary::{Dead, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown};
+use super::canary::{
+    Dead, FailedLaunch, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown,
+};
+use super::exit::{self, Exit};
 use super::groups::plan_reconnection;
 use super::hold::{BlockedKind, Problem, in_words};
 use super::host::{DrainStep, MemberHost, Phase, READS_LAG, REFUSED_FOR, drain_step};
@@ -68,6 +71,7 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
             Phase::Drained => plan.acts.push(Act::Deregister { host: id.clone() }),
             Phase::Retired => context.retired(id, host, &mut batches, plan),
             Phase::Gone
+            | Phase::Ending
             | Phase::SetAside
             | Phase::Outdated
             | Phase::Unknown
@@ -98,6 +102,11 @@ impl Context<'_> {
             return;
         }
         let Some(facts) = self.view.groups.get(group) else { return };
+        // Since it was tagged, the group has got something that a detach would cost.
+        if matches!(exit::check(self.view, group, facts), Exit::Costs(_)) {
+            self.stays(id, ours, batches, plan);
+            return;
+        }
         // Held: it is still in its group and takes tasks, so it is safest where it is.
         let held = self.is_held();
         match member.lifecycle {
@@ -126,7 +135,11 @@ impl Context<'_> {
             }
             Lifecycle::InService | Lifecycle::Standby => {}
             // On its way somewhere, and no event of ours tells when it has arrived.
-            Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching | Lifecycle::Other => {
+            Lifecycle::Pending
+            | Lifecycle::PendingWait
+            | Lifecycle::Terminating
+            | Lifecycle::Detaching
+            | Lifecycle::Other => {
                 self.look_once(Look::Group(group.clone()), plan);
             }
         }
@@ -197,12 +210,12 @@ impl Context<'_> {
             Some(_) | None => None,
         };
         let since = [rejected, in_use].into_iter().flatten().fold(since, Timestamp::max);
-        let Some(failure) = group.activities.as_ref().and_then(|known| last_launch_failed(&known.list, since)) else {
-            return false;
-        };
+        let last = group.activities.as_ref().and_then(|known| last_launch_failed(&known.list, since));
+        let Some(FailedLaunch { failure, is_tried_again }) = last else { return false };
         batches.why.insert(name.clone(), failure.message().to_owned());
         match failure {
             LaunchFailure::Capacity(_) => false,
+            LaunchFailure::Other(_) if is_tried_again => false,
             LaunchFailure::Other(_) => true,
             LaunchFailure::Image(message) => match self.resolutions.get(name) {
                 // What failed has been put back already, or cannot be.

@@ -17,6 +17,7 @@ use super::tags::RotationState;
 use super::tenants::{Admissible, admissible};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
+use crate::effect::Lifecycle;
 use crate::id::{GroupName, InstanceId};
 
 /// How long until an agent that was away is looked at again.
@@ -267,6 +268,7 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
             Phase::Leaving
             | Phase::Returning
             | Phase::Gone
+            | Phase::Ending
             | Phase::SetAside
             | Phase::Outdated
             | Phase::Unknown
@@ -361,7 +363,7 @@ fn agreed(context: &Context<'_>, release: &Release<'_>, plan: &mut Plan) -> bool
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
     let view = context.view;
     let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
-    let first = first.chain(others::looks(view, name, group, context.now));
+    let first = first.chain([Look::Hooks(name.clone())]).chain(others::looks(view, name, group, context.now));
     // Of several images in use one may be old, and the parameter that says so was read when it lagged behind.
     let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
     let first = first.chain(origins);
@@ -378,7 +380,8 @@ pub fn is_at_capacity(context: &Context<'_>, name: &GroupName, plan: &Plan) -> b
     gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now).is_ok()
 }
 
-/// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's.
+/// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's; those that
+/// their group ends fill no place.
 pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
     let view = context.view;
     for (name, group) in view.groups.iter().filter(|(name, group)| view.in_scope(name) && group.is_ours_to_touch()) {
@@ -386,7 +389,8 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
         if matches!(context.resolutions.get(name), Some(Resolution::Unresolved { .. })) {
             continue;
         }
-        let aside = context.members_of(name).iter().filter(|of| of.is(Phase::SetAside));
+        let is_aside = |of: &&MemberHost<'_>| of.is(Phase::SetAside) && of.member.lifecycle == Lifecycle::InService;
+        let aside = context.members_of(name).iter().filter(is_aside);
         let aside: u32 = aside.map(|of| of.member.weight()).sum();
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
@@ -439,8 +443,7 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
 mod tests {
     use super::*;
     use crate::effect::{
-        Group, Image, Launch, LaunchChange, Lifecycle, Member, Override, Parameter, ParameterKind, TemplateSpec,
-        VersionRule,
+        Group, Image, Launch, LaunchChange, Member, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
     };
     use crate::plan::model::{Host, Seen};
     use crate::plan::plan;
@@ -481,6 +484,8 @@ mod tests {
             managed: false,
             counted_in: None,
             arn: None,
+            zones: BTreeSet::new(),
+            traffic_sources: BTreeSet::new(),
         };
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
         view.opted_in = true;

@@ -28,9 +28,11 @@ pub const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 pub enum Phase {
     /// EC2 says shutting-down or terminated, or knows it no more.
     Gone,
+    /// In a group that has begun to end it: a scale-in, managed draining, a failed health check.
+    Ending,
     /// Ours, out of the group, deregistered; EC2 still runs.
     Retired,
-    /// DRAINING, and not by us.
+    /// DRAINING, and not by us; or in Standby, and not on the release.
     SetAside,
     /// Ours, and on its way back to its group.
     Returning,
@@ -65,6 +67,7 @@ impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Phase::Gone => "gone",
+            Phase::Ending => "ending",
             Phase::Retired => "retired",
             Phase::SetAside => "set-aside",
             Phase::Returning => "returning",
@@ -178,9 +181,9 @@ pub fn phase(
         Seen::Here(_) | Seen::Unknown => {}
     }
     match (&host.ours, member) {
+        // Whoever began it, nothing of ours is to be done any more.
+        (_, Some((_, member))) if member.lifecycle == Lifecycle::Terminating => Phase::Ending,
         (Some(_), None) => phase_of_ours(view, id, host, now),
-        // EC2 knows it, its group has begun to end it: nothing of ours to do any more.
-        (Some(_), Some((_, member))) if member.lifecycle == Lifecycle::Terminating => Phase::Current,
         // Tagged, and opted out before it was detached: it stays where it is.
         (Some(_), Some((group, _))) if !is_ours_to_touch(view, group) => Phase::Foreign,
         (Some(_), Some(_)) if host.give_back.is_some() => Phase::Returning,
@@ -225,10 +228,13 @@ fn phase_of_member(
     } else {
         Phase::Current
     };
+    let other_image = host.image().is_some_and(|image| !release.images.contains(image));
+    if member.lifecycle == Lifecycle::Standby && other_image {
+        return Phase::SetAside;
+    }
     if member.lifecycle != Lifecycle::InService {
         return in_place;
     }
-    let other_image = host.image().is_some_and(|image| !release.images.contains(image));
     let too_old = matches!((host.launched(), view.forced_before()), (Some(at), Some(before)) if at < before)
         && view.in_scope(group);
     if other_image || too_old { Phase::Outdated } else { in_place }
@@ -327,6 +333,8 @@ mod tests {
             managed: false,
             counted_in: None,
             arn: None,
+            zones: BTreeSet::new(),
+            traffic_sources: BTreeSet::new(),
         };
         view.belonging.insert("web".into());
         view.groups.insert("web".into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
@@ -381,9 +389,14 @@ mod tests {
             (Running, Some(Draining), true, None, old, Phase::Draining),
             (Running, Some(Active), true, None, old, Phase::Replacing),
             (Running, Some(Active), true, in_service, old, Phase::Leaving),
-            (Running, Some(Active), true, terminating, old, Phase::Current),
+            (Running, Some(Active), true, terminating, old, Phase::Ending),
+            (Running, Some(Active), false, terminating, new, Phase::Ending),
+            (Running, Some(Draining), false, terminating, old, Phase::Ending),
+            (ShuttingDown, Some(Draining), false, terminating, old, Phase::Gone),
             (Running, Some(Active), false, in_service, old, Phase::Outdated),
-            (Running, Some(Active), false, Some(Lifecycle::Standby), old, Phase::Current),
+            (Running, Some(Active), false, Some(Lifecycle::Standby), old, Phase::SetAside),
+            (Running, Some(Active), false, Some(Lifecycle::Standby), new, Phase::Current),
+            (Running, Some(Active), false, Some(Lifecycle::Pending), old, Phase::Current),
             (Running, Some(Active), false, in_service, new, Phase::Current),
             (Running, Some(Active), false, None, old, Phase::Foreign),
         ] {
@@ -405,7 +418,7 @@ mod tests {
         let (images, none) = (BTreeSet::from([AmiId::from("ami-1")]), BTreeSet::new());
         let known = Target { images: &images, fallbacks: &none };
         let fallback = Target { images: &images, fallbacks: &images };
-        for lifecycle in [Lifecycle::InService, Lifecycle::Pending, Lifecycle::Standby] {
+        for lifecycle in [Lifecycle::InService, Lifecycle::Pending, Lifecycle::PendingWait, Lifecycle::Standby] {
             let member = Member { id: id.clone(), zone: "a".into(), lifecycle, weight: None };
             let of =
                 |release, image| phase(&view(false), &id, &running(image), Some((&web, &member)), release, time(NOW));

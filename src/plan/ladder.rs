@@ -6,7 +6,7 @@
 //! | `drain-timeout` | it is reported, and the rotation held; the drain goes on |
 //! | `stop-standalone-after` | its standalone tasks are stopped: a drain leaves them alone |
 //! | `give-up-after` | the rotation is held, and the host goes back to its group (`super::retreat`) |
-//! | `force-after` | all its tasks are stopped; a little later it is terminated, whether they have ended or not |
+//! | `force-after` | all its tasks are stopped; once they have had their time to end it is terminated, whether they have or not |
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,24 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::flight::Batches;
 use super::hold::{Problem, in_words};
-use super::model::{Host, Look, TaskWatch};
+use super::model::{Host, Look, Stopping, TaskWatch};
 use super::policy::Ladder;
 use super::{Act, Context, Plan, earlier};
 use crate::id::{InstanceId, TaskArn};
 
-/// ECS kills the containers of a task that was told to stop after two minutes at most; then its agent has a while to say so.
-pub const FORCE_GRACE: SignedDuration = SignedDuration::from_mins(5);
+/// From STOPPING on: containers have their stop timeout (30 s, unless their task definition or their agent says otherwise), and
+/// then the agent a while to say so.
+const STOPPING_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// A task behind a target group is DEACTIVATING for the deregistration delay first: 5 min by default, 1 h at most. Its
+/// containers hear nothing until then.
+const DEACTIVATING_FOR: SignedDuration = SignedDuration::from_mins(75);
+
+/// A task that has not even begun to stop is on a host whose agent does not answer.
+const SILENT_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// How often it is looked how far they have come.
+const STOPPING_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl Context<'_> {
     pub(super) fn climb(
@@ -87,10 +98,25 @@ impl Context<'_> {
     /// in this pass all the same: what has ended by now need not be forced.
     fn force(&self, id: &InstanceId, host: &Host, batches: &mut Batches, plan: &mut Plan) {
         let Some(watch) = &host.watch else { return };
-        let told: Option<Vec<Timestamp>> = TaskWatch::left(watch).map(|arn| watch.told.get(arn).copied()).collect();
-        let Some(soonest) = told.and_then(|told| told.into_iter().max()).map(|last| last + FORCE_GRACE) else { return };
+        let until = |arn: &TaskArn| {
+            let told = *watch.told.get(arn)?;
+            Some(match watch.stopping.get(arn) {
+                Some(Stopping::Told(since)) => (*since).max(told) + STOPPING_FOR,
+                Some(Stopping::Deactivating) => told + DEACTIVATING_FOR,
+                None => told + SILENT_FOR,
+            })
+        };
+        let ends: Option<Vec<Timestamp>> = watch.left().map(until).collect();
+        let Some(soonest) = ends.and_then(|ends| ends.into_iter().max()) else { return };
+        let how_far = Look::Left(id.clone());
+        let is_known = watch.left().all(|arn| matches!(watch.stopping.get(arn), Some(Stopping::Told(_))));
+        if !is_known && !self.view.has_looked(&how_far) {
+            plan.looks.insert(how_far);
+            return;
+        }
         if self.now < soonest {
-            plan.look_again = earlier(plan.look_again, Some(soonest));
+            let again = if is_known { soonest } else { soonest.min(self.now + STOPPING_AGAIN) };
+            plan.look_again = earlier(plan.look_again, Some(again));
             return;
         }
         let look = Look::Host(id.clone());

@@ -16,6 +16,7 @@ pub mod admission;
 pub mod answer;
 pub mod calendar;
 mod canary;
+mod exit;
 pub mod family;
 mod flight;
 pub mod forecast;
@@ -373,6 +374,7 @@ pub fn is_in_flight(phase: Phase) -> bool {
             true
         }
         Phase::Gone
+        | Phase::Ending
         | Phase::SetAside
         | Phase::Outdated
         | Phase::Unknown

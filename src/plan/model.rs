@@ -18,8 +18,8 @@ use super::policy::{BadSetting, Policy};
 use super::stall::Blockers;
 use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags};
 use crate::effect::{
-    Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle, Member,
-    Parameter, Service, Task, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle,
+    LifecycleHook, Member, Parameter, Service, Task, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
     AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
@@ -32,6 +32,9 @@ const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// How old it may be that no instance refresh is under way: one that has begun since takes hosts beside us for so long, and a
 /// host of ours leaves its group only when another has come.
 const REFRESHES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// People add a lifecycle hook seldom.
+const HOOKS_GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
 /// thousand members there is hardly a moment at which all of them are connected.
@@ -81,6 +84,8 @@ pub enum Look {
     Tasks(InstanceId),
     /// The instance refreshes of one group.
     Refreshes(GroupName),
+    /// The lifecycle hooks of one group.
+    Hooks(GroupName),
     /// The state of one alarm.
     Alarm(AlarmName),
     /// The tasks that are left on a host that drains, and their services.
@@ -122,6 +127,8 @@ pub struct ClusterView {
     pub enabled: Option<bool>,
     /// All its tags, as they were read or written last.
     pub tags: BTreeMap<String, String>,
+    /// Since when looks say that somebody has removed what we have written of the rotation: what it said still counts.
+    pub wiped_since: Option<Timestamp>,
     pub rotation: Option<Rotation>,
     /// Why the rotation is held.
     pub hold: Option<Hold>,
@@ -168,6 +175,8 @@ pub struct ClusterView {
     pub unprunable: BTreeSet<TemplateId>,
     /// Who lives on the hosts, as far as it was asked.
     pub tenants: Tenants,
+    /// The lifecycle hooks of its groups, as far as they were asked for.
+    pub hooks: BTreeMap<GroupName, Vec<LifecycleHook>>,
     /// What others are at, as far as it was asked.
     pub others: Others,
     /// The container instance on which this worker runs, if it runs on one.
@@ -226,7 +235,16 @@ pub struct GroupView {
     pub blocked_since: Option<Timestamp>,
     /// The last image that failed here.
     pub rejection: Option<Rejection>,
+    /// Tags in which we had written that, and that somebody has removed; and since when looks say so.
+    pub wiped: Option<Wiped>,
     pub activities: Option<Activities>,
+}
+
+/// Tags of ours that somebody has removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wiped {
+    pub since: Timestamp,
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a group did lately, the newest first.
@@ -328,6 +346,17 @@ pub struct TaskWatch {
     pub groups: BTreeMap<TaskArn, String>,
     /// Those that we have told to stop, and when.
     pub told: BTreeMap<TaskArn, Timestamp>,
+    /// How far those have come that are on their way out.
+    pub stopping: BTreeMap<TaskArn, Stopping>,
+}
+
+/// How far a task has come on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// Its target groups let go of it; its containers have not been told yet (`DEACTIVATING`).
+    Deactivating,
+    /// Its containers have been told to stop (`STOPPING`, or further); since when we have seen that.
+    Told(Timestamp),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,6 +375,7 @@ impl ClusterView {
             opted_in: false,
             enabled: None,
             tags: BTreeMap::new(),
+            wiped_since: None,
             rotation: None,
             hold: None,
             held_for: BTreeSet::new(),
@@ -372,6 +402,7 @@ impl ClusterView {
             anywhere: None,
             unprunable: BTreeSet::new(),
             tenants: Tenants::default(),
+            hooks: BTreeMap::new(),
             others: Others::default(),
             worker,
             looked: BTreeMap::new(),
@@ -393,14 +424,19 @@ impl ClusterView {
 
     /// Is it known well enough to take a host, or to drain it? Of what others may have changed meanwhile each has its own time.
     pub fn is_known(&self, look: &Look, now: Timestamp) -> bool {
-        let good_for = if matches!(look, Look::Refreshes(_)) { REFRESHES_GOOD_FOR } else { FRESH_FOR };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are as old as any look")]
+        let good_for = match look {
+            Look::Refreshes(_) => REFRESHES_GOOD_FOR,
+            Look::Hooks(_) => HOOKS_GOOD_FOR,
+            _ => FRESH_FOR,
+        };
         self.is_fresh(look, now) || self.asked.get(look).is_some_and(|at| now < *at + good_for)
     }
 
     /// These questions are asked now.
     pub fn note_asked(&mut self, looks: impl IntoIterator<Item = Look>, now: Timestamp) {
         for look in looks {
-            if matches!(look, Look::Cluster | Look::Template(..) | Look::Refreshes(_)) {
+            if matches!(look, Look::Cluster | Look::Template(..) | Look::Refreshes(_) | Look::Hooks(_)) {
                 self.asked.insert(look.clone(), now);
             }
             self.looked.insert(look, now);
@@ -497,6 +533,7 @@ impl GroupView {
             problem: bad_policy.or(bad_source).or_else(|| odd_capacity(&facts)),
             blocked_since: None,
             rejection: tags.read_rejection(&facts.tags),
+            wiped: None,
             activities: None,
             facts,
         }
@@ -518,7 +555,7 @@ impl GroupView {
         if self.facts.launch.least_weight().is_none() {
             return self.facts.desired;
         }
-        let counts = |member: &&Member| matches!(member.lifecycle, Lifecycle::InService | Lifecycle::Pending);
+        let counts = |member: &&Member| member.lifecycle == Lifecycle::InService || member.lifecycle.is_pending();
         u32::try_from(self.facts.members.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 
@@ -547,7 +584,7 @@ impl Strength {
             let in_service = member.lifecycle == Lifecycle::InService;
             let weight = member.weight();
             strength.ready += weight * u32::from(serves && in_service);
-            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle == Lifecycle::Pending));
+            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle.is_pending()));
         }
         strength
     }
@@ -633,6 +670,7 @@ impl TaskWatch {
             tasks: tasks.map(|arn| (arn, TaskSeen::NotStopped)).collect(),
             groups: BTreeMap::new(),
             told: BTreeMap::new(),
+            stopping: BTreeMap::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use strum::IntoEnumIterator as _;
 
 use super::Context;
+use super::exit::{self, Exit};
 use super::host::{MemberHost, Phase};
 use super::model::GroupView;
 use super::release::{NotTaken, Release, Resolution};
@@ -97,6 +98,8 @@ pub enum SkipCode {
     OptedOut,
     /// It was asked for by name, and AWS manages it.
     Managed,
+    /// A detach would take traffic from its hosts, or skip its hooks.
+    Exit,
     /// Some of its hosts are drained by others or in standby, and not on the release.
     Hosts,
 }
@@ -126,6 +129,7 @@ impl SkipCode {
             Self::Refused => "the newest image is refused",
             Self::OptedOut => "it has opted out",
             Self::Managed => "it is managed by AWS",
+            Self::Exit => "a detach would take traffic from its hosts or skip its lifecycle hooks",
             Self::Hosts => "some of its hosts were left alone",
         }
     }
@@ -181,6 +185,9 @@ fn skips(context: &Context<'_>, name: &GroupName, group: &GroupView) -> Option<(
         return asked_for
             .then(|| (SkipCode::OptedOut, "it has opted out, or does not belong to the cluster".to_owned()));
     }
+    if let Exit::Costs(reason) = exit::check(context.view, name, group) {
+        return Some((SkipCode::Exit, reason));
+    }
     match context.resolutions.get(name) {
         Some(Resolution::Unresolved { reason }) => Some((SkipCode::Unresolved, reason.clone())),
         Some(Resolution::Resolved(release)) => refused(release).or_else(|| left_alone(context, name, release)),
@@ -208,8 +215,8 @@ fn left_alone(context: &Context<'_>, name: &GroupName, release: &Release<'_>) ->
         image.is_some_and(|image| !release.images.contains(image))
     };
     let said = |of: &MemberHost<'_>| match (of.phase, of.member.lifecycle) {
-        (Some(Phase::SetAside), _) => Some(format!("{} is drained externally", of.id())),
         (_, Lifecycle::Standby) => Some(format!("{} is in standby", of.id())),
+        (Some(Phase::SetAside), _) => Some(format!("{} is drained externally", of.id())),
         _ => None,
     };
     let left: BTreeSet<String> = context.members_of(name).iter().filter(old).filter_map(said).collect();

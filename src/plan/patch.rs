@@ -166,6 +166,8 @@ mod tests {
             managed: false,
             counted_in: None,
             arn: None,
+            zones: BTreeSet::new(),
+            traffic_sources: BTreeSet::new(),
         };
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
         view.opted_in = true;

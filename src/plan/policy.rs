@@ -45,6 +45,17 @@ pub struct Policy {
     pub alarms: BTreeSet<AlarmName>,
     /// Whether a host goes whose drain would get stuck.
     pub stuck: WhenStuck,
+    /// What a detach may cost.
+    pub accept_detach: Accepted,
+}
+
+/// What a detach takes from a host at once, and the operator accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its traffic from target groups and load balancers of the group itself.
+    pub load_balancers: bool,
+    /// The terminating lifecycle hooks of the group: they are not called.
+    pub hooks: bool,
 }
 
 /// What to do with a host on which something lives that a drain does not move.
@@ -111,6 +122,7 @@ impl Default for Policy {
             calendar: Calendar::default(),
             alarms: BTreeSet::new(),
             stuck: WhenStuck::GoOn,
+            accept_detach: Accepted::default(),
         }
     }
 }
@@ -225,6 +237,37 @@ impl std::fmt::Display for WhenStuck {
         f.write_str(match self {
             WhenStuck::GoOn => "go-on",
             WhenStuck::Wait => "wait",
+        })
+    }
+}
+
+/// `load-balancers`, `hooks`, both, or `nothing`.
+impl std::str::FromStr for Accepted {
+    type Err = BadSetting;
+
+    fn from_str(text: &str) -> Result<Self, BadSetting> {
+        let mut accepted = Self::default();
+        for word in text.split([' ', ',']).filter(|word| !word.is_empty() && *word != "nothing") {
+            match word {
+                "load-balancers" => accepted.load_balancers = true,
+                "hooks" => accepted.hooks = true,
+                _ => {
+                    let expected = "`load-balancers`, `hooks`, both separated by a comma, or `nothing`";
+                    return Err(BadSetting { expected, got: text.to_owned() });
+                }
+            }
+        }
+        Ok(accepted)
+    }
+}
+
+impl std::fmt::Display for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match (self.load_balancers, self.hooks) {
+            (true, true) => "load-balancers,hooks",
+            (true, false) => "load-balancers",
+            (false, true) => "hooks",
+            (false, false) => "nothing",
         })
     }
 }

@@ -40,7 +40,7 @@ struct Setting {
 }
 
 /// In the order of their weight for who reads them: the last ones go first where there is no room.
-const SETTINGS: [Setting; 22] = [
+const SETTINGS: [Setting; 23] = [
     Setting {
         name: "bake",
         tell: |own| differs(own, |p| p.bake).map(time),
@@ -100,6 +100,11 @@ const SETTINGS: [Setting; 22] = [
         name: "stuck",
         tell: |own| differs(own, |p| p.stuck).map(|what| what.to_string()),
         hear: |read, text| set(&mut read.policy.stuck, text.parse()),
+    },
+    Setting {
+        name: "accept-detach",
+        tell: |own| differs(own, |p| p.accept_detach).map(|what| what.to_string()),
+        hear: |read, text| set(&mut read.policy.accept_detach, text.parse()),
     },
     Setting {
         name: "sweep-interval",
@@ -327,7 +332,7 @@ mod tests {
     use super::*;
     use crate::plan::calendar::{Calendar, Freeze};
     use crate::plan::family::Families;
-    use crate::plan::policy::{Budget, DrainWhen, Ladder, ReleaseBy, WhenStuck};
+    use crate::plan::policy::{Accepted, Budget, DrainWhen, Ladder, ReleaseBy, WhenStuck};
     use crate::plan::tags::is_allowed;
 
     fn secs(seconds: i64) -> SignedDuration {
@@ -364,6 +369,7 @@ mod tests {
                 },
                 alarms: BTreeSet::from(["errors".into(), "slow answers (50 %)".into()]),
                 stuck: WhenStuck::Wait,
+                accept_detach: Accepted { load_balancers: true, hooks: true },
             },
             sweep_interval: secs(20),
             groups: BTreeSet::from(["by-hand".into(), "größer".into()]),

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::exit::{self, Exit};
 use super::hold::in_words;
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::policy::ReleaseBy;
@@ -246,8 +247,11 @@ impl std::fmt::Display for Origin {
 
 /// Finds the group's release, or what is still to be asked, or why there is none.
 pub fn resolve<'a>(view: &'a ClusterView, name: &GroupName, group: &'a GroupView, now: Timestamp) -> Resolution<'a> {
-    let finder = Finder { view, name, group, now };
-    finder.resolve(&mut BTreeSet::new())
+    match exit::check(view, name, group) {
+        Exit::Free => Finder { view, name, group, now }.resolve(&mut BTreeSet::new()),
+        Exit::Lacks(look) => Resolution::Lacks(BTreeSet::from([look])),
+        Exit::Costs(reason) => Resolution::Unresolved { reason },
+    }
 }
 
 /// The parameters on which the group's release hangs, as far as they are known: also where it has none now.

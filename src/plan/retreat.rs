@@ -39,6 +39,13 @@ enum Because {
     GivenUp,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Attachable {
+    Yes,
+    No,
+    Lacks(Look),
+}
+
 impl Context<'_> {
     /// Sends a host back that shall go back, if it can; false: it goes on as if nobody had wanted that.
     pub(super) fn sends_back(
@@ -69,6 +76,7 @@ impl Context<'_> {
             }
             Phase::Gone
             | Phase::Retired
+            | Phase::Ending
             | Phase::SetAside
             | Phase::Returning
             | Phase::Drained
@@ -105,7 +113,7 @@ impl Context<'_> {
     }
 
     /// It has been tagged and not detached. Another worker may be about to detach it: it is let go once none can be any more.
-    fn stays(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) -> bool {
+    pub(super) fn stays(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) -> bool {
         let soonest = ours.since + CLAIM_GOOD_FOR + READS_LAG;
         if self.now < soonest {
             plan.look_again = earlier(plan.look_again, Some(soonest));
@@ -151,6 +159,16 @@ impl Context<'_> {
             plan.looks.extend(lacks);
             return true;
         }
+        match self.may_be_attached(host, group) {
+            Attachable::Lacks(look) => {
+                plan.looks.insert(look);
+                return true;
+            }
+            // AWS would refuse it: it goes its way, once the group is whole.
+            Attachable::No if because != Because::GivenUp => return false,
+            Attachable::No | Attachable::Yes => {}
+        }
+        let stays_out = self.may_be_attached(host, group) == Attachable::No;
         // Where members are weighted, one for one is not one for one.
         let counts = group.facts.launch.least_weight().is_none();
         let connected = host.is_connected(self.now);
@@ -158,7 +176,8 @@ impl Context<'_> {
             return false;
         }
         // For a host that takes no tasks nobody goes.
-        let another = self.another(ours, group, because, &batches.stand_ins).filter(|_| counts && connected);
+        let another =
+            self.another(ours, group, because, &batches.stand_ins).filter(|_| counts && connected && !stays_out);
         let has_room = group.facts.desired < group.facts.max || group.facts.desired > group.facts.min;
         let give_back = |instead| GiveBack { at: self.now, desired: group.facts.desired, instead };
         match another {
@@ -188,6 +207,22 @@ impl Context<'_> {
         }
     }
 
+    /// Would AWS attach it? Not where its image is gone, or its zone is not one of the group's.
+    fn may_be_attached(&self, host: &Host, group: &GroupView) -> Attachable {
+        let zones = &group.facts.zones;
+        if !zones.is_empty() && host.zone().is_some_and(|zone| !zones.contains(zone)) {
+            return Attachable::No;
+        }
+        let Some(image) = host.image() else { return Attachable::Yes };
+        let look = Look::Image(image.clone());
+        match self.view.images.get(image) {
+            Some(Seen::Missing) => Attachable::No,
+            Some(Seen::Here(_)) => Attachable::Yes,
+            Some(Seen::Unknown) | None if self.view.has_looked(&look) => Attachable::Yes,
+            Some(Seen::Unknown) | None => Attachable::Lacks(look),
+        }
+    }
+
     /// The youngest member that came after the host was taken and can be done without: it never registered, or its image has
     /// failed, or it has no tasks but daemons.
     fn another(
@@ -198,7 +233,7 @@ impl Context<'_> {
         taken: &BTreeSet<InstanceId>,
     ) -> Option<InstanceId> {
         let members = group.facts.members.iter();
-        let there = members.filter(|member| matches!(member.lifecycle, Lifecycle::InService | Lifecycle::Pending));
+        let there = members.filter(|member| member.lifecycle == Lifecycle::InService || member.lifecycle.is_pending());
         let free = there.filter(|member| !self.stands_in(&member.id) && !taken.contains(&member.id));
         let hosts = free.filter_map(|member| self.view.hosts.get_key_value(&member.id));
         let timeout = self.replacement_timeout(&ours.group);
@@ -284,7 +319,7 @@ impl Context<'_> {
         }
         let is_there = |id: &InstanceId| {
             let lifecycle = self.memberships.get(id).filter(|(of, _)| **of == ours.group).map(|(_, m)| m.lifecycle);
-            matches!(lifecycle, Some(Lifecycle::InService | Lifecycle::Pending | Lifecycle::Standby))
+            lifecycle.is_some_and(|at| matches!(at, Lifecycle::InService | Lifecycle::Standby) || at.is_pending())
         };
         let (desired, room) = (group.facts.desired, group.facts.desired < group.facts.max);
         match (self.memberships.contains_key(id), is_there(instead)) {
@@ -293,6 +328,11 @@ impl Context<'_> {
             (true, true) if desired > give_back.desired => self.takes_out(&ours.group, instead, batches, plan),
             // Somebody has taken one out already.
             (true, true) => return self.is_back(id, host, give_back, batches, plan),
+            // It was thought that it can be: it goes its way.
+            (false, _) if self.may_be_attached(host, group) == Attachable::No => {
+                plan.acts.push(Act::Keep { host: id.clone() });
+                return;
+            }
             (false, true) if room => attaches(&ours.group, id, plan),
             (false, true) => self.takes_out(&ours.group, instead, batches, plan),
             (false, false) if desired < give_back.desired => attaches(&ours.group, id, plan),

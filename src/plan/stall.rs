@@ -193,7 +193,7 @@ pub fn why(view: &ClusterView, id: &InstanceId, waits_for: WaitsFor) -> Option<S
         WaitsFor::Replacement => {
             let ours = view.hosts.get(id)?.ours.as_ref()?;
             let known = view.groups.get(&ours.group)?.activities.as_ref()?;
-            let failure = last_launch_failed(&known.list, ours.since)?;
+            let failure = last_launch_failed(&known.list, ours.since)?.failure;
             Some(format!("the last launch failed: {}", failure.message()))
         }
         WaitsFor::Launches | WaitsFor::Bake | WaitsFor::Settle | WaitsFor::Return => None,

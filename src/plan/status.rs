@@ -357,6 +357,7 @@ fn left(view: &ClusterView, forecast: &Forecast, plan: &Plan, now: Timestamp) ->
         Phase::Draining => assumed.drain - passed(id).min(assumed.drain),
         Phase::Gone
         | Phase::Retired
+        | Phase::Ending
         | Phase::SetAside
         | Phase::Returning
         | Phase::Drained
@@ -483,6 +484,7 @@ fn next_step(view: &ClusterView, host: &Host, phase: Phase) -> Option<String> {
         Phase::Retired => "terminate it",
         Phase::Returning => "give it back to its group",
         Phase::Gone
+        | Phase::Ending
         | Phase::SetAside
         | Phase::Outdated
         | Phase::Unknown

@@ -270,6 +270,26 @@ impl Tags {
         }
     }
 
+    /// Those of a cluster in which the rotation is written, as far as these have them.
+    pub fn of_rotation(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let names = [ROTATION, HOLD, HOLD_MORE, SKIPPED, ROTATE_BEFORE, RESUMED, BECAUSE, GROUPS];
+        self.select(names.into_iter().chain(SETTINGS), tags)
+    }
+
+    /// Those of a group in which its rejections are written.
+    pub fn of_rejection(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        self.select([REJECTED, REJECTION].into_iter(), tags)
+    }
+
+    fn select(
+        &self,
+        names: impl Iterator<Item = &'static str>,
+        tags: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let keys = names.map(|name| self.key(name));
+        keys.filter_map(|key| tags.get(&key).map(|value| (key.clone(), value.clone()))).collect()
+    }
+
     fn read_settings(&self, tags: &BTreeMap<String, String>) -> Option<String> {
         let parts: Vec<&str> = SETTINGS.into_iter().filter_map(|name| self.get(tags, name)).collect();
         (!parts.is_empty()).then(|| parts.join(" "))
@@ -445,6 +465,9 @@ impl Tags {
         }
         if let Some((key, text)) = own("stuck") {
             policy.stuck = text.parse().map_err(|bad| (key, bad))?;
+        }
+        if let Some((key, text)) = own("accept-detach") {
+            policy.accept_detach = text.parse().map_err(|bad| (key, bad))?;
         }
         Ok(policy)
     }

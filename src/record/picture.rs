@@ -291,6 +291,7 @@ fn legend(record: &Record) -> Markup {
         Phase::Current => "new host".to_owned(),
         Phase::Gone
         | Phase::Retired
+        | Phase::Ending
         | Phase::SetAside
         | Phase::Unknown
         | Phase::Behind

@@ -127,7 +127,8 @@ fn granted(request: &Request) -> Option<Granted> {
         // Assumed: as EC2's reads, and as its strictest changes.
         Request::DescribeAutoScalingGroups { .. }
         | Request::DescribeScalingActivities { .. }
-        | Request::DescribeInstanceRefreshes { .. } => ("Auto Scaling reads (assumed)", 100, 20),
+        | Request::DescribeInstanceRefreshes { .. }
+        | Request::DescribeLifecycleHooks { .. } => ("Auto Scaling reads (assumed)", 100, 20),
         Request::DetachInstances { .. }
         | Request::AttachInstances { .. }
         | Request::TerminateInstanceInAutoScalingGroup { .. }

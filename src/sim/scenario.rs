@@ -177,6 +177,17 @@ pub enum Act {
         group: String,
         there: bool,
     },
+    /// From now on a launching lifecycle hook of the group abandons whatever is launched, or lets it pass again.
+    HookAbandons {
+        group: String,
+        on: bool,
+    },
+    /// From now on ECS drains what the group ends, before it ends it (managed draining).
+    ManagedDraining {
+        group: String,
+    },
+    /// A member is put into Standby, with its desired capacity as it is: the group launches another.
+    Standby(usize),
     /// Stops every standalone task.
     StopStandaloneTasks,
     /// An availability zone is lost: its hosts die, and nothing launches there. Or it is back.

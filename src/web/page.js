@@ -15,7 +15,8 @@ const PHASES = {
   outdated: ["O", "on an older image, in its group", WAITING],
   behind: ["B", "stays on the image before: a newer one was rejected", WAITING],
   unknown: ["?", "its group's release is not known", WAITING],
-  "set-aside": ["S", "set to DRAINING by someone else: left alone", APART],
+  ending: ["X", "its group has begun to end it", APART],
+  "set-aside": ["S", "set to DRAINING or Standby by someone else: left alone", APART],
   foreign: ["F", "not the worker's to touch", APART],
 };
 const ORDER = Object.keys(PHASES);

@@ -22,6 +22,14 @@ pub(in crate::aws) fn group(group: asg::AutoScalingGroup) -> Result<Group, Failu
         tags: group.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect(),
         managed: group.operator.is_some(),
         arn: group.auto_scaling_group_arn,
+        zones: group.availability_zones.unwrap_or_default().into_iter().map(Zone::new).collect(),
+        traffic_sources: group
+            .target_group_arns
+            .into_iter()
+            .chain(group.load_balancer_names)
+            .flatten()
+            .chain(group.traffic_sources.unwrap_or_default().into_iter().filter_map(|source| source.identifier))
+            .collect(),
         counted_in: group.desired_capacity_type.filter(|unit| !unit.is_empty() && unit != "units"),
     })
 }
@@ -47,7 +55,8 @@ pub(in crate::aws) fn refresh(refresh: asg::InstanceRefresh) -> Option<InstanceR
 fn lifecycle(text: &str) -> Lifecycle {
     match text {
         "InService" => Lifecycle::InService,
-        "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,
+        "Pending" | "Pending:Proceed" => Lifecycle::Pending,
+        "Pending:Wait" => Lifecycle::PendingWait,
         "Terminated" => Lifecycle::Terminating,
         "Detaching" | "Detached" => Lifecycle::Detaching,
         "Standby" => Lifecycle::Standby,
@@ -90,7 +99,7 @@ mod tests {
         for (text, expected) in [
             ("InService", Lifecycle::InService),
             ("Pending", Lifecycle::Pending),
-            ("Pending:Wait", Lifecycle::Pending),
+            ("Pending:Wait", Lifecycle::PendingWait),
             ("Terminating:Proceed", Lifecycle::Terminating),
             ("Terminated", Lifecycle::Terminating),
             ("Detaching", Lifecycle::Detaching),

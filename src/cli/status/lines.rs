@@ -213,6 +213,7 @@ impl Page {
                 Phase::Returning => Tone::Waiting,
                 Phase::Gone
                 | Phase::Retired
+                | Phase::Ending
                 | Phase::SetAside
                 | Phase::Drained
                 | Phase::Draining

@@ -71,6 +71,7 @@ fn sample(operation: Operation) -> Request {
             change: LaunchChange::Version { template, from: 7, to: 8 },
         },
         Operation::DescribeInstanceRefreshes => R::DescribeInstanceRefreshes { group },
+        Operation::DescribeLifecycleHooks => R::DescribeLifecycleHooks { group },
         Operation::DescribeAlarms => R::DescribeAlarms { names: Vec::new() },
         Operation::DescribeInstances => R::DescribeInstances { filter: InstanceFilter::Ids(Vec::new()), page },
         Operation::CreateTags => R::CreateTags { instances, tags },
@@ -192,6 +193,8 @@ fn view() -> ClusterView {
         managed: false,
         counted_in: None,
         arn: None,
+        zones: BTreeSet::new(),
+        traffic_sources: BTreeSet::new(),
     };
     view.groups.insert("web-asg".into(), GroupView::new(facts, &Tags::new("t:"), &Policy::default()));
     view.templates.insert(("lt-1".into(), VersionRule::Default), Ok(version(7, "ami-7")));

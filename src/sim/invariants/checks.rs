@@ -33,6 +33,7 @@ impl World {
                 concerns.extend(self.uninvited_group(group, what));
                 concerns.extend(hosts(instances).flat_map(|no| self.untagged(no)));
                 concerns.extend(self.launches_rejected(group).filter(|_| !decrement));
+                concerns.extend(self.costs_of_a_detach(group));
                 concerns
             }
             Request::UpdateAutoScalingGroup { group, .. } | Request::TagGroup { group, .. } => {
@@ -91,6 +92,7 @@ impl World {
             | Request::DescribeAutoScalingGroups { .. }
             | Request::DescribeScalingActivities { .. }
             | Request::DescribeInstanceRefreshes { .. }
+            | Request::DescribeLifecycleHooks { .. }
             | Request::DescribeAlarms { .. }
             | Request::DescribeInstances { .. }
             | Request::DescribeLaunchTemplateVersions { .. }
@@ -99,6 +101,18 @@ impl World {
             | Request::PutEvents { .. }
             | Request::LocateSelf => Vec::new(),
         }
+    }
+
+    /// Promise 5: its hosts lose their traffic at once, or what its hooks do for a member that ends; and nobody accepts that.
+    fn costs_of_a_detach(&self, name: &GroupName) -> Option<(u8, String)> {
+        let group = self.account.groups.get(name)?;
+        let tags = Tags::new(self.scenario.settings.tag_prefix.clone());
+        let accepted = tags.group_policy(&group.tags, &self.scenario.settings.policy).ok()?.accept_detach;
+        let hooks = self.account.hooks.get(name).into_iter().flatten();
+        let skips = hooks.filter(|hook| hook.terminating && !hook.name.starts_with("ecs-managed-draining")).count() > 0;
+        let cuts = !group.traffic_sources.is_empty();
+        let bad = (cuts && !accepted.load_balancers) || (skips && !accepted.hooks);
+        bad.then(|| (5, format!("a detach cuts the traffic of {name} or skips its hooks")))
     }
 
     /// Promise 1: a task is stopped by hand. Only where the policy says so, and only on a host that drains.

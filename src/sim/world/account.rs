@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::effect::{
     Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
-    Image, Instance, InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Override, Parameter, Resources,
-    ServiceEvent, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    Image, Instance, InstanceRefresh, InstanceState, Launch, Lifecycle, LifecycleHook, Member, Override, Parameter,
+    Resources, ServiceEvent, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
     AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
@@ -58,6 +58,7 @@ pub struct Account {
     pub activities: Arc<BTreeMap<GroupName, Vec<Activity>>>,
     /// Those that are under way.
     pub refreshes: Arc<BTreeMap<GroupName, InstanceRefresh>>,
+    pub hooks: Arc<BTreeMap<GroupName, Vec<LifecycleHook>>>,
     /// Which of them are in ALARM.
     pub alarms: Arc<BTreeMap<AlarmName, bool>>,
 }
@@ -256,7 +257,7 @@ impl Host {
 
     /// Counts towards its group's desired capacity.
     pub fn is_counted(&self) -> bool {
-        matches!(self.member, Some(Lifecycle::Pending | Lifecycle::InService))
+        self.member.is_some_and(|at| at == Lifecycle::InService || at.is_pending())
     }
 
     /// For how much of its group's capacity it counts.

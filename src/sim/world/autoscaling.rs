@@ -89,8 +89,13 @@ impl World {
         for id in instances {
             let found = self.account.host_of_instance(id);
             match found.map(|(no, host)| (no, host.member, host.state)) {
-                Some((_, Some(Lifecycle::InService | Lifecycle::Pending), _)) => return Ok(Reply::Done),
-                Some((no, None, InstanceState::Running)) => hosts.push(no),
+                Some((_, Some(Lifecycle::InService | Lifecycle::Pending | Lifecycle::PendingWait), _)) => {
+                    return Ok(Reply::Done);
+                }
+                Some((no, None, InstanceState::Running)) => {
+                    self.may_attach(no, group)?;
+                    hosts.push(no);
+                }
                 Some(_) | None => return Err(Refusal::validation(format!("{id} is not in the correct state"))),
             }
         }
@@ -112,10 +117,27 @@ impl World {
         Ok(Reply::Done)
     }
 
+    /// The image of an instance must still be there, and its zone one of the group's.
+    fn may_attach(&self, no: HostNo, group: &Group) -> Result<(), Refusal> {
+        let Some(host) = self.account.host(no) else { return Ok(()) };
+        if !self.account.images.contains_key(&host.image) {
+            return Err(Refusal::validation(format!("The image id '[{}]' does not exist", host.image)));
+        }
+        if !group.zones.contains(&host.zone) {
+            return Err(Refusal::validation(format!(
+                "{} is in the Availability Zone {}, which is not one of {}",
+                no.instance(),
+                host.zone,
+                group.name
+            )));
+        }
+        Ok(())
+    }
+
     /// One that is going already is no error, and sinks nothing.
     pub(super) fn end_member(&mut self, group: &GroupName, id: &InstanceId, decrement: bool) -> Answer {
         let member = self.account.host_of_instance(id).filter(|(_, host)| host.origin == *group);
-        let Some((no, Lifecycle::InService | Lifecycle::Pending | Lifecycle::Standby)) =
+        let Some((no, Lifecycle::InService | Lifecycle::Pending | Lifecycle::PendingWait | Lifecycle::Standby)) =
             member.and_then(|(no, host)| Some((no, host.member?)))
         else {
             return Ok(Reply::Done);

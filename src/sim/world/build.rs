@@ -35,6 +35,8 @@ impl World {
             looking: BTreeSet::new(),
             bad_images: BTreeSet::new(),
             without_capacity: BTreeSet::new(),
+            abandoning: BTreeSet::new(),
+            drained_by_ecs: BTreeSet::new(),
             stuck_services: BTreeSet::new(),
             lost_zones: BTreeSet::new(),
             avoided_zones: BTreeSet::new(),

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::account::{Account, Agent, GROUP_NAME_TAG, Host, HostKind, HostNo, zones};
 use super::services::host_size;
 use super::{FORGET, Physics, World};
-use crate::effect::{Activity, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
+use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
 use crate::id::{AmiId, ClusterArn, GroupName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::scenario::{BadRelease, Membership, OTHER};
@@ -22,6 +22,10 @@ const SHUTTING_DOWN: Delay = Delay::secs(15, 60);
 const AGENT_FALLS_SILENT: Delay = Delay::secs(1, 8);
 /// Until the fault of a bad image shows.
 const SOON_BAD: Delay = Delay::secs(60, 120);
+/// How long a launching hook may take to answer.
+const HEARTBEAT: Delay = Delay::secs(150, 240);
+/// How often ECS looks whether a member that it drains is empty.
+const HOOK_LOOKS: Delay = Delay::secs(20, 40);
 /// Until a group tries again after a launch failed.
 const LAUNCH_AGAIN: Delay = Delay::secs(30, 120);
 
@@ -53,10 +57,31 @@ impl World {
     }
 
     fn scale_in(&mut self, no: HostNo) {
-        if let Some(host) = self.host_mut(no) {
-            host.member = Some(Lifecycle::Terminating);
+        self.set_member(no, Lifecycle::Terminating);
+        let group = self.account.host(no).map(|host| host.origin.clone());
+        if group.is_some_and(|group| self.drained_by_ecs.contains(&group)) {
+            self.change_status(no, ContainerInstanceStatus::Draining, By::Group);
+            self.after(HOOK_LOOKS, Physics::ManagedDrain(no));
+        } else {
+            self.shut_down(no, By::Group);
         }
-        self.shut_down(no, By::Group);
+    }
+
+    /// The hook of ECS lets the group go on once no task is left.
+    pub(super) fn managed_drain(&mut self, no: HostNo) {
+        if self.account.tasks_on(no).all(|(_, task)| task.is_over()) {
+            self.shut_down(no, By::Group);
+        } else {
+            self.after(HOOK_LOOKS, Physics::ManagedDrain(no));
+        }
+    }
+
+    pub(super) fn stand_by(&mut self, no: HostNo) {
+        let serves = |host: &&Host| host.member == Some(Lifecycle::InService);
+        let Some(group) = self.account.host(no).filter(serves).map(|host| host.origin.clone()) else { return };
+        self.set_member(no, Lifecycle::Standby);
+        self.ledger_set_aside(no);
+        self.look_at_group(&group);
     }
 
     /// Returns for how much it counts; None: it failed, and the group tries again later.
@@ -84,13 +109,14 @@ impl World {
         let activity = Activity {
             started: self.now,
             launch: true,
-            failed: why.is_some(),
+            status: if why.is_some() { ActivityStatus::Failed } else { ActivityStatus::UnderWay },
+            instance: None,
             message: why.unwrap_or_default().to_owned(),
         };
-        self.note_activity(&group.name, activity);
         match image.filter(|_| why.is_none()) {
             Some(image) => {
                 let no = self.add_host(group, image.clone());
+                self.note_activity(&group.name, Activity { instance: Some(no.instance()), ..activity });
                 let weight = Account::weight_to_launch(group, self.launches);
                 self.weigh(no, weight);
                 self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
@@ -99,6 +125,7 @@ impl World {
                 Some(weight.unwrap_or(1))
             }
             None => {
+                self.note_activity(&group.name, activity);
                 self.avoided_zones.extend(lost_zone.clone().map(|zone| (group.name.clone(), zone)));
                 self.note(Happening::LaunchFailed { group: group.name.clone(), zone: lost_zone });
                 self.emit_launch_unsuccessful(&group.name, why.unwrap_or_default());
@@ -164,14 +191,44 @@ impl World {
     pub(super) fn booted(&mut self, no: HostNo) {
         let Some(host) = self.host_mut(no).filter(|host| host.state == InstanceState::Pending) else { return };
         host.state = InstanceState::Running;
-        if host.member == Some(Lifecycle::Pending) {
-            host.member = Some(Lifecycle::InService);
+        let (image, group, pends) = (host.image.clone(), host.origin.clone(), host.member == Some(Lifecycle::Pending));
+        if pends && self.abandoning.contains(&group) {
+            self.set_member(no, Lifecycle::PendingWait);
+            self.after(HEARTBEAT, Physics::Abandoned(no));
+        } else if pends {
+            self.set_member(no, Lifecycle::InService);
+            self.end_launch(&group, no, ActivityStatus::Successful, "");
         }
-        let image = host.image.clone();
         self.emit_instance(no, "running");
         if !(self.scenario.bad_release == BadRelease::NeverRegisters && self.bad_images.contains(&image)) {
             self.after(self.scenario.registration, Physics::Register(no));
         }
+    }
+
+    fn set_member(&mut self, no: HostNo, lifecycle: Lifecycle) {
+        if let Some(host) = self.host_mut(no) {
+            host.member = Some(lifecycle);
+        }
+    }
+
+    fn end_launch(&mut self, group: &GroupName, no: HostNo, status: ActivityStatus, message: &str) {
+        let activities = Arc::make_mut(&mut self.account.activities).get_mut(group).into_iter().flatten();
+        let mut of_it = activities.filter(|activity| activity.launch && activity.instance == Some(no.instance()));
+        if let Some(activity) = of_it.next() {
+            (activity.status, activity.message) = (status, message.to_owned());
+        }
+    }
+
+    /// What was launched is ended again, and the group launches another.
+    pub(super) fn abandoned(&mut self, no: HostNo) {
+        let waits = |host: &&Host| host.member == Some(Lifecycle::PendingWait);
+        let Some(group) = self.account.host(no).filter(waits).map(|host| host.origin.clone()) else { return };
+        let why = "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token \
+                   00000000-0000-4000-8000-000000000002 was abandoned: Heartbeat Timeout";
+        self.end_launch(&group, no, ActivityStatus::Cancelled, why);
+        self.emit_launch_unsuccessful(&group, why);
+        self.set_member(no, Lifecycle::Terminating);
+        self.shut_down(no, By::Group);
     }
 
     pub(super) fn register(&mut self, no: HostNo) {

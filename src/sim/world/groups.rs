@@ -30,6 +30,8 @@ impl World {
             managed: false,
             counted_in: None,
             arn: None,
+            zones: super::account::zones().into_iter().collect(),
+            traffic_sources: BTreeSet::new(),
         };
         self.build_providers(&name, shape.membership, cluster);
         Arc::make_mut(&mut self.account.groups).insert(name.clone(), group.clone());

@@ -74,6 +74,10 @@ pub struct World {
     bad_images: BTreeSet<AmiId>,
     /// Groups for which EC2 has no capacity.
     without_capacity: BTreeSet<GroupName>,
+    /// Groups of which a launching hook abandons whatever is launched.
+    abandoning: BTreeSet<GroupName>,
+    /// Groups under managed draining.
+    drained_by_ecs: BTreeSet<GroupName>,
     /// Services that were noted to be unable to move a task.
     stuck_services: BTreeSet<usize>,
     /// Zones that are lost, and which groups have tried to launch there and do not try again.
@@ -100,6 +104,10 @@ enum Physics {
     GroupLook(GroupName),
     Booted(HostNo),
     Register(HostNo),
+    /// Is a member that ECS drains before its group ends it empty?
+    ManagedDrain(HostNo),
+    /// A launching hook has not answered in time.
+    Abandoned(HostNo),
     Detached(HostNo),
     Terminated(HostNo),
     /// The group notices that a member is gone.
@@ -209,6 +217,8 @@ impl World {
             Physics::ForgetAgent(host) => self.forget_agent(host),
             Physics::AgentDrops(host) => self.agent_drops(host, self.scenario.faults.agent_gone_for),
             Physics::AgentBack(host) => self.agent_back(host),
+            Physics::ManagedDrain(host) => self.managed_drain(host),
+            Physics::Abandoned(host) => self.abandoned(host),
             Physics::AgentDies(host) => self.agent_dies(host),
             Physics::Dies(host) => self.shut_down(host, super::timeline::By::Itself),
             Physics::Services(cluster) => self.services_look(&cluster),

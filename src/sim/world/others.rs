@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::account::{Account, GROUP_NAME_TAG, HostKind, HostNo};
 use super::requests::{Answer, Refusal, at_most};
 use super::{Physics, World};
-use crate::effect::{InstanceRefresh, InstanceState, Lifecycle, Reply};
+use crate::effect::{InstanceRefresh, InstanceState, Lifecycle, LifecycleHook, Reply};
 use crate::id::{AlarmName, GroupName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::timeline::{By, Happening};
@@ -20,6 +20,13 @@ pub(super) fn describe_refreshes(account: &Account, group: &GroupName) -> Answer
         return Err(Refusal::validation(format!("AutoScalingGroup name not found: {group}")));
     }
     Ok(Reply::InstanceRefreshes(account.refreshes.get(group).cloned().into_iter().collect()))
+}
+
+pub(super) fn describe_hooks(account: &Account, group: &GroupName) -> Answer {
+    if !account.groups.contains_key(group) {
+        return Err(Refusal::validation(format!("AutoScalingGroup name not found: {group}")));
+    }
+    Ok(Reply::LifecycleHooks(account.hooks.get(group).cloned().unwrap_or_default()))
 }
 
 pub(super) fn describe_alarms(account: &Account, names: &[AlarmName]) -> Answer {
@@ -39,6 +46,10 @@ impl World {
 
     pub(super) fn end_refresh(&mut self, group: &GroupName) {
         Arc::make_mut(&mut self.account.refreshes).remove(group);
+    }
+
+    pub fn set_hooks(&mut self, group: &GroupName, hooks: Vec<LifecycleHook>) {
+        Arc::make_mut(&mut self.account.hooks).insert(group.clone(), hooks);
     }
 
     pub(super) fn set_alarm(&mut self, name: &str, in_alarm: bool) {

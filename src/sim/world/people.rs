@@ -87,6 +87,20 @@ impl World {
             Act::Capacity { group, there: false } => {
                 self.without_capacity.insert(GroupName::from(group));
             }
+            Act::HookAbandons { group, on: true } => {
+                self.abandoning.insert(GroupName::from(group));
+            }
+            Act::HookAbandons { group, on: false } => {
+                self.abandoning.remove(&GroupName::from(group));
+            }
+            Act::ManagedDraining { group } => {
+                self.drained_by_ecs.insert(GroupName::from(group));
+            }
+            Act::Standby(index) => {
+                if let Some(no) = self.nth_host(index) {
+                    self.stand_by(no);
+                }
+            }
             Act::StopStandaloneTasks => {
                 let alone = |task: &Task| task.owner == Owner::Standalone && task.is_wanted();
                 let tasks = self.account.tasks.iter().filter(|(_, task)| alone(task)).map(|(no, _)| *no);

@@ -102,6 +102,7 @@ impl World {
             Request::StopTask { cluster, task, .. } => self.stop_one_task(cluster, task),
             Request::UpdateAutoScalingGroup { group, mixed, change } => self.change_launch(group, *mixed, change),
             Request::DescribeInstanceRefreshes { group } => others::describe_refreshes(&self.seen(age), group),
+            Request::DescribeLifecycleHooks { group } => others::describe_hooks(&self.seen(age), group),
             Request::DescribeAlarms { names } => others::describe_alarms(&self.seen(age), names),
 
             Request::DescribeInstances { filter, page } => {
