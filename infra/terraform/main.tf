@@ -37,6 +37,7 @@ resource "aws_cloudformation_stack" "worker" {
     GiveUpAfter               = var.give_up_after
     ForceAfter                = var.force_after
     Stuck                     = var.stuck
+    AcceptDetach              = var.accept_detach
     GateAlarms                = var.gate_alarms
     ReleaseBy                 = var.release_by
     Families                  = var.families

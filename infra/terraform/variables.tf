@@ -229,6 +229,17 @@ variable "stuck" {
   }
 }
 
+variable "accept_detach" {
+  description = "What a detach may cost: the traffic of the groups' own load balancers, their terminating lifecycle hooks. Other groups with either are left alone."
+  type        = string
+  default     = "nothing"
+
+  validation {
+    condition     = contains(["nothing", "load-balancers", "hooks", "load-balancers,hooks"], var.accept_detach)
+    error_message = "One of nothing, load-balancers, hooks, load-balancers,hooks."
+  }
+}
+
 variable "gate_alarms" {
   description = "CloudWatch alarms, separated by commas. While one is in ALARM no further host is taken."
   type        = string

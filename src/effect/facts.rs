@@ -83,6 +83,8 @@ pub struct Member {
     pub lifecycle: Lifecycle,
     /// For how much of the group's capacity it counts; None: for one.
     pub weight: Option<u32>,
+    /// The image it runs, where the group says so: it knows of a root volume that was replaced in place, and EC2 does not.
+    pub image: Option<AmiId>,
 }
 
 /// A lifecycle hook of a group.

@@ -82,7 +82,8 @@ pub fn group(
 ) {
     let name = facts.name.clone();
     for member in &facts.members {
-        view.hosts.entry(member.id.clone()).or_default();
+        let host = view.hosts.entry(member.id.clone()).or_default();
+        host.image_of_member = member.image.clone().or(host.image_of_member.take());
     }
     let mut group = GroupView::new(facts, tags, &settings.policy);
     // A group that a host in flight has left, and that has left the cluster since: read, but not to be touched.
@@ -457,6 +458,7 @@ pub fn carry_over(new: &mut ClusterView, old: &ClusterView, tags: &Tags, now: Ti
 }
 
 fn carry_over_host(host: &mut Host, known: &Host, now: Timestamp) {
+    host.image_of_member = host.image_of_member.take().or_else(|| known.image_of_member.clone());
     let same = match (host.container.here(), known.container.here()) {
         (Some(new), Some(old)) => new.arn.id() == old.arn.id(),
         (Some(_), None) | (None, _) => false,

@@ -320,7 +320,7 @@ fn attached(view: &mut ClusterView, group: &GroupName, hosts: &BTreeSet<Instance
         .iter()
         .map(|id| {
             let zone = zone_of(id).unwrap_or_else(|| Zone::from(""));
-            Member { id: id.clone(), zone, lifecycle: Lifecycle::InService, weight: None }
+            Member { id: id.clone(), zone, lifecycle: Lifecycle::InService, weight: None, image: None }
         })
         .collect();
     if let Some(group) = view.groups.get_mut(group) {

@@ -507,7 +507,7 @@ mod tests {
             let mut view = view();
             let ours = Ours { rotation: RotationId::new(&"c".into(), NOW), group: "web".into(), since: NOW };
             view.hosts.insert("i-1".into(), Host { ours: Some(ours), ..Host::default() });
-            let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None };
+            let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None, image: None };
             view.groups.get_mut(&GroupName::from("web")).expect("the group").facts.members.push(member);
             let phases = BTreeMap::from([("i-1".into(), Phase::Leaving)]);
             let flights = flights(&view, &Plan { phases, ..Plan::default() });

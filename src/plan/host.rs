@@ -401,7 +401,13 @@ mod tests {
             (Running, Some(Active), false, None, old, Phase::Foreign),
         ] {
             let (view, host) = (view(false), host(state, status, ours, image));
-            let member = member.map(|lifecycle| Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None });
+            let member = member.map(|lifecycle| Member {
+                id: "i-1".into(),
+                zone: "a".into(),
+                lifecycle,
+                weight: None,
+                image: None,
+            });
             let web = GroupName::from("web");
             let membership = member.as_ref().map(|member| (&web, member));
             let images = BTreeSet::from([AmiId::from(new)]);
@@ -419,7 +425,7 @@ mod tests {
         let known = Target { images: &images, fallbacks: &none };
         let fallback = Target { images: &images, fallbacks: &images };
         for lifecycle in [Lifecycle::InService, Lifecycle::Pending, Lifecycle::PendingWait, Lifecycle::Standby] {
-            let member = Member { id: id.clone(), zone: "a".into(), lifecycle, weight: None };
+            let member = Member { id: id.clone(), zone: "a".into(), lifecycle, weight: None, image: None };
             let of =
                 |release, image| phase(&view(false), &id, &running(image), Some((&web, &member)), release, time(NOW));
             assert_eq!(of(Some(known), "ami-1"), Phase::Current, "{lifecycle:?}");
@@ -430,7 +436,8 @@ mod tests {
 
     #[test]
     fn a_member_of_a_group_that_has_opted_out_is_foreign_even_when_it_carries_our_tag() {
-        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
+        let member =
+            Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None, image: None };
         let (web, images, none) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]), BTreeSet::new());
         let release = Target { images: &images, fallbacks: &none };
         for ours in [false, true] {
@@ -441,8 +448,17 @@ mod tests {
     }
 
     #[test]
+    fn the_image_that_its_group_names_goes_before_the_one_it_was_launched_with() {
+        let mut host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-1");
+        assert_eq!(host.image(), Some(&"ami-1".into()));
+        host.image_of_member = Some("ami-2".into());
+        assert_eq!(host.image(), Some(&"ami-2".into()), "its root volume was replaced");
+    }
+
+    #[test]
     fn a_host_launched_before_a_forced_rotation_is_outdated_whatever_its_image() {
-        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
+        let member =
+            Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None, image: None };
         let (web, images, none) = (GroupName::from("web"), BTreeSet::from([AmiId::from("ami-2")]), BTreeSet::new());
         let release = Target { images: &images, fallbacks: &none };
         let host = host(InstanceState::Running, Some(ContainerInstanceStatus::Active), false, "ami-2");

@@ -282,6 +282,8 @@ pub struct ImageSource {
 pub struct Host {
     pub ec2: Seen<Instance>,
     pub container: Seen<ContainerInstance>,
+    /// Its image, as its group says it: kept when it leaves.
+    pub image_of_member: Option<AmiId>,
     /// The container instance that was last heard of here: where to look again.
     pub arn: Option<ContainerInstanceArn>,
     /// Our tags on it.
@@ -638,9 +640,10 @@ impl Host {
         self.container.here().is_some_and(connects)
     }
 
-    /// The image it runs: EC2's word, else the agent's.
+    /// The image it runs: its group's word, else EC2's, else the agent's.
     pub fn image(&self) -> Option<&AmiId> {
-        self.ec2.here().map(|ec2| &ec2.image).or_else(|| self.container.here()?.image.as_ref())
+        let launched_with = self.ec2.here().map(|ec2| &ec2.image);
+        self.image_of_member.as_ref().or(launched_with).or_else(|| self.container.here()?.image.as_ref())
     }
 
     /// When it was launched: EC2's word, else its registration (a little later).

@@ -152,6 +152,7 @@ mod tests {
             zone: "a".into(),
             lifecycle: Lifecycle::InService,
             weight: None,
+            image: None,
         };
         let own = tags.iter().map(|(key, value)| (format!("t:{key}"), (*value).to_owned()));
         let facts = Group {

@@ -136,7 +136,8 @@ mod tests {
     fn leaving(view: &mut ClusterView) {
         let ours = Ours { rotation: RotationId::new(&"c".into(), HELD), group: "web".into(), since: HELD };
         view.hosts.insert("i-1".into(), Host { ours: Some(ours), ..Host::default() });
-        let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
+        let member =
+            Member { id: "i-1".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None, image: None };
         view.groups.get_mut(&"web".into()).expect("the group").facts.members.push(member);
     }
 

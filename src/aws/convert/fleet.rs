@@ -6,7 +6,7 @@ use aws_sdk_ec2::types as ec2;
 use super::launch::launch;
 use super::{count, is_windows, required, timestamp};
 use crate::effect::{Failure, Group, Instance, InstanceRefresh, InstanceState, Lifecycle, Member};
-use crate::id::Zone;
+use crate::id::{AmiId, Zone};
 
 pub(in crate::aws) fn group(group: asg::AutoScalingGroup) -> Result<Group, Failure> {
     const OPERATION: &str = "DescribeAutoScalingGroups";
@@ -41,6 +41,7 @@ fn member(instance: asg::Instance) -> Result<Member, Failure> {
         zone: Zone::new(needs("AvailabilityZone", instance.availability_zone)?),
         lifecycle: lifecycle(instance.lifecycle_state.as_ref().map_or("", asg::LifecycleState::as_str)),
         weight: instance.weighted_capacity.and_then(|weight| weight.parse().ok()),
+        image: instance.image_id.map(AmiId::from),
     })
 }
 

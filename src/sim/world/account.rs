@@ -377,7 +377,13 @@ impl Account {
     pub fn described_group(&self, group: &Group) -> Group {
         let members = self.members_of(&group.name).filter_map(|(no, host)| {
             let lifecycle = host.member?;
-            Some(Member { id: no.instance(), zone: host.zone.clone(), lifecycle, weight: host.weight })
+            Some(Member {
+                id: no.instance(),
+                zone: host.zone.clone(),
+                lifecycle,
+                weight: host.weight,
+                image: Some(host.image.clone()),
+            })
         });
         Group { members: members.collect(), ..group.clone() }
     }
