@@ -422,7 +422,7 @@ fn absorb_reply(
             }
             None
         }
-        of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms { .. }) => {
+        of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms(_)) => {
             absorb_others(view, of_others, request, context.now);
             None
         }
@@ -465,9 +465,7 @@ fn absorb_others(view: &mut ClusterView, reply: Reply, request: &Request, now: T
         (Reply::InstanceRefreshes(refreshes), Request::DescribeInstanceRefreshes { group }) => {
             view.others.take_refreshes(group, refreshes, now);
         }
-        (Reply::Alarms { in_alarm, missing }, Request::DescribeAlarms { names }) => {
-            view.others.take_alarms(names, &in_alarm, &missing);
-        }
+        (Reply::Alarms(states), Request::DescribeAlarms { names }) => view.others.take_alarms(names, &states),
         _ => {}
     }
 }

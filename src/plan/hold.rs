@@ -69,6 +69,7 @@ pub enum BlockedKind {
     NotAtCapacity,
     InAlarm,
     NoSuchAlarm,
+    AlarmNotEvaluated,
     Workloads,
     InstanceRefresh,
 }

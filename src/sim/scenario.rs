@@ -13,6 +13,7 @@ pub use shape::{Follows, GroupShape, ImageKind, Membership, TemplateShape};
 
 use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
+use crate::effect::AlarmState;
 use crate::engine::Settings;
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::Budget;
@@ -239,10 +240,10 @@ pub enum Act {
     EndRefresh {
         group: String,
     },
-    /// The alarm (made, if there was none) is in ALARM, or OK.
+    /// The alarm (made, if there was none) says so.
     Alarm {
         name: &'static str,
-        in_alarm: bool,
+        state: AlarmState,
     },
 }
 

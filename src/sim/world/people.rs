@@ -133,7 +133,7 @@ impl World {
             Act::WarmPool { group, hosts } => self.fill_warm_pool(&GroupName::from(group), hosts),
             Act::StartRefresh { group } => self.start_refresh(&GroupName::from(group)),
             Act::EndRefresh { group } => self.end_refresh(&GroupName::from(group)),
-            Act::Alarm { name, in_alarm } => self.set_alarm(name, in_alarm),
+            Act::Alarm { name, state } => self.set_alarm(name, state),
         }
     }
 
