@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
 use aws_sdk_cloudwatch::types::{AlarmType, EvaluationState, StateValue};
 
 use super::Aws;
@@ -13,11 +15,16 @@ use crate::id::AlarmName;
 
 impl Aws {
     pub(super) async fn describe_alarms(&self, names: Vec<AlarmName>) -> Result<Reply, Failure> {
-        // What is not asked for is left out: without types only metric alarms are told.
-        let types = vec![AlarmType::MetricAlarm, AlarmType::CompositeAlarm, AlarmType::LogAlarm];
-        let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(texts(&names))).set_alarm_types(Some(types));
-        Ok(Reply::Alarms(alarms(call.max_records(100).send().await.map_err(failed("DescribeAlarms"))?)))
+        let output = described(&self.cloudwatch, &names).send().await.map_err(failed("DescribeAlarms"))?;
+        Ok(Reply::Alarms(alarms(output)))
     }
+}
+
+fn described(cloudwatch: &Client, names: &[AlarmName]) -> DescribeAlarmsFluentBuilder {
+    // What is not asked for is left out: without types only metric alarms are told.
+    let types = vec![AlarmType::CompositeAlarm, AlarmType::LogAlarm, AlarmType::MetricAlarm];
+    let call = cloudwatch.describe_alarms().set_alarm_names(Some(texts(names))).set_alarm_types(Some(types));
+    call.max_records(100)
 }
 
 fn alarms(output: DescribeAlarmsOutput) -> BTreeMap<AlarmName, AlarmState> {
@@ -46,6 +53,14 @@ mod tests {
     use aws_sdk_cloudwatch::types::{CompositeAlarm, LogAlarm, MetricAlarm};
 
     use super::*;
+
+    #[test]
+    fn alarms_of_every_type_are_asked_for() {
+        let config = aws_sdk_cloudwatch::Config::builder().behavior_version(aws_config::BehaviorVersion::latest());
+        let call = described(&Client::from_conf(config.build()), &["errors".into()]);
+        let types = call.get_alarm_types().clone().unwrap_or_default();
+        assert_eq!(types, AlarmType::values().iter().map(|word| AlarmType::from(*word)).collect::<Vec<_>>());
+    }
 
     #[test]
     fn alarms_of_every_type_are_read_and_only_what_was_evaluated_is_quiet() {
