@@ -400,6 +400,20 @@ fn termination_protection_keeps_one_host_and_not_the_others_of_its_batch() {
     }
 }
 
+/// Whose tag IAM does not see yet, or who is another policy's.
+#[test]
+fn a_host_that_may_not_be_terminated_keeps_none_of_its_batch() {
+    for seed in 0..5 {
+        let scenario = Scenario::new(seed).hosts(12).tasks_per_host(1).settings(at_a_time(12));
+        let report = run(scenario.act(minutes(-1), Act::Forbid { host: 11 }));
+        let kept: Vec<InstanceId> = detached(&report).difference(&terminated(&report)).cloned().collect();
+        assert_eq!((kept.len(), report.rotated), (1, 11), "seed {seed}");
+        assert!(reason(&report).contains("not allowed to call TerminateInstances"), "{}", reason(&report));
+        // Each sweep of the hours after it asks once.
+        assert!(report.requests["TerminateInstances"] < 80, "{:?}", report.requests);
+    }
+}
+
 #[test]
 fn regression_termination_protection_is_a_hold_after_three_refusals_and_goes_on_when_it_is_gone() {
     // That it was refused too often was forgotten by the look at everything before the hold: it was tried for ever.

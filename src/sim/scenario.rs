@@ -215,6 +215,10 @@ pub enum Act {
         host: usize,
         on: bool,
     },
+    /// No policy allows the worker to terminate the host.
+    Forbid {
+        host: usize,
+    },
     /// Protects every member from scale-in, as managed termination protection does with those that have tasks.
     ProtectFromScaleIn {
         group: String,

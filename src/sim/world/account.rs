@@ -131,6 +131,8 @@ pub struct Host {
     pub weight: Option<u32>,
     /// From being terminated by a call (`DisableApiTermination`).
     pub protected: bool,
+    /// No policy allows to terminate it.
+    pub forbidden: bool,
     /// From being taken by a scale-in of its group.
     pub kept_at_scale_in: bool,
     /// What tasks can have there.

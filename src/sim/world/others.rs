@@ -89,6 +89,12 @@ impl World {
         }
     }
 
+    pub(super) fn forbid_host(&mut self, no: HostNo) {
+        if let Some(host) = self.host_mut(no) {
+            host.forbidden = true;
+        }
+    }
+
     pub(super) fn keep_at_scale_in(&mut self, group: &GroupName) {
         let members: Vec<HostNo> = self.account.members_of(group).map(|(no, _)| no).collect();
         for no in members {

@@ -125,6 +125,7 @@ impl World {
             }
             Act::Detach(index) => self.with_host(index, Self::person_detaches),
             Act::Protect { host, on } => self.with_host(host, |world, no| world.protect_host(no, on)),
+            Act::Forbid { host } => self.with_host(host, Self::forbid_host),
             Act::ProtectFromScaleIn { group } => self.keep_at_scale_in(&GroupName::from(group)),
             Act::Suspend { group, process } => {
                 self.edit_group(&group.into(), |group| _ = group.suspended.insert(process.to_owned()));
