@@ -420,7 +420,9 @@ def check_optional(emulator):
     check("the stack is updated in place with everything that is optional", done.returncode == 0, done.stdout + done.stderr)
     after = emulator.role_policies()
     check("each parameter switches on its policy, and an empty bus its own off",
-          set(after) == {"worker", "changes", "stop-tasks", "pinned-templates", "gate-alarms", "release-parameter"}, set(after))
+          set(after) == {"worker", "changes", "pinned-templates", "gate-alarms", "release-parameter"}, set(after))
+    stops = lambda policies: "ecs:StopTask" in next(s["Action"] for s in policies["worker"]["Statement"] if s["Sid"] == "WhatLivesThere")
+    check("tasks may be stopped where a parameter says when, and not before", stops(after) and not stops(before))
     passed = [statement for statement in after["pinned-templates"]["Statement"] if statement["Action"] == "iam:PassRole"]
     check("PassRole is for the given roles only", passed and passed[0]["Resource"] == [f"arn:aws:iam::{ACCOUNT}:role/hosts"])
     alarms = emulator.client("cloudwatch").describe_alarms()["MetricAlarms"]
@@ -491,7 +493,7 @@ def worker_keys(emulator):
         if statement["Sid"] == "ReadItsQueue":
             statement["Action"] += [f"{action}Batch" for action in statement["Action"] if action in BATCHED]
         # Which clusters a call names is nothing that the emulator looks at.
-        if statement["Sid"] == "ReadTheClusters":
+        if statement["Sid"] == "TheClusters":
             statement["Resource"] = "*"
     iam = emulator.client("iam")
     iam.create_user(UserName="worker")

@@ -168,7 +168,7 @@ pub struct RotationArgs {
     #[arg(long, env = "ECS_ROTATOR_FREEZE", value_name = "DAYS", default_value = "", hide_default_value = true, value_parser = freeze)]
     freeze: FreezeOrNothing,
 
-    /// CloudWatch alarms, metric or composite: while one of them is in ALARM, no new host is taken; repeat it for more
+    /// CloudWatch alarms (metric, composite or log): while one of them is in ALARM, no new host is taken; repeat it for more
     #[arg(
         long = "alarm",
         env = "ECS_ROTATOR_ALARMS",

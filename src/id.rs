@@ -70,7 +70,7 @@ ids! {
     TemplateId,
     /// The name of an SSM parameter, with its leading slash if it has one.
     ParameterName,
-    /// The name of a CloudWatch alarm, metric or composite.
+    /// The name of a CloudWatch alarm: metric, composite or log.
     AlarmName,
     /// The name or ARN of an EventBridge bus.
     BusName,

@@ -11,6 +11,7 @@ use ecs_rotator::doctor::questions::{Place, needed, questions, uses};
 use ecs_rotator::doctor::rights::{Answer, by_simulation, by_trying};
 use ecs_rotator::doctor::samples::{Kind, samples};
 use ecs_rotator::doctor::{Diagnosis, Status, diagnose};
+use ecs_rotator::effect::permissions::On;
 use ecs_rotator::effect::{Failure, FailureKind, VersionRule};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::observe::Mode;
@@ -19,6 +20,7 @@ use ecs_rotator::sim::world::{World, cluster_arn};
 use ecs_rotator::sim::{CLUSTER, GroupShape, Scenario, TemplateShape, survey, survey_by_workers};
 use jiff::{SignedDuration, Timestamp};
 
+const AT_LAUNCH: &str = "ec2:CreateTags at RunInstances";
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:rotator";
 
 fn found(scenario: &Scenario, settings: &Settings) -> Findings {
@@ -102,7 +104,7 @@ fn healthy(scenario: &Scenario) -> Facts {
             deliveries: samples(&survey).into_iter().map(deliver).collect(),
             location: Location::OnNoHost,
             principal: Principal::Simulated("arn:aws:iam::123456789012:role/worker".to_owned()),
-            rights: needed.iter().map(|needs| (needs.action, Right::Allowed(Proof::Simulated))).collect(),
+            rights: needed.iter().map(|needs| (needs.name(), Right::Allowed(Proof::Simulated))).collect(),
             survey,
         }),
     }
@@ -244,8 +246,9 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
     assert_eq!(left, [&"iam:PassRole"], "which role a host launches with is not known");
     assert!(!asked.contains("ecs:ListClusters") && !asked.contains("ecs:StopTask"), "{asked:?}");
 
-    let answer = |action: &str, resource: &str, allowed| Answer {
+    let answer = |action: &str, on, resource: &str, allowed| Answer {
         action: action.to_owned(),
+        on,
         resource: resource.to_owned(),
         allowed,
         lacks: Vec::new(),
@@ -254,14 +257,71 @@ fn everything_that_can_be_asked_of_iam_is_asked() {
     let rights = by_simulation(
         &needed,
         &[
-            answer("autoscaling:DetachInstances", &group("web"), Ok(())),
-            answer("autoscaling:DetachInstances", &group("api"), Err("implicitDeny".to_owned())),
-            answer("sqs:ReceiveMessage", QUEUE, Ok(())),
+            answer("autoscaling:DetachInstances", On::Group, &group("web"), Ok(())),
+            answer("autoscaling:DetachInstances", On::Group, &group("api"), Err("implicitDeny".to_owned())),
+            answer("sqs:ReceiveMessage", On::Queue, QUEUE, Ok(())),
+            answer("ec2:CreateTags", On::Instance, "arn:aws:ec2:x:1:instance/i-1", Ok(())),
+            answer("ec2:CreateTags", On::Launched, "arn:aws:ec2:x:1:volume/vol-1", Err("implicitDeny".to_owned())),
         ],
     );
     assert_eq!(rights["autoscaling:DetachInstances"].to_string(), "denied (simulated): implicitDeny on group api");
     assert_eq!(rights["sqs:ReceiveMessage"], Right::Allowed(Proof::Simulated));
     assert_eq!(rights["iam:PassRole"], Right::Unproved(None));
+    // The tag of a claim, and those that a template gives: the one right is not the other.
+    assert_eq!(rights["ec2:CreateTags"], Right::Allowed(Proof::Simulated));
+    assert!(rights[AT_LAUNCH].to_string().starts_with("denied (simulated): implicitDeny on volume/vol-1"));
+    let at_launch = questions.iter().find(|question| question.on == On::Launched).unwrap();
+    assert!(at_launch.context.contains(&("ec2:CreateAction".to_owned(), "RunInstances".to_owned())), "{at_launch:?}");
+    let dry = BTreeMap::from([("ec2:CreateTags", Ok(()))]);
+    let rights = by_trying(&needed, &findings.answered, &BTreeMap::new(), &dry);
+    assert_eq!(rights["ec2:CreateTags"], Right::Allowed(Proof::DryRun));
+    assert_eq!(rights[AT_LAUNCH], Right::Unproved(None));
+}
+
+/// IAM simulates with the keys that it is given. A policy that hangs on one that the real call does not have would pass, and
+/// the call be denied: in the middle of a rotation.
+#[test]
+fn no_question_brings_a_condition_key_that_its_call_does_not_have() {
+    let pinned = TemplateShape::Rule { rule: VersionRule::Number(1), mixed: false };
+    let scenario = Scenario::new(1).groups(vec![GroupShape::new("web-asg", 3).template(pinned)]);
+    let settings = Settings { event_bus: Some("default".into()), ..settings() };
+    let (mut asked, mut keys) = (0, BTreeSet::new());
+    for question in questions(&place(), &settings, &found(&scenario, &settings)) {
+        for (key, action) in
+            question.context.iter().flat_map(|(key, _)| question.actions.iter().map(move |of| (key, *of)))
+        {
+            let has = match key.as_str() {
+                "ecs:cluster" => [
+                    "ecs:DescribeContainerInstances",
+                    "ecs:DescribeServices",
+                    "ecs:DescribeTasks",
+                    "ecs:GetTaskProtection",
+                    "ecs:ListServices",
+                    "ecs:ListTasks",
+                    "ecs:StopTask",
+                    "ecs:UpdateContainerInstancesState",
+                ]
+                .contains(&action),
+                "aws:TagKeys" => {
+                    ["ecs:TagResource", "ec2:CreateTags", "autoscaling:CreateOrUpdateTags"].contains(&action)
+                        && question.on != On::Launched
+                }
+                "ec2:LaunchTemplate" => action == "ec2:RunInstances",
+                "ec2:CreateAction" => action == "ec2:CreateTags" && question.on == On::Launched,
+                "events:source" => action == "events:PutEvents",
+                "aws:RequestedRegion" | "aws:SecureTransport" | "aws:ViaAWSService" | "aws:PrincipalIsAWSService" => {
+                    true
+                }
+                tag => {
+                    tag.contains(":ResourceTag/") && (action.starts_with("ec2:") || action.starts_with("autoscaling:"))
+                }
+            };
+            assert!(has, "{action} has no {key}");
+            asked += 1;
+            keys.insert(key.split('/').next().unwrap_or_default().to_owned());
+        }
+    }
+    assert!(asked > 100 && keys.len() >= 10, "{asked} {keys:?}");
 }
 
 #[test]
@@ -292,6 +352,7 @@ fn what_hangs_on_something_that_is_not_known_is_unproved_and_no_failure() {
     let needed = needed(uses(&settings, &findings, &place()), &settings);
     let lacks = Answer {
         action: "sqs:ReceiveMessage".to_owned(),
+        on: On::Queue,
         resource: QUEUE.to_owned(),
         allowed: Err("implicitDeny".to_owned()),
         lacks: vec!["aws:MultiFactorAuthPresent".to_owned()],

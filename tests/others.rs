@@ -8,7 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{LONG, run, times};
-use ecs_rotator::effect::FailureKind;
+use ecs_rotator::effect::{AlarmState, FailureKind};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::id::{GroupName, InstanceId};
 use ecs_rotator::plan::policy::{Budget, Policy};
@@ -39,7 +39,7 @@ fn at_a_time(hosts: u32) -> Settings {
 }
 
 fn alarm(name: &'static str, in_alarm: bool) -> Act {
-    Act::Alarm { name, in_alarm }
+    Act::Alarm { name, state: if in_alarm { AlarmState::InAlarm } else { AlarmState::Quiet } }
 }
 
 fn released(report: &Report) -> Timestamp {
@@ -199,6 +199,20 @@ fn an_alarm_that_does_not_exist_is_no_quiet_alarm() {
     let report = run(scenario.act(minutes(-5), alarm("errors", false)));
     assert!(reason(&report).contains("demo-asg: no such alarm: erors for 15m"), "{}", reason(&report));
     assert_eq!(report.rotated, 0);
+}
+
+/// CloudWatch leaves it in the state that it had last, which may be OK.
+#[test]
+fn an_alarm_that_cannot_be_evaluated_is_no_quiet_alarm() {
+    let not_evaluated = AlarmState::NotEvaluated("EVALUATION_ERROR".to_owned());
+    let broken = || Act::Alarm { name: "errors", state: not_evaluated.clone() };
+    let scenario = || Scenario::new(1).hosts(3).settings(watching(&["errors"])).act(minutes(-5), broken());
+    let report = run(scenario());
+    let said = "demo-asg: CloudWatch cannot evaluate errors (EVALUATION_ERROR) for 15m";
+    assert!(reason(&report).contains(said), "{}", reason(&report));
+    assert_eq!(report.rotated, 0);
+    let report = run(scenario().act(minutes(8), alarm("errors", false)));
+    assert_eq!((report.outcome.clone(), report.rotated, holds(&report)), (Outcome::Closed, 3, 0));
 }
 
 #[test]
@@ -383,6 +397,20 @@ fn termination_protection_keeps_one_host_and_not_the_others_of_its_batch() {
         assert_eq!((kept.len(), report.rotated), (1, 11), "seed {seed}");
         let text = reason(&report);
         assert!(text.contains(kept[0].as_str()) && text.contains("TerminateInstances was refused"), "{text}");
+    }
+}
+
+/// Whose tag IAM does not see yet, or who is another policy's.
+#[test]
+fn a_host_that_may_not_be_terminated_keeps_none_of_its_batch() {
+    for seed in 0..5 {
+        let scenario = Scenario::new(seed).hosts(12).tasks_per_host(1).settings(at_a_time(12));
+        let report = run(scenario.act(minutes(-1), Act::Forbid { host: 11 }));
+        let kept: Vec<InstanceId> = detached(&report).difference(&terminated(&report)).cloned().collect();
+        assert_eq!((kept.len(), report.rotated), (1, 11), "seed {seed}");
+        assert!(reason(&report).contains("not allowed to call TerminateInstances"), "{}", reason(&report));
+        // Each sweep of the hours after it asks once.
+        assert!(report.requests["TerminateInstances"] < 80, "{:?}", report.requests);
     }
 }
 

@@ -529,7 +529,14 @@ fn denied(operation: &'static str) -> Report {
 
 #[test]
 fn a_change_that_is_not_allowed_is_a_hold_that_names_the_action_and_is_not_tried_for_ever() {
-    for operation in ["CreateLaunchTemplateVersion", "CreateTags", "DetachInstances", "UpdateContainerInstancesState"] {
+    for operation in [
+        "CreateLaunchTemplateVersion",
+        "CreateTags",
+        "DetachInstances",
+        "UpdateContainerInstancesState",
+        "DeregisterContainerInstance",
+        "TerminateInstances",
+    ] {
         let report = denied(operation);
         assert!(reason(&report).contains(&format!("not allowed to call {operation}")), "{}", reason(&report));
         assert!(report.requests[operation] < 100, "{operation}: {}", report.requests[operation]);

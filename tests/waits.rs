@@ -30,6 +30,7 @@ fn of_groups(blocked: &Blocked) -> (&'static str, &'static str) {
         }
         Blocked::InAlarm(_) => ("others", "an_alarm_in_the_middle_lets_the_host_in_flight_finish_and_stops_the_next"),
         Blocked::NoSuchAlarm(_) => ("others", "an_alarm_that_does_not_exist_is_no_quiet_alarm"),
+        Blocked::AlarmNotEvaluated(_) => ("others", "an_alarm_that_cannot_be_evaluated_is_no_quiet_alarm"),
         Blocked::Tenants(_) => ("stalls", "who_waits_takes_the_free_hosts_first_and_then_says_whom_it_waits_for"),
     }
 }
@@ -74,6 +75,7 @@ fn every_wait_has_a_test_in_which_it_ends() {
         not_whole,
         Blocked::InAlarm(Vec::new()),
         Blocked::NoSuchAlarm(Vec::new()),
+        Blocked::AlarmNotEvaluated(Vec::new()),
         Blocked::Tenants(String::new()),
     ] {
         is_there(of_groups(&blocked));

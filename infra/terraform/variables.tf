@@ -4,6 +4,11 @@ variable "stack_name" {
   description = "Name of the CloudFormation stack, and the beginning of the names of what is in it."
   type        = string
   default     = "ecs-rotator"
+
+  validation {
+    condition     = length(var.stack_name) <= 49
+    error_message = "At most 49 characters: the names of rules and schedules, which begin with it, have 64."
+  }
 }
 
 variable "tags" {
@@ -13,7 +18,7 @@ variable "tags" {
 }
 
 variable "clusters" {
-  description = "ARNs of the ECS clusters to look after. Naming a cluster here opts it in, unless its tag ecs-rotator:enabled says false. About twenty fit into an event pattern."
+  description = "ARNs of the ECS clusters to look after. Naming a cluster here opts it in, unless its tag ecs-rotator:enabled says false. About twenty fit into an event pattern and into the worker's role."
   type        = list(string)
 
   validation {

@@ -1,47 +1,100 @@
 //! CloudWatch alarms.
 
-use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
+use aws_sdk_cloudwatch::types::{AlarmType, EvaluationState, StateValue};
 
 use super::Aws;
 use super::convert::texts;
 use super::error::failed;
-use crate::effect::{Failure, Reply};
+use crate::effect::{AlarmState, Failure, Reply};
 use crate::id::AlarmName;
 
 impl Aws {
     pub(super) async fn describe_alarms(&self, names: Vec<AlarmName>) -> Result<Reply, Failure> {
-        let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(texts(&names)));
-        // Composite alarms are left out unless they are asked for.
-        let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm).max_records(100);
-        let output = call.send().await.map_err(failed("DescribeAlarms"))?;
-        let metric = output.metric_alarms.unwrap_or_default().into_iter().map(|of| (of.alarm_name, of.state_value));
-        let composite =
-            output.composite_alarms.unwrap_or_default().into_iter().map(|of| (of.alarm_name, of.state_value));
-        Ok(alarms(names, metric.chain(composite).collect()))
+        let output = described(&self.cloudwatch, &names).send().await.map_err(failed("DescribeAlarms"))?;
+        Ok(Reply::Alarms(alarms(output)))
     }
 }
 
-/// By names as they were asked for.
-fn alarms(names: Vec<AlarmName>, found: Vec<(Option<String>, Option<StateValue>)>) -> Reply {
-    let of = |name: &AlarmName| found.iter().find(|(found, _)| found.as_deref() == Some(name.as_str()));
-    let rings = |name: &&AlarmName| of(name).is_some_and(|(_, state)| *state == Some(StateValue::Alarm));
-    let in_alarm = names.iter().filter(rings).cloned().collect();
-    Reply::Alarms { in_alarm, missing: names.into_iter().filter(|name| of(name).is_none()).collect() }
+fn described(cloudwatch: &Client, names: &[AlarmName]) -> DescribeAlarmsFluentBuilder {
+    // What is not asked for is left out: without types only metric alarms are told.
+    let types = vec![AlarmType::CompositeAlarm, AlarmType::LogAlarm, AlarmType::MetricAlarm];
+    let call = cloudwatch.describe_alarms().set_alarm_names(Some(texts(names))).set_alarm_types(Some(types));
+    call.max_records(100)
+}
+
+fn alarms(output: DescribeAlarmsOutput) -> BTreeMap<AlarmName, AlarmState> {
+    let metric = output.metric_alarms.unwrap_or_default();
+    let metric = metric.into_iter().map(|of| (of.alarm_name, state(of.state_value, of.evaluation_state)));
+    let log = output.log_alarms.unwrap_or_default();
+    let log = log.into_iter().map(|of| (of.alarm_name, state(of.state_value, of.evaluation_state)));
+    let composite = output.composite_alarms.unwrap_or_default();
+    let composite = composite.into_iter().map(|of| (of.alarm_name, state(of.state_value, None)));
+    metric.chain(log).chain(composite).filter_map(|(name, state)| Some((AlarmName::new(name?), state))).collect()
+}
+
+/// ALARM is ALARM, however it came about. Any other state holds only as long as CloudWatch does not say why it cannot tell.
+fn state(value: Option<StateValue>, evaluation: Option<EvaluationState>) -> AlarmState {
+    match (value, evaluation) {
+        (Some(StateValue::Alarm), _) => AlarmState::InAlarm,
+        (_, Some(why)) => AlarmState::NotEvaluated(why.as_str().to_owned()),
+        (Some(StateValue::Ok | StateValue::InsufficientData), None) => AlarmState::Quiet,
+        // The SDK's enum may grow.
+        (value, None) => AlarmState::NotEvaluated(value.map_or_else(|| "no state".to_owned(), |one| one.to_string())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudwatch::types::{CompositeAlarm, LogAlarm, MetricAlarm};
+
     use super::*;
 
     #[test]
-    fn only_alarm_is_in_alarm_and_what_is_not_told_does_not_exist() {
-        let found = vec![
-            (Some("errors".to_owned()), Some(StateValue::Alarm)),
-            (Some("latency".to_owned()), Some(StateValue::Ok)),
-            (Some("queue".to_owned()), Some(StateValue::InsufficientData)),
+    fn alarms_of_every_type_are_asked_for() {
+        let config = aws_sdk_cloudwatch::Config::builder().behavior_version(aws_config::BehaviorVersion::latest());
+        let call = described(&Client::from_conf(config.build()), &["errors".into()]);
+        let types = call.get_alarm_types().clone().unwrap_or_default();
+        assert_eq!(types, AlarmType::values().iter().map(|word| AlarmType::from(*word)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn alarms_of_every_type_are_read_and_only_what_was_evaluated_is_quiet() {
+        use EvaluationState as E;
+        let metric = |name: &str, state: &str| MetricAlarm::builder().alarm_name(name).state_value(state.into());
+        let output = DescribeAlarmsOutput::builder()
+            .metric_alarms(metric("errors", "ALARM").evaluation_state(E::PartialData).build())
+            .metric_alarms(metric("latency", "OK").build())
+            .metric_alarms(metric("queue", "INSUFFICIENT_DATA").build())
+            .metric_alarms(metric("broken", "OK").evaluation_state(E::EvaluationError).build())
+            .metric_alarms(metric("half", "OK").evaluation_state(E::PartialData).build())
+            .metric_alarms(metric("new", "MUTED").build())
+            .composite_alarms(CompositeAlarm::builder().alarm_name("all").state_value(StateValue::Alarm).build())
+            .log_alarms(LogAlarm::builder().alarm_name("lines").state_value(StateValue::Ok).build())
+            .log_alarms(
+                LogAlarm::builder()
+                    .alarm_name("query")
+                    .state_value(StateValue::Ok)
+                    .evaluation_state(E::EvaluationFailure)
+                    .build(),
+            );
+        let not = |why: &str| AlarmState::NotEvaluated(why.to_owned());
+        let expected = [
+            ("errors", AlarmState::InAlarm),
+            ("latency", AlarmState::Quiet),
+            ("queue", AlarmState::Quiet),
+            ("broken", not("EVALUATION_ERROR")),
+            ("half", not("PARTIAL_DATA")),
+            ("new", not("MUTED")),
+            ("all", AlarmState::InAlarm),
+            ("lines", AlarmState::Quiet),
+            ("query", not("EVALUATION_FAILURE")),
         ];
-        let names = ["errors", "latency", "queue", "typo"].map(AlarmName::from).to_vec();
-        let expected = Reply::Alarms { in_alarm: vec!["errors".into()], missing: vec!["typo".into()] };
-        assert_eq!(alarms(names, found), expected);
+        let expected = expected.into_iter().map(|(name, state)| (AlarmName::from(name), state)).collect();
+        assert_eq!(alarms(output.build()), expected);
     }
 }

@@ -50,6 +50,7 @@ const CODES: &[(FailureKind, &[&str])] = &[
         &[
             "BandwidthLimitExceeded",
             "EC2ThrottledException",
+            "KMS.ThrottlingException",
             "KmsThrottled",
             "OverLimit",
             "PriorRequestNotComplete",
@@ -92,7 +93,10 @@ const CODES: &[(FailureKind, &[&str])] = &[
             "AuthorizationError",
             "Blocked",
             "BlockedException",
+            "KMS.AccessDeniedException",
+            "KMS.OptInRequired",
             "KmsAccessDenied",
+            "KmsOptInRequired",
             "NotAuthorized",
             "OptInRequired",
             "UnauthorizedAccess",
@@ -130,6 +134,8 @@ const CODES: &[(FailureKind, &[&str])] = &[
             "QueueDoesNotExist",
         ],
     ),
+    // The queue is there, and its key is not. (SQS says its codes in the query protocol's words as well.)
+    (FailureKind::Refused, &["KMS.NotFoundException", "KmsNotFound"]),
 ];
 
 #[cfg(test)]
@@ -176,6 +182,17 @@ mod tests {
             ("ServiceNotFoundException", K::NotFound),
             ("QueueDoesNotExist", K::NotFound),
             ("AWS.SimpleQueueService.NonExistentQueue", K::NotFound),
+            ("KMS.AccessDeniedException", K::AccessDenied),
+            ("KMS.OptInRequired", K::AccessDenied),
+            ("KMS.ThrottlingException", K::Throttled),
+            ("KMS.NotFoundException", K::Refused),
+            ("KMS.DisabledException", K::Refused),
+            ("KMS.InvalidStateException", K::Refused),
+            ("KMS.InvalidKeyUsageException", K::Refused),
+            ("KmsAccessDenied", K::AccessDenied),
+            ("KmsOptInRequired", K::AccessDenied),
+            ("KmsThrottled", K::Throttled),
+            ("KmsNotFound", K::Refused),
             ("InvalidParameterException", K::Refused),
             ("InvalidAMIID.Malformed", K::Refused),
             ("InvalidAMIName.Malformed", K::Refused),

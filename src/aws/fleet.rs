@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types as asg;
+use aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder;
 use aws_sdk_ec2::types::{Filter, Tag};
 
 use super::convert::{fleet as convert, id_or_name, next_page, texts, token};
@@ -98,9 +99,8 @@ impl Aws {
         filter: InstanceFilter,
         page: Option<PageToken>,
     ) -> Result<Reply, Failure> {
-        // Ids are sent as a filter: as parameters they exclude paging, and one unknown id fails the call.
-        let call = self.ec2.describe_instances().set_filters(Some(instance_filters(filter))).max_results(1000);
-        let output = call.set_next_token(token(page.as_ref())).send().await.map_err(failed("DescribeInstances"))?;
+        let call = described(&self.ec2, filter).set_next_token(token(page.as_ref()));
+        let output = call.send().await.map_err(failed("DescribeInstances"))?;
         let reservations = output.reservations.unwrap_or_default().into_iter();
         let instances = reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
         let instances = instances.map(convert::instance).collect::<Result<_, _>>()?;
@@ -147,6 +147,13 @@ fn says_so(group: &GroupName, change: &LaunchChange) -> Reply {
     Reply::Done
 }
 
+fn described(ec2: &aws_sdk_ec2::Client, filter: InstanceFilter) -> DescribeInstancesFluentBuilder {
+    // Ids are sent as a filter: as parameters they exclude paging, and one unknown id fails the call.
+    let call = ec2.describe_instances().set_filters(Some(instance_filters(filter))).max_results(1000);
+    // An account can hide what AWS manages for it (hosts of ECS Managed Instances). They are not ours, and not gone.
+    call.include_managed_resources(true)
+}
+
 /// Those that have ended keep their tags for an hour: nobody asks for them by their tags.
 fn instance_filters(filter: InstanceFilter) -> Vec<Filter> {
     let not_ended = matches!(filter, InstanceFilter::Tagged { .. }).then(|| {
@@ -165,6 +172,14 @@ fn instance_filters(filter: InstanceFilter) -> Vec<Filter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_that_an_account_hides_because_aws_manages_them_are_asked_for_as_well() {
+        let config = aws_sdk_ec2::Config::builder().behavior_version(aws_config::BehaviorVersion::latest());
+        let ec2 = aws_sdk_ec2::Client::from_conf(config.build());
+        let call = described(&ec2, InstanceFilter::Ids(vec!["i-1".into()]));
+        assert_eq!(call.get_include_managed_resources(), &Some(true));
+    }
 
     #[test]
     fn instances_are_always_asked_for_by_a_filter() {

@@ -15,7 +15,7 @@ const TOLD: Duration = Duration::from_secs(1);
 
 /// Runs a survey to its end. `progress` is told the calls made so far, and None when they are over.
 pub async fn survey(mut survey: Survey, aws: Aws, progress: impl Fn(Option<u64>)) -> Findings {
-    let aws = Arc::new(aws);
+    let aws = Arc::new(aws.paced());
     let mut calls = JoinSet::new();
     let mut ticks = interval(TOLD);
     ticks.tick().await;

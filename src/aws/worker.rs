@@ -22,7 +22,7 @@ type Answer = (RequestId, Result<Reply, Failure>);
 /// Runs until `shutdown` is ready, and then until the engine has ended or 20 seconds are over. Gives the engine back, for its
 /// counters.
 pub async fn run(mut engine: Engine, aws: Aws, mut window: Window, shutdown: impl Future<Output = ()>) -> Engine {
-    let aws = Arc::new(aws);
+    let aws = Arc::new(aws.paced());
     let mut calls = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

@@ -95,7 +95,11 @@ pub fn policy(args: PolicyArgs) -> anyhow::Result<ExitCode> {
         parameters: args.parameter,
         key: args.kms_key,
     };
-    super::out::say(&format!("{:#}", document(&settings, &args.with, &place)))?;
+    let document = document(&settings, &args.with, &place);
+    super::out::say(&format!("{document:#}"))?;
+    if let Some(note) = too_long(size(&document)) {
+        super::out::note(&note);
+    }
     Ok(ExitCode::from(super::exit::OK))
 }
 
@@ -109,26 +113,68 @@ struct Place {
     key: Option<String>,
 }
 
-/// One statement for each kind of thing.
+/// All inline policies of a role together, and one managed policy: IAM counts what is no white space.
+const OF_A_ROLE: usize = 10_240;
+const OF_A_MANAGED_POLICY: usize = 6_144;
+
+fn size(document: &Value) -> usize {
+    document.to_string().chars().filter(|c| !c.is_whitespace()).count()
+}
+
+fn too_long(size: usize) -> Option<String> {
+    const SPLIT: &str = "make several managed policies of its statements (a role takes ten), or name fewer clusters";
+    if size > OF_A_ROLE {
+        return Some(format!(
+            "it has {size} characters: too long for the inline policies of a role ({OF_A_ROLE}) and for a managed policy \
+             ({OF_A_MANAGED_POLICY}): {SPLIT}"
+        ));
+    }
+    (size > OF_A_MANAGED_POLICY).then(|| {
+        format!("it has {size} characters: it fits as an inline policy of a role, and is too long for a managed one ({OF_A_MANAGED_POLICY})")
+    })
+}
+
+/// One statement for each kind of thing; kinds that are allowed on the same things in the same way share one.
 fn document(settings: &Settings, with: &[With], place: &Place) -> Value {
     let uses = Uses { own_key: place.key.is_some(), ..uses(settings, with) };
     let mut by_thing: BTreeMap<On, BTreeSet<&str>> = BTreeMap::new();
     for Permission { action, on, .. } in all().into_iter().filter(|needs| needs.when.is_needed(uses)) {
         by_thing.entry(on).or_default().insert(action);
     }
-    let statement = |(on, actions): (&On, &BTreeSet<&str>)| {
-        let mut statement = json!({
-            "Sid": format!("{on:?}"),
-            "Effect": "Allow",
-            "Action": actions,
-            "Resource": place.resources(*on, settings),
-        });
-        if let Some(condition) = place.condition(*on, settings) {
-            statement["Condition"] = condition;
+    let mut statements: Vec<Statement> = Vec::new();
+    for (on, actions) in by_thing {
+        let resources = place.resources(on, settings);
+        for (n, condition) in place.conditions(on, settings).into_iter().enumerate() {
+            match statements.iter_mut().find(|one| one.resources == resources && one.condition == condition) {
+                Some(same) => same.actions.extend(&actions),
+                None => statements.push(Statement {
+                    sid: if n == 0 { format!("{on:?}") } else { format!("{on:?}{}", n + 1) },
+                    actions: actions.clone(),
+                    resources: resources.clone(),
+                    condition,
+                }),
+            }
+        }
+    }
+    json!({"Version": "2012-10-17", "Statement": statements.iter().map(Statement::json).collect::<Vec<_>>()})
+}
+
+struct Statement<'a> {
+    sid: String,
+    actions: BTreeSet<&'a str>,
+    resources: Vec<String>,
+    condition: Option<Value>,
+}
+
+impl Statement<'_> {
+    fn json(&self) -> Value {
+        let Self { sid, actions, resources, condition } = self;
+        let mut statement = json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources});
+        if let Some(condition) = condition {
+            statement["Condition"] = condition.clone();
         }
         statement
-    };
-    json!({"Version": "2012-10-17", "Statement": by_thing.iter().map(statement).collect::<Vec<_>>()})
+    }
 }
 
 fn uses(settings: &Settings, with: &[With]) -> Uses {
@@ -164,24 +210,23 @@ impl Place {
 
     fn resources(&self, on: On, settings: &Settings) -> Vec<String> {
         match on {
-            On::Everything | On::OfCluster => vec!["*".to_owned()],
+            // In clusters by condition alone: ARNs have a short and a long form, and lists name no thing.
+            On::Everything | On::InCluster | On::OfCluster | On::Launch => vec!["*".to_owned()],
             On::Queue => {
                 // It may be another account's, or in another region than the clusters.
                 let of_place = || (self.region.as_str(), self.account.as_str(), last_segment(&self.queue));
                 let (region, account, name) = partition::of_queue(&self.queue).unwrap_or_else(of_place);
                 vec![format!("arn:{}:sqs:{region}:{account}:{name}", self.partition)]
             }
-            On::Cluster => self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}"))),
+            On::Cluster | On::ClusterTags => {
+                self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}")))
+            }
             On::Key => self.key.iter().cloned().collect(),
             On::CapacityProvider => vec![self.arn("ecs", "capacity-provider/*")],
-            On::InCluster => {
-                let kinds = ["container-instance", "task", "service"];
-                let of = |kind| self.of_clusters(settings, move |name| self.arn("ecs", &format!("{kind}/{name}/*")));
-                kinds.into_iter().flat_map(of).collect()
-            }
-            On::Group => vec![self.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*")],
+            On::Group | On::GroupTags => vec![self.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/*")],
             On::Instance | On::OurInstance => vec![self.arn("ec2", "instance/*")],
             On::LaunchTemplate => vec![self.arn("ec2", "launch-template/*")],
+            On::Launched => vec![self.arn("ec2", "*/*")],
             On::Parameter => {
                 let own = |name: &String| self.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')));
                 let public = format!("arn:{}:ssm:{}::parameter/aws/service/*", self.partition, self.region);
@@ -199,28 +244,48 @@ impl Place {
         }
     }
 
-    fn condition(&self, on: On, settings: &Settings) -> Option<Value> {
+    /// It is allowed under any of these.
+    fn conditions(&self, on: On, settings: &Settings) -> Vec<Option<Value>> {
         let prefix = &settings.tag_prefix;
+        let tagged = |key: &str| json!({"StringLike": {format!("aws:ResourceTag/{key}"): "?*"}});
+        let ours = tagged(&format!("{prefix}rotation"));
+        // A request without any key would satisfy the first.
+        let own_keys = json!({
+            "ForAllValues:StringLike": {"aws:TagKeys": format!("{prefix}*")},
+            "Null": {"aws:TagKeys": "false"},
+        });
         match on {
-            On::Key => Some(json!({"StringEquals": {"kms:ViaService": self.via_sqs()}})),
+            On::Key => vec![Some(json!({"StringEquals": {"kms:ViaService": self.via_sqs()}}))],
             On::InCluster | On::OfCluster => {
                 let clusters = self.of_clusters(settings, |name| self.arn("ecs", &format!("cluster/{name}")));
-                Some(json!({"ArnLike": {"ecs:cluster": clusters}}))
+                vec![Some(json!({"ArnLike": {"ecs:cluster": clusters}}))]
             }
-            On::Instance => Some(json!({"ForAllValues:StringLike": {"aws:TagKeys": format!("{prefix}*")}})),
-            // The tag of the group is gone after a detach.
-            On::OurInstance => Some(json!({"StringLike": {format!("aws:ResourceTag/{prefix}rotation"): "?*"}})),
-            On::InstanceRole => Some(json!({"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}})),
-            On::Bus => Some(json!({"StringEquals": {"events:source": crate::effect::SOURCE}})),
+            On::ClusterTags | On::GroupTags => vec![Some(own_keys)],
+            // Until the detach it has the tag of its group, and from the claim on ours.
+            On::Instance => [tagged("aws:autoscaling:groupName"), ours].map(|tag| Some(both(&own_keys, &tag))).into(),
+            On::OurInstance => vec![Some(ours)],
+            On::Launch => {
+                let templates = self.arn("ec2", "launch-template/*");
+                vec![Some(json!({"ArnLike": {"ec2:LaunchTemplate": templates}}))]
+            }
+            On::Launched => vec![Some(json!({"StringEquals": {"ec2:CreateAction": "RunInstances"}}))],
+            On::InstanceRole => vec![Some(json!({"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}}))],
+            On::Bus => vec![Some(json!({"StringEquals": {"events:source": crate::effect::SOURCE}}))],
             On::Everything
             | On::Queue
             | On::Cluster
             | On::CapacityProvider
             | On::Group
             | On::LaunchTemplate
-            | On::Parameter => None,
+            | On::Parameter => vec![None],
         }
     }
+}
+
+/// Of two conditions that have no operator in common.
+fn both(one: &Value, other: &Value) -> Value {
+    let entries = [one, other].into_iter().filter_map(Value::as_object).flatten();
+    Value::Object(entries.map(|(operator, keys)| (operator.clone(), keys.clone())).collect())
 }
 
 #[cfg(test)]
@@ -265,6 +330,23 @@ mod tests {
         let much = actions(&document(&settings, &with, &with_key));
         let everything: BTreeSet<String> = all().iter().map(|needs| needs.action.to_owned()).collect();
         assert_eq!(much, everything);
+    }
+
+    #[test]
+    fn a_policy_that_does_not_fit_says_where_and_what_to_do() {
+        let with = [With::Pins, With::Stops, With::Alarms, With::Parameters];
+        let size_for = |clusters: usize, long: usize| {
+            let name = |n| ClusterName::new(format!("{}{n:03}", "x".repeat(long)));
+            let settings = Settings { clusters: (0..clusters).map(name).collect(), ..Settings::default() };
+            size(&document(&settings, &with, &place()))
+        };
+        assert_eq!(too_long(size_for(4, 20)), None);
+        let inline = too_long(size_for(20, 20)).unwrap();
+        assert!(inline.contains("it fits as an inline policy of a role") && inline.contains("6144"), "{inline}");
+        let nowhere = too_long(size_for(20, 200)).unwrap();
+        assert!(nowhere.contains("too long") && nowhere.contains("several managed policies"), "{nowhere}");
+        let spaced = json!({"Sid": "a b"});
+        assert_eq!(size(&spaced), r#"{"Sid":"ab"}"#.len());
     }
 
     #[test]
@@ -324,8 +406,14 @@ mod tests {
         };
         let tagged = json!({"StringLike": {"aws:ResourceTag/ecs-rotator:rotation": "?*"}});
         assert_eq!(of("ec2:TerminateInstances")["Condition"], tagged);
-        let keys = json!({"ForAllValues:StringLike": {"aws:TagKeys": "ecs-rotator:*"}});
-        assert_eq!(of("ec2:CreateTags")["Condition"], keys);
+        let keys = json!({"aws:TagKeys": "ecs-rotator:*"});
+        for action in ["ec2:CreateTags", "ecs:TagResource", "autoscaling:CreateOrUpdateTags"] {
+            assert_eq!(of(action)["Condition"]["ForAllValues:StringLike"], keys, "{action}");
+        }
+        assert_eq!(
+            of("ec2:CreateTags")["Condition"]["StringLike"],
+            json!({"aws:ResourceTag/aws:autoscaling:groupName": "?*"})
+        );
         assert_eq!(of("ecs:ListServices")["Resource"], json!(["*"]), "it names no resource");
         let cluster = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod";
         assert_eq!(of("ecs:DeregisterContainerInstance")["Resource"], json!([cluster]));

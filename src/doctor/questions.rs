@@ -21,6 +21,7 @@ pub(super) const MADE_UP_INSTANCE: &str = "/i-0123456789abcdef0";
 /// May somebody do all of this, on each of these, when that is so?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
+    pub on: On,
     pub actions: Vec<&'static str>,
     /// ARNs, or `*`.
     pub resources: Vec<String>,
@@ -128,8 +129,10 @@ type Context = Vec<(String, String)>;
 impl Asker<'_> {
     fn about(&self, on: On, actions: Vec<&'static str>) -> Vec<Question> {
         let place = self.place;
-        let one =
-            |resources: Vec<String>, context: Context| vec![Question { actions: actions.clone(), resources, context }];
+        let one = |resources: Vec<String>, context: Context| {
+            vec![Question { on, actions: actions.clone(), resources, context }]
+        };
+        // A key that a call does not have is in no question: what hangs on it would be allowed here, and denied there.
         match on {
             On::Everything => one(vec!["*".to_owned()], Vec::new()),
             On::Queue => one(place.queue.iter().cloned().collect(), Vec::new()),
@@ -137,16 +140,20 @@ impl Asker<'_> {
                 let via = format!("sqs.{}.{}", place.region, partition::dns_suffix(&place.region));
                 one(place.key.iter().cloned().collect(), vec![entry("kms:ViaService", via)])
             }
-            On::Cluster => self.clusters().flat_map(|arn| one(vec![arn.to_string()], self.in_cluster(arn))).collect(),
+            On::Cluster => self.clusters().flat_map(|arn| one(vec![arn.to_string()], Vec::new())).collect(),
+            On::ClusterTags => {
+                self.clusters().flat_map(|arn| one(vec![arn.to_string()], vec![self.tag_key()])).collect()
+            }
             On::CapacityProvider => {
                 let own = |name: &&CapacityProviderName| !name.as_str().starts_with("FARGATE");
                 let names: BTreeSet<_> = self.survey.views().flat_map(|view| &view.providers).filter(own).collect();
                 let arn = |name: &_| place.arn("ecs", &format!("capacity-provider/{name}"));
                 one(names.into_iter().map(arn).collect(), Vec::new())
             }
-            On::InCluster => self.clusters().flat_map(|arn| self.living_in(arn, &actions)).collect(),
-            On::OfCluster => self.clusters().flat_map(|arn| self.lists(arn, &actions)).collect(),
-            On::Group => {
+            On::InCluster => self.clusters().flat_map(|arn| Self::living_in(arn, &actions)).collect(),
+            On::OfCluster => self.clusters().flat_map(|arn| Self::lists(arn, &actions)).collect(),
+            On::Group => self.survey.groups().flat_map(|group| one(vec![place.group(group)], tags_of(group))).collect(),
+            On::GroupTags => {
                 let of =
                     |group: &GroupView| one(vec![place.group(group)], [vec![self.tag_key()], tags_of(group)].concat());
                 self.survey.groups().flat_map(of).collect()
@@ -162,6 +169,15 @@ impl Asker<'_> {
             }
             On::OurInstance => one(vec![place.instance()], self.our_tag()),
             On::LaunchTemplate => one(self.templates().iter().map(|id| place.template(id)).collect(), Vec::new()),
+            On::Launch => {
+                let templates = self.templates();
+                let of = |id| one(vec!["*".to_owned()], vec![entry("ec2:LaunchTemplate", place.template(id))]);
+                templates.iter().flat_map(of).collect()
+            }
+            On::Launched => {
+                let things = vec![place.instance(), place.arn("ec2", "volume/vol-0123456789abcdef0")];
+                one(things, vec![entry("ec2:CreateAction", "RunInstances")])
+            }
             On::Parameter => actions.iter().map(|action| self.parameters(action)).collect(),
             // Which role it is stands in an instance profile that nobody has asked for.
             On::InstanceRole => Vec::new(),
@@ -173,31 +189,28 @@ impl Asker<'_> {
         self.survey.clusters.keys().filter(|arn| arn.place().is_some())
     }
 
-    fn in_cluster(&self, arn: &ClusterArn) -> Context {
-        vec![entry("ecs:cluster", arn), self.tag_key()]
-    }
-
     /// `ListServices` names no thing at all; `ListTasks` the host whose tasks are asked for.
-    fn lists(&self, arn: &ClusterArn, actions: &[&'static str]) -> Vec<Question> {
+    fn lists(arn: &ClusterArn, actions: &[&'static str]) -> Vec<Question> {
         let of = |action: &&'static str| {
             let host = || part_of(arn, "container-instance");
             let resource = if *action == "ecs:ListTasks" { host() } else { "*".to_owned() };
-            Question { actions: vec![*action], resources: vec![resource], context: self.in_cluster(arn) }
+            Question { on: On::OfCluster, actions: vec![*action], resources: vec![resource], context: in_cluster(arn) }
         };
         actions.iter().map(of).collect()
     }
 
     /// Each of them is of another kind.
-    fn living_in(&self, arn: &ClusterArn, actions: &[&'static str]) -> Vec<Question> {
+    fn living_in(arn: &ClusterArn, actions: &[&'static str]) -> Vec<Question> {
         let kind = |action: &str| match action {
             "ecs:DescribeServices" => "service",
             "ecs:DescribeContainerInstances" | "ecs:UpdateContainerInstancesState" => "container-instance",
             _ => "task",
         };
         let question = |of: &str| Question {
+            on: On::InCluster,
             actions: actions.iter().copied().filter(|action| kind(action) == of).collect(),
             resources: vec![part_of(arn, of)],
-            context: self.in_cluster(arn),
+            context: in_cluster(arn),
         };
         ["container-instance", "service", "task"].into_iter().map(question).collect()
     }
@@ -220,7 +233,7 @@ impl Asker<'_> {
             _ => self.survey.views().flat_map(read).filter(|name| !name.as_str().starts_with("arn:")).collect(),
         };
         let resources = names.iter().map(|name| self.place.parameter(name)).collect();
-        Question { actions: vec![action], resources, context: Vec::new() }
+        Question { on: On::Parameter, actions: vec![action], resources, context: Vec::new() }
     }
 
     fn bus(&self) -> Option<String> {
@@ -244,9 +257,12 @@ impl Asker<'_> {
             entry("aws:SecureTransport", true),
             entry("aws:ViaAWSService", false),
             entry("aws:PrincipalIsAWSService", false),
-            entry("ec2:LaunchTemplate", self.place.template(&"lt-0123456789abcdef0".into())),
         ]
     }
+}
+
+fn in_cluster(arn: &ClusterArn) -> Context {
+    vec![entry("ecs:cluster", arn)]
 }
 
 fn tags_of(group: &GroupView) -> Context {

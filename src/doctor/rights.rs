@@ -22,6 +22,8 @@ const DOES_WITHOUT: [&str; 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub action: String,
+    /// What was asked about.
+    pub on: On,
     pub resource: String,
     /// The error is IAM's word for it, `implicitDeny`.
     pub allowed: Result<(), String>,
@@ -32,9 +34,9 @@ pub struct Answer {
 /// What IAM's answers come to: an action that is denied on one thing is denied.
 #[must_use]
 pub fn by_simulation(needed: &[Permission], answers: &[Answer]) -> BTreeMap<&'static str, Right> {
-    let right = |action: &str| {
+    let right = |needs: &Permission| {
         let mut right = Right::Unproved(None);
-        for answer in answers.iter().filter(|answer| answer.action == action) {
+        for answer in answers.iter().filter(|answer| answer.action == needs.action && answer.on == needs.on) {
             match &answer.allowed {
                 Ok(()) if right == Right::Unproved(None) => right = Right::Allowed(Proof::Simulated),
                 Ok(()) => {}
@@ -49,10 +51,10 @@ pub fn by_simulation(needed: &[Permission], answers: &[Answer]) -> BTreeMap<&'st
         }
         right
     };
-    needed.iter().map(|needs| (needs.action, right(needs.action))).collect()
+    needed.iter().map(|needs| (needs.name(), right(needs))).collect()
 }
 
-/// What the caller was allowed to call, or would have been (dry runs go by the action that they need).
+/// What the caller was allowed to call, or would have been (dry runs go by the name of what they need).
 #[must_use]
 pub fn by_trying(
     needed: &[Permission],
@@ -60,9 +62,9 @@ pub fn by_trying(
     denied: &BTreeMap<&'static str, Failure>,
     dry: &BTreeMap<&'static str, Result<(), String>>,
 ) -> BTreeMap<&'static str, Right> {
-    let right = |action: &'static str| {
-        let operation = action.split_once(':').map_or(action, |(_, name)| name);
-        match (dry.get(action), denied.get(operation)) {
+    let right = |name: &'static str| {
+        let operation = name.split_once(':').map_or(name, |(_, operation)| operation);
+        match (dry.get(name), denied.get(operation)) {
             (Some(Ok(())), _) => Right::Allowed(Proof::DryRun),
             (Some(Err(why)), _) => Right::Denied(Proof::DryRun, why.clone()),
             (None, Some(failure)) => Right::Denied(Proof::Called, failure.message.clone()),
@@ -70,7 +72,7 @@ pub fn by_trying(
             (None, None) => Right::Unproved(None),
         }
     };
-    needed.iter().map(|needs| (needs.action, right(needs.action))).collect()
+    needed.iter().map(|needs| (needs.name(), right(needs.name()))).collect()
 }
 
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {
@@ -120,7 +122,7 @@ struct Sorted {
 
 impl Sorted {
     fn of(rights: &BTreeMap<&'static str, Right>) -> Self {
-        let things: BTreeMap<&str, On> = all().iter().map(|needs| (needs.action, needs.on)).collect();
+        let things: BTreeMap<&str, On> = all().iter().map(|needs| (needs.name(), needs.on)).collect();
         let mut sorted = Self::default();
         for (action, right) in rights {
             match right {
@@ -173,13 +175,14 @@ const fn on_words(on: On) -> &'static str {
         On::Everything => "to look around",
         On::Queue => "on the queue",
         On::Key => "on the queue's key",
-        On::Cluster => "on clusters",
+        On::Cluster | On::ClusterTags => "on clusters",
         On::CapacityProvider => "on capacity providers",
         On::InCluster | On::OfCluster => "in clusters",
-        On::Group => "on groups",
+        On::Group | On::GroupTags => "on groups",
         On::Instance => "on hosts",
         On::OurInstance => "on hosts of its own",
         On::LaunchTemplate => "on launch templates",
+        On::Launch | On::Launched => "on what templates launch",
         On::Parameter => "on parameters",
         On::InstanceRole => "on the hosts' role",
         On::Bus => "on the bus",

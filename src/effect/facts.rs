@@ -104,6 +104,16 @@ pub struct InstanceRefresh {
     pub started: Option<Timestamp>,
 }
 
+/// What CloudWatch says of an alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmState {
+    /// OK, or without data.
+    Quiet,
+    InAlarm,
+    /// It keeps the state that it had, and CloudWatch says why: `EVALUATION_ERROR`
+    NotEvaluated(String),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lifecycle {
     /// `Pending`, `Pending:Wait`, `Pending:Proceed`

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 pub use notice::{Found, FoundGroup, News, Notice, SOURCE};
 
 pub use facts::{
-    Activity, ActivityStatus, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus,
-    DesiredStatus, Group, Image, Instance, InstanceRefresh, InstanceState, ItemFailure, Launch, Lifecycle,
-    LifecycleHook, Member, Message, Override, Parameter, ParameterKind, Resources, Service, ServiceEvent, Stopped,
-    Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, ActivityStatus, AlarmState, BlockDevice, CapacityProvider, Cluster, ContainerInstance,
+    ContainerInstanceStatus, DesiredStatus, Group, Image, Instance, InstanceRefresh, InstanceState, ItemFailure,
+    Launch, Lifecycle, LifecycleHook, Member, Message, Override, Parameter, ParameterKind, Resources, Service,
+    ServiceEvent, Stopped, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 
 use crate::id::{
@@ -230,8 +230,8 @@ pub enum Reply {
     InstanceRefreshes(Vec<InstanceRefresh>),
     /// `DescribeLifecycleHooks`
     LifecycleHooks(Vec<LifecycleHook>),
-    /// `DescribeAlarms`: those of them whose state is ALARM, and those that do not exist.
-    Alarms { in_alarm: Vec<AlarmName>, missing: Vec<AlarmName> },
+    /// `DescribeAlarms`. One that is not among them does not exist.
+    Alarms(BTreeMap<AlarmName, AlarmState>),
     /// `DescribeInstances`
     Instances { instances: Vec<Instance>, next: Option<PageToken> },
     /// `DescribeLaunchTemplateVersions`

@@ -23,21 +23,36 @@ pub enum On {
     /// The key of one's own that the queue is encrypted with.
     Key,
     Cluster,
+    /// Clusters; only tags of ours are written.
+    ClusterTags,
     CapacityProvider,
     /// Container instances, tasks or services, with `ecs:cluster`.
     InCluster,
     /// Lists of these, which name no thing, with `ecs:cluster`.
     OfCluster,
     Group,
+    /// Groups; only tags of ours are written.
+    GroupTags,
     /// EC2 instances; only tags of ours are written.
     Instance,
     /// EC2 instances that carry our tag.
     OurInstance,
     LaunchTemplate,
+    /// Whatever a launch template says, launched from one.
+    Launch,
+    /// What is launched, in that moment: the tags that its template gives.
+    Launched,
     Parameter,
     /// The role of the instance profile, for EC2.
     InstanceRole,
     Bus,
+}
+
+impl Permission {
+    /// The action, told from the same one on things of another kind.
+    pub const fn name(&self) -> &'static str {
+        if matches!(self.on, On::Launched) { "ec2:CreateTags at RunInstances" } else { self.action }
+    }
 }
 
 /// When it is needed.
@@ -142,7 +157,7 @@ impl Operation {
             Operation::ListServices => &[const { need("ecs:ListServices", On::OfCluster) }],
             Operation::DescribeServices => &[const { need("ecs:DescribeServices", On::InCluster) }],
             Operation::GetTaskProtection => &[const { need("ecs:GetTaskProtection", On::InCluster) }],
-            Operation::TagResource => &[const { to_change("ecs:TagResource", On::Cluster) }],
+            Operation::TagResource => &[const { to_change("ecs:TagResource", On::ClusterTags) }],
             Operation::UpdateContainerInstancesState => {
                 &[const { to_change("ecs:UpdateContainerInstancesState", On::InCluster) }]
             }
@@ -158,16 +173,17 @@ impl Operation {
             Operation::TerminateInstanceInAutoScalingGroup => {
                 &[const { to_change("autoscaling:TerminateInstanceInAutoScalingGroup", On::Group) }]
             }
-            Operation::TagGroup => &[const { to_change("autoscaling:CreateOrUpdateTags", On::Group) }],
+            Operation::TagGroup => &[const { to_change("autoscaling:CreateOrUpdateTags", On::GroupTags) }],
             Operation::DescribeScalingActivities => {
                 &[const { need("autoscaling:DescribeScalingActivities", On::Everything) }]
             }
             Operation::UpdateAutoScalingGroup => {
-                // AWS asks the caller for the right to launch what the group shall launch.
+                // AWS asks the caller for the right to launch what the group shall launch, and to tag it as the template says.
                 const {
                     &[
                         only(When::Pins, "autoscaling:UpdateAutoScalingGroup", On::Group),
-                        only(When::Pins, "ec2:RunInstances", On::Everything),
+                        only(When::Pins, "ec2:RunInstances", On::Launch),
+                        only(When::Pins, "ec2:CreateTags", On::Launched),
                         only(When::Pins, "iam:PassRole", On::InstanceRole),
                     ]
                 }
@@ -218,12 +234,12 @@ mod tests {
     #[test]
     fn every_action_is_listed_once_and_is_an_action() {
         let all = all();
-        let mut actions: Vec<&str> = all.iter().map(|permission| permission.action).collect();
-        actions.sort_unstable();
-        let count = actions.len();
-        actions.dedup();
-        assert_eq!(actions.len(), count, "the same action on two kinds of things: {all:#?}");
-        for action in actions {
+        let mut names: Vec<&str> = all.iter().map(Permission::name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "two of the same name: {all:#?}");
+        for Permission { action, .. } in &all {
             let (service, name) = action.split_once(':').unwrap();
             assert!(
                 ["sqs", "ecs", "ec2", "autoscaling", "cloudwatch", "ssm", "events", "iam", "kms"].contains(&service)

@@ -158,9 +158,13 @@ impl Pass {
                     view.unprunable.insert(template);
                 }
             }
-            (FailureKind::AccessDenied, Purpose::Act(_)) => {
+            (FailureKind::AccessDenied, Purpose::Act(act)) => {
+                // It may be one of them: a tag that IAM does not see yet.
+                if self.singly(&act, state, context) {
+                    return;
+                }
                 say!(warn, &*state, %failure, "not allowed");
-                self.denied.insert(not_allowed(&failure));
+                self.deny(&failure, acts::hosts_of(&act).into_iter().collect());
             }
             (FailureKind::AccessDenied, Purpose::Tags(_)) => {
                 state.cannot_tell = true;
@@ -188,18 +192,39 @@ impl Pass {
         }
     }
 
+    /// Tries a batch host by host; false: it is none.
+    fn singly(&mut self, act: &Act, state: &mut ClusterState, context: &mut Context<'_>) -> bool {
+        let Some(view) = state.view.as_mut().filter(|_| acts::hosts_of(act).len() > 1) else { return false };
+        let calls: Vec<_> = acts::singly(act)
+            .into_iter()
+            .flat_map(|act| acts::requests(act, view, context.tags, context.now))
+            .collect();
+        let is_batch = !calls.is_empty();
+        self.send_all(calls, state, context);
+        is_batch
+    }
+
+    /// One permission for several hosts is one problem.
+    fn deny(&mut self, failure: &Failure, mut hosts: BTreeSet<InstanceId>) {
+        let (operation, why) = (failure.operation.to_owned(), said(failure));
+        self.denied.retain(|problem| {
+            let Problem::NotAllowed { operation: other, why: its, hosts: known } = problem else { return true };
+            let same = *other == operation && *its == why;
+            if same {
+                hosts.extend(known.iter().cloned());
+            }
+            !same
+        });
+        self.denied.insert(Problem::NotAllowed { operation, why, hosts });
+    }
+
     /// A batch is tried host by host; a host refused is looked at anew, and given up after some times.
     fn act_refused(&mut self, failure: Failure, act: &Act, state: &mut ClusterState, context: &mut Context<'_>) {
-        let hosts = acts::hosts_of(act);
-        let Some(view) = state.view.as_mut() else { return };
-        if hosts.len() > 1 {
-            let calls: Vec<_> = acts::singly(act)
-                .into_iter()
-                .flat_map(|act| acts::requests(act, view, context.tags, context.now))
-                .collect();
-            self.send_all(calls, state, context);
+        if self.singly(act, state, context) {
             return;
         }
+        let hosts = acts::hosts_of(act);
+        let Some(view) = state.view.as_mut() else { return };
         say_host!(warn, &*view, hosts.first(), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {
             // Only acts on templates are about no host.
@@ -259,7 +284,8 @@ impl Pass {
             self.send_all(calls, state, context);
         } else {
             if failure.kind == FailureKind::AccessDenied {
-                self.blind = Some(not_allowed(&failure));
+                let (operation, why) = (failure.operation.to_owned(), said(&failure));
+                self.blind = Some(Problem::NotAllowed { operation, why, hosts: BTreeSet::new() });
             }
             self.failed = Some(failure);
         }
@@ -335,9 +361,9 @@ fn is_no(failure: &Failure) -> bool {
     }
 }
 
-/// How a failed call is told in a hold.
-fn not_allowed(failure: &Failure) -> Problem {
-    Problem::NotAllowed { operation: failure.operation.to_owned(), why: failure.message.clone() }
+/// How a denied call is told in a hold: EC2 adds a text that is for those who may decode it.
+fn said(failure: &Failure) -> String {
+    failure.message.split(" Encoded authorization failure").next().unwrap_or_default().to_owned()
 }
 
 fn refusal(failure: &Failure) -> Refusal {
@@ -422,7 +448,7 @@ fn absorb_reply(
             }
             None
         }
-        of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms { .. }) => {
+        of_others @ (Reply::InstanceRefreshes(_) | Reply::Alarms(_)) => {
             absorb_others(view, of_others, request, context.now);
             None
         }
@@ -465,9 +491,7 @@ fn absorb_others(view: &mut ClusterView, reply: Reply, request: &Request, now: T
         (Reply::InstanceRefreshes(refreshes), Request::DescribeInstanceRefreshes { group }) => {
             view.others.take_refreshes(group, refreshes, now);
         }
-        (Reply::Alarms { in_alarm, missing }, Request::DescribeAlarms { names }) => {
-            view.others.take_alarms(names, &in_alarm, &missing);
-        }
+        (Reply::Alarms(states), Request::DescribeAlarms { names }) => view.others.take_alarms(names, &states),
         _ => {}
     }
 }

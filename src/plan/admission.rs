@@ -39,6 +39,8 @@ pub enum Blocked {
     InAlarm(Vec<AlarmName>),
     /// These alarms do not exist: nobody knows what they would say.
     NoSuchAlarm(Vec<AlarmName>),
+    /// CloudWatch cannot evaluate these alarms, and says why: what they said last says nothing of now.
+    AlarmNotEvaluated(Vec<(AlarmName, String)>),
     /// The drain of every host that is due would get stuck.
     Tenants(String),
 }
@@ -70,6 +72,7 @@ impl Blocked {
             Blocked::NotWhole { .. } => BlockedKind::NotAtCapacity,
             Blocked::InAlarm(_) => BlockedKind::InAlarm,
             Blocked::NoSuchAlarm(_) => BlockedKind::NoSuchAlarm,
+            Blocked::AlarmNotEvaluated(_) => BlockedKind::AlarmNotEvaluated,
             Blocked::Tenants(_) => BlockedKind::Workloads,
         }
     }
@@ -91,6 +94,10 @@ impl std::fmt::Display for Blocked {
             }
             Blocked::InAlarm(names) => write!(f, "in ALARM: {}", list(names)),
             Blocked::NoSuchAlarm(names) => write!(f, "no such alarm: {}", list(names)),
+            Blocked::AlarmNotEvaluated(alarms) => {
+                let one = |(name, why): &(AlarmName, String)| format!("{name} ({why})");
+                write!(f, "CloudWatch cannot evaluate {}", alarms.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }

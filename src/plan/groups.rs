@@ -427,7 +427,7 @@ fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Block
         plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
     }
     plan_reconnection(context, name, group, plan);
-    if matches!(why, Blocked::InAlarm(_) | Blocked::NoSuchAlarm(_)) {
+    if matches!(why, Blocked::InAlarm(_) | Blocked::NoSuchAlarm(_) | Blocked::AlarmNotEvaluated(_)) {
         plan.look_again = earlier(plan.look_again, Some(now + others::ALARM_AGAIN));
     }
     let since = group.blocked_since.unwrap_or(now).max(opened);

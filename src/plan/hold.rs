@@ -44,8 +44,8 @@ pub enum Problem {
     GroupBlocked { group: GroupName, kind: BlockedKind, why: String, after: String },
     /// AWS refused a call about this host.
     HostRefused { host: InstanceId, refusal: Refusal },
-    /// The worker lacks a permission.
-    NotAllowed { operation: String, why: String },
+    /// The worker lacks a permission; for these hosts, if the call is about hosts.
+    NotAllowed { operation: String, why: String, hosts: BTreeSet<InstanceId> },
     /// AWS refused a change of a launch template, or of a group's pin on it.
     TemplateRefused { refusal: Refusal },
 }
@@ -69,6 +69,7 @@ pub enum BlockedKind {
     NotAtCapacity,
     InAlarm,
     NoSuchAlarm,
+    AlarmNotEvaluated,
     Workloads,
     InstanceRefresh,
 }
@@ -179,12 +180,9 @@ impl Problem {
             | Problem::GivenUp { host, .. }
             | Problem::NotGivenBack { host, .. }
             | Problem::HostRefused { host, .. } => vec![host],
-            Problem::NoReplacement { hosts, .. } => hosts.iter().collect(),
+            Problem::NoReplacement { hosts, .. } | Problem::NotAllowed { hosts, .. } => hosts.iter().collect(),
             Problem::WrongImage { host, waiting, .. } => waiting.iter().chain([host]).collect(),
-            Problem::BadRelease { .. }
-            | Problem::GroupBlocked { .. }
-            | Problem::NotAllowed { .. }
-            | Problem::TemplateRefused { .. } => Vec::new(),
+            Problem::BadRelease { .. } | Problem::GroupBlocked { .. } | Problem::TemplateRefused { .. } => Vec::new(),
         }
     }
 }
@@ -355,7 +353,10 @@ impl Cause {
                 format!("{groups}: {} for {after}", kind.replace('-', " "))
             }
             Code::HostRefused => format!("AWS refused {} for {hosts}", call_said(detail)),
-            Code::NotAllowed => format!("the worker's role does not allow {detail}"),
+            Code::NotAllowed if self.hosts.is_empty() => {
+                format!("the worker's role does not allow {detail}{}", asks_for_more(detail))
+            }
+            Code::NotAllowed => format!("the worker's role does not allow {detail} for {hosts}"),
             Code::TemplateRefused => format!("AWS refused {}", call_said(detail)),
         }
     }
@@ -372,6 +373,17 @@ impl Cause {
 /// `DetachInstances:ValidationError` → `DetachInstances (ValidationError)`
 fn call_said(detail: &str) -> String {
     detail.split_once(':').map_or_else(|| detail.to_owned(), |(call, code)| format!("{call} ({code})"))
+}
+
+/// AWS asks whoever gives a group a launch template for all that a launch from it takes, and does not say what is missing.
+fn asks_for_more(operation: &str) -> &'static str {
+    if operation == "UpdateAutoScalingGroup" {
+        " (the worker must also be allowed what the template launches with: ec2:RunInstances, ec2:CreateTags, iam:PassRole, \
+         ssm:GetParameters where its image is a parameter, the KMS key of an encrypted volume; or a policy of the \
+         organization forbids it)"
+    } else {
+        ""
+    }
 }
 
 /// What a person does about a cause of this kind.
@@ -495,7 +507,15 @@ impl std::fmt::Display for Problem {
             ),
             Problem::GroupBlocked { group, why, after, .. } => write!(f, "{group}: {why} for {after}"),
             Problem::HostRefused { host, refusal } => write!(f, "{host}: {refusal}"),
-            Problem::NotAllowed { operation, why } => write!(f, "not allowed to call {operation}: {why}"),
+            Problem::NotAllowed { operation, why, hosts } => {
+                if !hosts.is_empty() {
+                    write!(f, "{}: ", hosts_said(hosts))?;
+                }
+                // Where it is this action itself that is denied, AWS says so.
+                let itself = why.contains(&format!("autoscaling:{operation}"));
+                let more = if itself { "" } else { asks_for_more(operation) };
+                write!(f, "not allowed to call {operation}: {why}{more}")
+            }
             Problem::TemplateRefused { refusal } => write!(f, "{refusal}"),
         }
     }
@@ -614,6 +634,7 @@ mod tests {
             |operation: &str| Refusal { operation: operation.into(), code: "Invalid".into(), message: "not so".into() };
         let (group, host, after) = (GroupName::from("web"), InstanceId::from("i-1"), "15m".to_owned());
         let hosts = BTreeSet::from([host.clone()]);
+        let named = hosts.clone();
         let why = "why".to_owned();
         let kind = BlockedKind::InAlarm;
         for (problem, code, sentence, to_do) in [
@@ -672,9 +693,15 @@ mod tests {
                 "see what AWS says",
             ),
             (
-                Problem::NotAllowed { operation: "DetachInstances".to_owned(), why },
-                "not-allowed=DetachInstances",
-                "not allowed to call DetachInstances: why",
+                Problem::NotAllowed { operation: "DetachInstances".to_owned(), why: why.clone(), hosts: named },
+                "not-allowed=DetachInstances i-1",
+                "i-1: not allowed to call DetachInstances: why",
+                "`ecs-rotator doctor` names what is missing",
+            ),
+            (
+                Problem::NotAllowed { operation: "ListTasks".to_owned(), why, hosts: BTreeSet::new() },
+                "not-allowed=ListTasks",
+                "not allowed to call ListTasks: why",
                 "`ecs-rotator doctor` names what is missing",
             ),
             (
@@ -692,6 +719,25 @@ mod tests {
         }
     }
 
+    /// `You are not authorized to use launch template: lt-1` sends people to a permission that is there.
+    #[test]
+    fn a_template_that_may_not_be_used_names_what_may_be_missing() {
+        let denied = |why: &str| {
+            let (operation, why) = ("UpdateAutoScalingGroup".to_owned(), why.to_owned());
+            BTreeSet::from([Problem::NotAllowed { operation, why, hosts: BTreeSet::new() }])
+        };
+        let problems = denied("You are not authorized to use launch template: lt-1");
+        let from_the_tag = Hold::of(&problems, false).in_words();
+        let text = reason(&problems).unwrap();
+        for missing in
+            ["ec2:RunInstances", "ec2:CreateTags", "iam:PassRole", "ssm:GetParameters", "KMS", "organization"]
+        {
+            assert!(text.contains(missing) && from_the_tag.contains(missing), "no {missing} in {text} {from_the_tag}");
+        }
+        let plain = "User: me is not authorized to perform: autoscaling:UpdateAutoScalingGroup";
+        assert_eq!(reason(&denied(plain)).unwrap(), format!("not allowed to call UpdateAutoScalingGroup: {plain}"));
+    }
+
     #[test]
     fn every_code_is_read_back_and_has_a_sentence_and_advice() {
         use strum::IntoEnumIterator as _;
@@ -707,8 +753,7 @@ mod tests {
             let hold = Hold { causes: vec![cause.clone()], ..Hold::default() };
             assert_eq!(Hold::parse(&hold.text(TAG)), hold);
             let sentence = cause.sentence();
-            let of_no_host =
-                matches!(code, Code::BadRelease | Code::GroupBlocked | Code::NotAllowed | Code::TemplateRefused);
+            let of_no_host = matches!(code, Code::BadRelease | Code::GroupBlocked | Code::TemplateRefused);
             assert_eq!(sentence.contains(" and 1 more"), !of_no_host, "{code}: {sentence}");
             assert!(sentence.len() > 10 && advice(code, false).len() > 10, "{code}");
         }

@@ -13,7 +13,7 @@ use super::admission::Blocked;
 use super::hold::{BlockedKind, Problem, in_words};
 use super::model::{ClusterView, GroupView, Look};
 use super::{Context, Plan, earlier};
-use crate::effect::InstanceRefresh;
+use crate::effect::{AlarmState, InstanceRefresh};
 use crate::id::{AlarmName, GroupName};
 
 /// How long until an alarm is looked at again.
@@ -33,17 +33,10 @@ const UNREAD_FOR: SignedDuration = SignedDuration::from_hours(1);
 pub struct Others {
     /// The instance refresh that is under way in a group, and since when.
     refreshing: BTreeMap<GroupName, (InstanceRefresh, Timestamp)>,
-    alarms: BTreeMap<AlarmName, AlarmState>,
+    /// None: there is no such alarm.
+    alarms: BTreeMap<AlarmName, Option<AlarmState>>,
     /// When AWS last said that instance refreshes cannot be asked for.
     unread: Option<Timestamp>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AlarmState {
-    /// OK, or without data.
-    Quiet,
-    InAlarm,
-    Missing,
 }
 
 impl Others {
@@ -57,13 +50,9 @@ impl Others {
         self.refreshing.insert(group.clone(), (refresh, since));
     }
 
-    pub fn take_alarms(&mut self, asked: &[AlarmName], in_alarm: &[AlarmName], missing: &[AlarmName]) {
-        let state = |name: &AlarmName| match (in_alarm.contains(name), missing.contains(name)) {
-            (true, _) => AlarmState::InAlarm,
-            (false, true) => AlarmState::Missing,
-            (false, false) => AlarmState::Quiet,
-        };
-        self.alarms.extend(asked.iter().map(|name| (name.clone(), state(name))));
+    /// One that was asked for and is not among `states` does not exist.
+    pub fn take_alarms(&mut self, asked: &[AlarmName], states: &BTreeMap<AlarmName, AlarmState>) {
+        self.alarms.extend(asked.iter().map(|name| (name.clone(), states.get(name).cloned())));
     }
 
     /// AWS does not tell of instance refreshes; true if that is new.
@@ -72,8 +61,9 @@ impl Others {
         self.unread.replace(now).is_none()
     }
 
-    fn are(&self, group: &GroupView, state: AlarmState) -> Vec<AlarmName> {
-        group.policy.alarms.iter().filter(|name| self.alarms.get(*name) == Some(&state)).cloned().collect()
+    /// What is known of the alarms that the group names.
+    fn alarms_of<'a>(&'a self, group: &'a GroupView) -> impl Iterator<Item = (&'a AlarmName, Option<&'a AlarmState>)> {
+        group.policy.alarms.iter().filter_map(|name| Some((name, self.alarms.get(name)?.as_ref())))
     }
 }
 
@@ -109,10 +99,20 @@ pub(super) fn lets_go(context: &Context<'_>, name: &GroupName, plan: &mut Plan) 
 
 /// Is every alarm quiet that the group names?
 pub fn alarms(view: &ClusterView, group: &GroupView) -> Result<(), Blocked> {
-    let missing = view.others.are(group, AlarmState::Missing);
+    let (mut missing, mut in_alarm, mut not_evaluated) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, state) in view.others.alarms_of(group) {
+        match state {
+            None => missing.push(name.clone()),
+            Some(AlarmState::InAlarm) => in_alarm.push(name.clone()),
+            Some(AlarmState::NotEvaluated(why)) => not_evaluated.push((name.clone(), why.clone())),
+            Some(AlarmState::Quiet) => {}
+        }
+    }
     if !missing.is_empty() {
         return Err(Blocked::NoSuchAlarm(missing));
     }
-    let in_alarm = view.others.are(group, AlarmState::InAlarm);
-    if in_alarm.is_empty() { Ok(()) } else { Err(Blocked::InAlarm(in_alarm)) }
+    if !in_alarm.is_empty() {
+        return Err(Blocked::InAlarm(in_alarm));
+    }
+    if not_evaluated.is_empty() { Ok(()) } else { Err(Blocked::AlarmNotEvaluated(not_evaluated)) }
 }

@@ -49,6 +49,7 @@ fn is_gone(context: &Context<'_>, plan: &Plan, cause: &Cause) -> Option<bool> {
             BlockedKind::NotWritten
             | BlockedKind::InAlarm
             | BlockedKind::NoSuchAlarm
+            | BlockedKind::AlarmNotEvaluated
             | BlockedKind::Workloads
             | BlockedKind::InstanceRefresh => None,
         },

@@ -13,6 +13,7 @@ pub use shape::{Follows, GroupShape, ImageKind, Membership, TemplateShape};
 
 use super::chance::{Chance, Delay, Stream};
 use super::faults::Faults;
+use crate::effect::AlarmState;
 use crate::engine::Settings;
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::Budget;
@@ -214,6 +215,10 @@ pub enum Act {
         host: usize,
         on: bool,
     },
+    /// No policy allows the worker to terminate the host.
+    Forbid {
+        host: usize,
+    },
     /// Protects every member from scale-in, as managed termination protection does with those that have tasks.
     ProtectFromScaleIn {
         group: String,
@@ -239,10 +244,10 @@ pub enum Act {
     EndRefresh {
         group: String,
     },
-    /// The alarm (made, if there was none) is in ALARM, or OK.
+    /// The alarm (made, if there was none) says so.
     Alarm {
         name: &'static str,
-        in_alarm: bool,
+        state: AlarmState,
     },
 }
 

@@ -11,6 +11,7 @@ use aws_sdk_eventbridge::types::{DeadLetterConfig, Target};
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 use ecs_rotator::aws::{Aws, survey};
 use ecs_rotator::doctor::questions::{Place, Question, questions};
+use ecs_rotator::effect::permissions::On;
 use ecs_rotator::engine::Settings;
 use ecs_rotator::engine::survey::{Depth, Survey};
 use serde_json::{Value, json};
@@ -232,7 +233,8 @@ async fn assert_role_passes(clinic: &Clinic) {
     for question in questions(&place, &settings, &findings) {
         let bare = Question { context: Vec::new(), ..question.clone() };
         for action in &question.actions {
-            let pinned = ["autoscaling:UpdateAutoScalingGroup", "ec2:RunInstances"].contains(action);
+            let pinned = ["autoscaling:UpdateAutoScalingGroup", "ec2:RunInstances"].contains(action)
+                || question.on == On::Launched;
             assert_ne!(is_allowed(&statements, action, &question), pinned, "{action}: {question:#?}");
             asked += 1;
             conditional += u32::from(!pinned && !is_allowed(&statements, action, &bare));
@@ -259,17 +261,16 @@ fn statements(clinic: &Clinic) -> Vec<Value> {
     names.iter().flat_map(policy).collect()
 }
 
-/// Does some statement allow it on every thing of the question?
+/// Does some statement allow it on every thing of the question, and none deny it?
 fn is_allowed(statements: &[Value], action: &str, question: &Question) -> bool {
-    let allows = |resource: &str| {
-        statements.iter().any(|statement| {
-            assert_eq!(statement["Effect"], "Allow", "this reader knows no other");
+    let has = |effect: &str, resource: &str| {
+        statements.iter().filter(|statement| statement["Effect"] == effect).any(|statement| {
             texts(&statement["Action"]).contains(&action)
                 && texts(&statement["Resource"]).iter().any(|pattern| WildMatch::new(pattern).matches(resource))
                 && conditions(statement).all(|(operator, key, wanted)| holds(operator, key, wanted, question))
         })
     };
-    question.resources.iter().all(|resource| allows(resource))
+    question.resources.iter().all(|resource| has("Allow", resource) && !has("Deny", resource))
 }
 
 fn conditions(statement: &Value) -> impl Iterator<Item = (&str, &str, Vec<&str>)> {
@@ -286,6 +287,7 @@ fn holds(operator: &str, key: &str, wanted: Vec<&str>, question: &Question) -> b
     match operator {
         "Null" => wanted == [if value.is_none() { "true" } else { "false" }],
         "ForAllValues:StringLike" => value.is_none_or(fits),
+        "ForAnyValue:StringNotLike" => value.is_some_and(|value| !fits(value)),
         "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike" => value.is_some_and(fits),
         _ => panic!("this reader does not know {operator}"),
     }

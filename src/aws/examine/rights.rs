@@ -53,7 +53,7 @@ impl Examiner {
         };
         match role {
             Some(_) => {
-                let rights = needed.iter().map(|needs| (needs.action, Right::Unproved(None))).collect();
+                let rights = needed.iter().map(|needs| (needs.name(), Right::Unproved(None))).collect();
                 let principal = who.unwrap_or_default();
                 (Principal::Unknown { principal, why_not_simulated }, rights)
             }
@@ -118,7 +118,7 @@ impl Examiner {
             Ok((output.evaluation_results.unwrap_or_default(), output.marker))
         })
         .await?;
-        Ok(results.iter().flat_map(answers_in).collect())
+        Ok(results.iter().flat_map(|result| answers_in(question.on, result)).collect())
     }
 
     async fn tried(&self, needed: &[Permission], settings: &Settings, survey: &Findings, queue_read: bool) -> Rights {
@@ -188,12 +188,13 @@ fn context((key, value): &(String, String)) -> ContextEntry {
 }
 
 /// For several things IAM answers on each; for one, as a whole.
-fn answers_in(result: &EvaluationResult) -> Vec<Answer> {
+fn answers_in(on: On, result: &EvaluationResult) -> Vec<Answer> {
     let by_others = by_others(result);
     let answer = |resource: &str, decision: &Decision, missing: &[String]| {
         let allowed = *decision == Decision::Allowed;
         Answer {
             action: result.eval_action_name.clone(),
+            on,
             resource: resource.to_owned(),
             allowed: if allowed { Ok(()) } else { Err(format!("{}{by_others}", decision.as_str())) },
             lacks: missing.to_vec(),

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::effect::{
-    Activity, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group,
-    Image, Instance, InstanceRefresh, InstanceState, Launch, Lifecycle, LifecycleHook, Member, Override, Parameter,
-    Resources, ServiceEvent, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, AlarmState, BlockDevice, CapacityProvider, Cluster, ContainerInstance, ContainerInstanceStatus,
+    DesiredStatus, Group, Image, Instance, InstanceRefresh, InstanceState, Launch, Lifecycle, LifecycleHook, Member,
+    Override, Parameter, Resources, ServiceEvent, TaskStatus, TemplateSpec, TemplateVersion, VersionRule,
 };
 use crate::id::{
     AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
@@ -59,8 +59,7 @@ pub struct Account {
     /// Those that are under way.
     pub refreshes: Arc<BTreeMap<GroupName, InstanceRefresh>>,
     pub hooks: Arc<BTreeMap<GroupName, Vec<LifecycleHook>>>,
-    /// Which of them are in ALARM.
-    pub alarms: Arc<BTreeMap<AlarmName, bool>>,
+    pub alarms: Arc<BTreeMap<AlarmName, AlarmState>>,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +131,8 @@ pub struct Host {
     pub weight: Option<u32>,
     /// From being terminated by a call (`DisableApiTermination`).
     pub protected: bool,
+    /// No policy allows to terminate it.
+    pub forbidden: bool,
     /// From being taken by a scale-in of its group.
     pub kept_at_scale_in: bool,
     /// What tasks can have there.

@@ -160,10 +160,13 @@ impl World {
         Ok(Reply::Done)
     }
 
-    /// One that is protected fails the call, and keeps all the others of its zone.
+    /// One that is not allowed keeps all the others. One that is protected fails the call, and keeps those of its zone.
     pub(super) fn terminate_instances(&mut self, ids: &[InstanceId]) -> Answer {
         let hosts = self.known_instances(ids)?;
         let of = |no: &HostNo| self.account.host(*no);
+        if hosts.iter().filter_map(of).any(|host| host.forbidden) {
+            return Err(Refusal::denied("You are not authorized to perform this operation."));
+        }
         let guarded: BTreeMap<Zone, HostNo> = hosts
             .iter()
             .filter_map(|no| of(no).filter(|host| host.protected).map(|host| (host.zone.clone(), *no)))

@@ -166,6 +166,7 @@ impl World {
             tags: BTreeMap::from([(GROUP_NAME_TAG.to_owned(), group.name.to_string())]),
             weight: None,
             protected: false,
+            forbidden: false,
             kept_at_scale_in: false,
             size: host_size(self.scenario.slots_per_host),
             agent: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::account::{Account, GROUP_NAME_TAG, HostKind, HostNo};
 use super::requests::{Answer, Refusal, at_most};
 use super::{Physics, World};
-use crate::effect::{InstanceRefresh, InstanceState, Lifecycle, LifecycleHook, Reply};
+use crate::effect::{AlarmState, InstanceRefresh, InstanceState, Lifecycle, LifecycleHook, Reply};
 use crate::id::{AlarmName, GroupName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::timeline::{By, Happening};
@@ -31,11 +31,8 @@ pub(super) fn describe_hooks(account: &Account, group: &GroupName) -> Answer {
 
 pub(super) fn describe_alarms(account: &Account, names: &[AlarmName]) -> Answer {
     at_most(names, 100)?;
-    let of = |wanted: Option<bool>| {
-        let of_it = names.iter().filter(|name| account.alarms.get(*name).copied() == wanted);
-        of_it.cloned().collect()
-    };
-    Ok(Reply::Alarms { in_alarm: of(Some(true)), missing: of(None) })
+    let state = |name: &AlarmName| Some((name.clone(), account.alarms.get(name)?.clone()));
+    Ok(Reply::Alarms(names.iter().filter_map(state).collect()))
 }
 
 impl World {
@@ -52,8 +49,8 @@ impl World {
         Arc::make_mut(&mut self.account.hooks).insert(group.clone(), hooks);
     }
 
-    pub(super) fn set_alarm(&mut self, name: &str, in_alarm: bool) {
-        Arc::make_mut(&mut self.account.alarms).insert(AlarmName::from(name), in_alarm);
+    pub(super) fn set_alarm(&mut self, name: &str, state: AlarmState) {
+        Arc::make_mut(&mut self.account.alarms).insert(AlarmName::from(name), state);
     }
 
     /// Of the groups' hosts there none is left.
@@ -89,6 +86,12 @@ impl World {
     pub(super) fn protect_host(&mut self, no: HostNo, on: bool) {
         if let Some(host) = self.host_mut(no) {
             host.protected = on;
+        }
+    }
+
+    pub(super) fn forbid_host(&mut self, no: HostNo) {
+        if let Some(host) = self.host_mut(no) {
+            host.forbidden = true;
         }
     }
 

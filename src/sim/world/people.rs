@@ -125,6 +125,7 @@ impl World {
             }
             Act::Detach(index) => self.with_host(index, Self::person_detaches),
             Act::Protect { host, on } => self.with_host(host, |world, no| world.protect_host(no, on)),
+            Act::Forbid { host } => self.with_host(host, Self::forbid_host),
             Act::ProtectFromScaleIn { group } => self.keep_at_scale_in(&GroupName::from(group)),
             Act::Suspend { group, process } => {
                 self.edit_group(&group.into(), |group| _ = group.suspended.insert(process.to_owned()));
@@ -133,7 +134,7 @@ impl World {
             Act::WarmPool { group, hosts } => self.fill_warm_pool(&GroupName::from(group), hosts),
             Act::StartRefresh { group } => self.start_refresh(&GroupName::from(group)),
             Act::EndRefresh { group } => self.end_refresh(&GroupName::from(group)),
-            Act::Alarm { name, in_alarm } => self.set_alarm(name, in_alarm),
+            Act::Alarm { name, state } => self.set_alarm(name, state),
         }
     }
 

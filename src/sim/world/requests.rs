@@ -161,6 +161,10 @@ impl Refusal {
         Self { kind: FailureKind::Refused, code, message: message.into() }
     }
 
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::AccessDenied, code: "UnauthorizedOperation", message: message.into() }
+    }
+
     pub(super) fn not_found(code: &'static str, what: impl Display) -> Self {
         Self { kind: FailureKind::NotFound, code, message: format!("{what} does not exist") }
     }
