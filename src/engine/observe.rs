@@ -244,7 +244,7 @@ mod tests {
         // The gate goes by the kind of the call, and every kind is one or the other.
         let (effects, others): (Vec<Operation>, Vec<Operation>) =
             Operation::iter().partition(|operation| operation.is_effect());
-        assert_eq!((effects.len(), others.len()), (15, 23));
+        assert_eq!((effects.len(), others.len()), (15, 24));
         let (stopped, _) = errors_during(|| let_out(Mode::Observe, &change()).is_err());
         assert!(stopped && let_out(Mode::Observe, &Request::LocateSelf).is_ok());
         assert!(let_out(Mode::Rotate, &change()).is_ok());

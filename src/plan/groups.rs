@@ -492,6 +492,7 @@ mod tests {
         let id = RotationId::new(&"c".into(), NOW);
         view.rotation = Some(Rotation { id, state: RotationState::Open, since: NOW });
         view.belonging.insert("web".into());
+        view.hooks.insert("web".into(), Vec::new());
         view.groups.insert("web".into(), GroupView::new(facts, &Tags::new("t:"), &Policy::default()));
         view.images = ["ami-1", "ami-2", "ami-3"].map(|id| (id.into(), Seen::Here(image(id)))).into();
         let parameter =

@@ -172,6 +172,7 @@ mod tests {
         };
         let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
         view.opted_in = true;
+        view.hooks.insert("web".into(), Vec::new());
         view.groups.insert("web".into(), GroupView::new(facts, &Tags::new("t:"), &Policy::default()));
         view.images = (1..9)
             .map(|n| (format!("ami-{n}").as_str().into(), Seen::Here(image_of(&format!("ami-{n}"), n))))

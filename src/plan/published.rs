@@ -369,7 +369,7 @@ mod tests {
                 },
                 alarms: BTreeSet::from(["errors".into(), "slow answers (50 %)".into()]),
                 stuck: WhenStuck::Wait,
-                accept_detach: Accepted { load_balancers: true, hooks: true },
+                accept_detach: Accepted { load_balancers: false, hooks: true },
             },
             sweep_interval: secs(20),
             groups: BTreeSet::from(["by-hand".into(), "größer".into()]),

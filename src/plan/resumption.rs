@@ -123,6 +123,7 @@ mod tests {
         view.rotation = Some(Rotation { id, state: RotationState::Held, since: HELD });
         view.hold = Some(Hold::parse(hold));
         view.belonging.insert("web".into());
+        view.hooks.insert("web".into(), Vec::new());
         view.groups.insert("web".into(), GroupView::new(facts, &Tags::new("t:"), &Policy::default()));
         view.looked =
             [Look::Group("web".into()), Look::ContainerInstances, Look::Cluster].map(|look| (look, now())).into();
