@@ -13,7 +13,6 @@ use ecs_rotator::plan::family::Families;
 use ecs_rotator::plan::policy::{Budget, DrainWhen, Policy, ReleaseBy, parse_age, parse_duration};
 use ecs_rotator::plan::tags::{ClusterTags, RotationTags, Tags};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 /// What is done with one input.
 pub type Body = fn(&str);
@@ -144,13 +143,14 @@ pub fn settings(text: &str) {
 
 /// An iCalendar text.
 pub fn calendars(text: &str) {
-    if let Ok(read) = Freeze::from_ics(text, &TimeZone::UTC) {
-        ask(&Calendar { windows: None, freeze: read.freeze });
+    if let Ok(freeze) = Freeze::from_ics(text) {
+        ask(&Calendar { windows: None, freeze });
     }
 }
 
 /// When nobody may be taken now, it is said until when, and that is later.
 fn ask(calendar: &Calendar) {
+    assert!(calendar.notes(now()).iter().all(|note| !note.is_empty()));
     if let Err(not_now) = calendar.admits(now()) {
         assert!(!not_now.why.is_empty());
         assert!(not_now.again.is_none_or(|again| again > now()), "{not_now:?}");

@@ -1,20 +1,19 @@
 //! Flags and environment → validated settings.
 //!
 //! Every flag has an environment variable of the same name behind `ECS_ROTATOR_`, which is how a task definition sets it;
-//! a flag wins over its variable. Values are checked while they are parsed, so that a bad one is named with its flag before
-//! anything is done.
+//! a flag wins over its variable. A variable of ours that nobody reads is an error (`cli::variables`). Values are checked while
+//! they are parsed, so that a bad one is named with its flag before anything is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 
 use crate::engine::Settings;
 use crate::engine::observe::Mode;
 use crate::id::{AlarmName, BusName, ClusterName, GroupName, NamedCluster, NoCluster};
-use crate::plan::calendar::{BadIcs, Calendar, Freeze, FromIcs, Windows};
+use crate::plan::calendar::{BadIcs, Calendar, Freeze, Windows};
 use crate::plan::family::{BadFamilies, Families};
 use crate::plan::policy::{
     Accepted, BadSetting, Budget, DrainWhen, Ladder, Policy, ReleaseBy, WhenStuck, parse_age, parse_alarm,
@@ -164,7 +163,7 @@ pub struct RotationArgs {
     window: WindowsOrNothing,
 
     /// Days on which nothing begins, as `2026-12-20..2027-01-04 Europe/Berlin, 2026-11-27`; or `@FILE`, an iCalendar file
-    /// that is read at the start
+    /// that is read at the start, each of its times in a zone or in UTC
     #[arg(long, env = "ECS_ROTATOR_FREEZE", value_name = "DAYS", default_value = "", hide_default_value = true, value_parser = freeze)]
     freeze: FreezeOrNothing,
 
@@ -260,6 +259,8 @@ pub struct TellArgs {
 pub struct AddressOrNothing(pub Option<SocketAddr>);
 
 pub const HTTP_VARIABLE: &str = "ECS_ROTATOR_HTTP";
+pub const LOG_VARIABLE: &str = "ECS_ROTATOR_LOG";
+pub const LOG_FORMAT_VARIABLE: &str = "ECS_ROTATOR_LOG_FORMAT";
 
 pub fn address(text: &str) -> Result<AddressOrNothing, BadSetting> {
     let text = text.trim();
@@ -299,11 +300,6 @@ impl TellArgs {
 }
 
 impl RotationArgs {
-    /// Events of the freeze calendar that freeze nothing, and why.
-    pub fn ignored_events(&self) -> &[String] {
-        &self.freeze.ignored
-    }
-
     /// # Errors
     /// When settings that are good by themselves cannot be together.
     pub fn into_settings(self) -> Result<Settings, BadSetting> {
@@ -327,7 +323,7 @@ impl RotationArgs {
             release_by: self.release_by,
             keep_versions: self.keep_versions,
             families: self.families.0,
-            calendar: Calendar { windows: self.window.0, freeze: self.freeze.freeze },
+            calendar: Calendar { windows: self.window.0, freeze: self.freeze.0 },
             alarms: self.alarms.into_iter().filter_map(|alarm| alarm.0).collect(),
             stuck: self.stuck,
             accept_detach: self.accept_detach,
@@ -443,22 +439,17 @@ fn windows(text: &str) -> Result<WindowsOrNothing, BadSetting> {
 }
 
 #[derive(Clone, Debug, Default)]
-struct FreezeOrNothing {
-    freeze: Freeze,
-    ignored: Vec<String>,
-}
+struct FreezeOrNothing(Freeze);
 
-/// Days and times of a file that name no zone are in UTC.
 fn freeze(text: &str) -> Result<FreezeOrNothing, BadFreeze> {
     match text.trim().strip_prefix('@') {
         Some(file) => {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| BadFreeze::Unreadable { file: file.to_owned(), error })?;
-            let FromIcs { freeze, ignored } = Freeze::from_ics(&text, &TimeZone::UTC)?;
-            Ok(FreezeOrNothing { freeze, ignored })
+            Ok(FreezeOrNothing(Freeze::from_ics(&text)?))
         }
         None if text.trim().is_empty() => Ok(FreezeOrNothing::default()),
-        None => Ok(FreezeOrNothing { freeze: text.parse()?, ignored: Vec::new() }),
+        None => Ok(FreezeOrNothing(text.parse()?)),
     }
 }
 
@@ -641,7 +632,7 @@ mod tests {
 
     #[test]
     fn a_freeze_is_given_as_days_or_as_a_calendar() {
-        let ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Sale\nDTSTART;VALUE=DATE:20261127\nDTEND;VALUE=DATE:20261128\n\
+        let ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Sale\nDTSTART:20261127T000000Z\nDTEND:20261128T000000Z\n\
             END:VEVENT\nEND:VCALENDAR\n";
         let file = std::env::temp_dir().join(format!("freeze-{}.ics", std::process::id()));
         std::fs::write(&file, ics).unwrap();

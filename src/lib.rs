@@ -44,5 +44,6 @@ pub mod partition;
 pub mod plan;
 pub mod record;
 pub mod sim;
+mod slip;
 #[cfg(feature = "web")]
 pub mod web;

@@ -468,3 +468,18 @@ fn without_a_queue_nothing_of_it_is_asked_and_nothing_of_it_is_passed() {
     let text = text(&diagnosis);
     assert!(text.contains("3 not asked") && !text.contains("all that was asked is in place"), "{text}");
 }
+
+#[test]
+fn settings_without_effect_are_something_to_look_at() {
+    let scenario = Scenario::new(1).groups(vec![GroupShape::new("web-asg", 2).tag("windows", "daily 22:00-04:00")]);
+    let mut facts = healthy(&scenario);
+    for found in rest(&mut facts).survey.clusters.values_mut() {
+        found.policy.calendar.freeze = "2001-12-24".parse().unwrap();
+    }
+    let diagnosis = diagnose(&facts);
+    let warned: Vec<_> = diagnosis.checks.iter().filter(|check| check.status == Status::Warn).collect();
+    let says: Vec<(&str, &str)> = warned.iter().map(|check| (check.name.as_str(), check.says.as_str())).collect();
+    assert_eq!(says.len(), 2, "{says:#?}");
+    assert!(says[0].0 == "cluster demo" && says[0].1.starts_with("the freeze has no effect"), "{says:#?}");
+    assert!(says[1].0 == "group web-asg" && says[1].1.contains("did you mean `ecs-rotator:window`?"), "{says:#?}");
+}

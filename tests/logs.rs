@@ -256,3 +256,39 @@ fn a_cluster_that_comes_and_goes_is_told_once_with_the_reason() {
     ];
     assert_eq!(told, expected);
 }
+
+/// Told when it is seen first, and not at every look; also of a cluster that has not opted in, whose slip that may be.
+#[test]
+fn settings_without_effect_are_told_once() {
+    let mut scenario = Scenario::new(1).groups(vec![
+        GroupShape::new("web-asg", 2).tag("windows", "Mon-Fri 22:00-04:00"),
+        GroupShape::new("api-asg", 2).tag("window", "daily 00:00-24:00 UTC"),
+    ]);
+    scenario.settings.policy.calendar.freeze = "2001-12-24".parse().unwrap();
+    let (_, lines) = logs::lines_during(LevelFilter::WARN, || {
+        let mut simulation = Simulation::new(scenario);
+        simulation.world_mut().edit_clusters(|clusters| {
+            for cluster in clusters.values_mut() {
+                cluster.tags.insert("ecs-rotator:enable".to_owned(), "true".to_owned());
+            }
+        });
+        simulation.run(LONG)
+    });
+    let words = "does not do what it seems to";
+    let told: Vec<(Option<&str>, &str)> = lines
+        .iter()
+        .filter(|line| line.message.ends_with(words))
+        .map(|line| (line.get("group").or(line.get("cluster")), line.get("why").unwrap_or_default()))
+        .collect();
+    for (about, part) in [
+        (None, "the freeze has no effect"),
+        (Some(CLUSTER), "did you mean `ecs-rotator:enabled`?"),
+        (Some("other"), "did you mean `ecs-rotator:enabled`?"),
+        (Some("web-asg"), "did you mean `ecs-rotator:window`?"),
+        (Some("api-asg"), "is always open"),
+    ] {
+        let is_it = |(of, why): &&(Option<&str>, &str)| *of == about && why.contains(part);
+        assert_eq!(told.iter().filter(is_it).count(), 1, "{about:?} {part}: {told:#?}");
+    }
+    assert_eq!(told.len(), 5, "{told:#?}");
+}

@@ -359,3 +359,38 @@ fn the_readme_shows_what_it_prints() {
     let readme = include_str!("../README.md");
     assert!(readme.contains(&format!("```text\n{printed}```")), "put this there:\n{printed}");
 }
+
+#[test]
+fn settings_without_effect_are_told_where_settings_are_told() {
+    let mut scenario = Scenario::new(1).groups(vec![
+        GroupShape::new("web-asg", 2).tag("max_in_flight", "1"),
+        GroupShape::new("api-asg", 2).tag("window", "daily 22:00-04:00 Etc/GMT+2"),
+    ]);
+    scenario.settings.policy.calendar.freeze = "2001-12-24".parse().unwrap();
+    let mut world = World::new(&scenario);
+    world.edit_clusters(|clusters| {
+        for cluster in clusters.values_mut() {
+            cluster.tags.insert("ecs-rotator:window".to_owned(), "daily 22:00-04:00".to_owned());
+        }
+    });
+    world.advance(scenario.release_after);
+    let settings = named(&scenario);
+    let findings = survey(&mut world, settings.clone(), Depth::Hosts);
+    let report = Report::of(findings, &settings, &Assumptions::default(), world.now());
+    let forecast = only(&report);
+    let told = |notes: &[String], parts: &[&str]| {
+        let all = notes.len() == parts.len() && notes.iter().zip(parts).all(|(note, part)| note.contains(part));
+        assert!(all, "{notes:#?}");
+    };
+    told(
+        &forecast.without_effect,
+        &["the freeze has no effect", "`ecs-rotator:window` is read on an Auto Scaling group"],
+    );
+    for group in &forecast.groups {
+        let own =
+            if group.group.as_str() == "web-asg" { "did you mean `ecs-rotator:max-in-flight`?" } else { "is UTC-2" };
+        told(&group.without_effect, &[own]);
+    }
+    let text = text(&report);
+    assert_eq!(text.matches("mind").count(), 4, "{text}");
+}

@@ -210,6 +210,15 @@ fn launches_that_fail_for_lack_of_capacity_are_waited_for_and_blame_no_image() {
     assert_eq!(after.rejected, "");
 }
 
+/// Its hosts end within seconds, one after another: that looks like an image that kills them.
+#[test]
+fn a_key_that_auto_scaling_may_not_use_holds_the_rotation_and_blames_no_image() {
+    let after = run_to_the_end(bad(BadRelease::KeyDenied, rule(VersionRule::Default)));
+    assert_eq!(after.rejected, "", "{}", told(&after.report));
+    let held = reason(&after.report);
+    assert!(held.contains("no replacement in demo-asg") && held.contains("AWSServiceRoleForAutoScaling"), "{held}");
+}
+
 #[test]
 fn agents_that_fall_silent_during_the_bake_are_the_images_fault() {
     let after = run_to_the_end(bad(BadRelease::AgentsFallSilent, rule(VersionRule::Default)));

@@ -8,6 +8,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use super::filter::{BadFilter, is_level, read};
 use crate::aws;
+use crate::config::LOG_VARIABLE;
 use crate::journal::Journal;
 
 /// What the SDK's own INFO and WARN say is told in a line of ours, or is about its caches. It is one variable away
@@ -74,7 +75,7 @@ fn as_text(filter: EnvFilter) {
 
 /// `ECS_ROTATOR_LOG` goes before `RUST_LOG`; an empty one is none.
 fn filter_or(default: &str) -> Result<EnvFilter, BadFilter> {
-    for variable in ["ECS_ROTATOR_LOG", "RUST_LOG"] {
+    for variable in [LOG_VARIABLE, "RUST_LOG"] {
         let text = std::env::var(variable).unwrap_or_default();
         if !text.is_empty() {
             return read(variable, &text);

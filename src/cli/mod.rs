@@ -19,11 +19,12 @@ mod report;
 #[cfg(feature = "aws")]
 mod run;
 pub mod status;
+mod variables;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Every exit code there is. 2 is clap's, for bad usage; `plan` has it for something else  (so a slip in its arguments is 1, see [`parse`]).
 pub mod exit {
@@ -142,13 +143,13 @@ enum Command {
     Demo(demo::DemoArgs),
 }
 
-/// The arguments, or the exit code after what is to be said about them has been said. To a pipeline that asks `plan` whether
+/// The arguments, or the exit code after what is to be said about them, and about the environment, has been said. To a pipeline that asks `plan` whether
 /// there is something to do (2), a slip in the arguments must not look like a yes.
 ///
 /// # Errors
 /// With the exit code: of help, of a version, or of bad usage.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let cli = Cli::try_parse().map_err(|error| {
         let for_plan = std::env::args_os().nth(1).is_some_and(|command| command == "plan");
         let code = if error.exit_code() != 0 && for_plan { exit::FAILED } else { usage_code(&error) };
         let printed = error.print().and_then(|()| io::stdout().flush());
@@ -160,7 +161,22 @@ pub fn parse() -> Result<Cli, ExitCode> {
             }
             Ok(()) | Err(_) => ExitCode::from(code),
         }
-    })
+    })?;
+    let command = std::env::args().nth(1).unwrap_or_default();
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    match variables::unread(&Cli::command(), &command, set) {
+        None => Ok(cli),
+        Some(unread) => match unread.code {
+            Some(code) => {
+                out::error(&anyhow::Error::msg(unread.says));
+                Err(ExitCode::from(code))
+            }
+            None => {
+                out::note(&unread.says);
+                Ok(cli)
+            }
+        },
+    }
 }
 
 fn usage_code(error: &clap::Error) -> u8 {

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::log::{self, LogFormat};
 use crate::aws::{self, Aws, First};
-use crate::config::{ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
+use crate::config::{LOG_FORMAT_VARIABLE, ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::doctor::facts::Caller;
 use crate::engine::vitals::Vitals;
 use crate::engine::{Engine, Settings};
@@ -65,16 +65,13 @@ pub struct RunArgs {
     #[command(flatten)]
     mode: ModeArgs,
     /// Form of the log, on stderr
-    #[arg(long, env = "ECS_ROTATOR_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env = LOG_FORMAT_VARIABLE, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
 
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let queue_url = args.queue.url()?;
     let journal = log::init(args.log_format)?;
-    for event in args.rotation.ignored_events() {
-        tracing::warn!(event, "freezes nothing");
-    }
     let http = args.tell.http();
     let settings = args.mode.apply(args.tell.apply(args.pace.apply(args.rotation.into_settings()?)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;

@@ -68,6 +68,8 @@ fn cluster(name: &impl ToString) -> String {
 
 fn of_cluster(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Vec<Check> {
     let mut checks = vec![itself(forecast, settings, prefix)];
+    let name = cluster(&forecast.cluster);
+    checks.extend(forecast.without_effect.iter().map(|note| Area::Clusters.warn(&name, note, NO_EFFECT)));
     if forecast.enabled != Some(false) {
         checks.extend(forecast.groups.iter().flat_map(of_group));
     }
@@ -117,6 +119,9 @@ fn itself(forecast: &Forecast, settings: Option<&Published>, prefix: &str) -> Ch
     Area::Clusters.pass(name, format!("{by}, {size}; the last worker, {version}, worked by {settings}"))
 }
 
+/// About a tag or a setting.
+const NO_EFFECT: &str = "put it right or take it away: as it is, it does not do what it seems to";
+
 fn of_group(group: &GroupForecast) -> Vec<Check> {
     let name = format!("group {}", group.group);
     let reason = one_line(group.reason.as_deref().unwrap_or_default());
@@ -143,5 +148,6 @@ fn of_group(group: &GroupForecast) -> Vec<Check> {
         Area::Clusters.warn(&name, one_line(why), "nobody is admitted in this group until that has changed")
     });
     checks.extend(waits);
+    checks.extend(group.without_effect.iter().map(|note| Area::Clusters.warn(&name, note, NO_EFFECT)));
     checks
 }

@@ -15,7 +15,7 @@ use crate::plan::host::READS_LAG;
 use crate::plan::model::{
     Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, Stopping, TaskSeen, TaskWatch, Wiped,
 };
-use crate::plan::tags::{Rotation, RotationState, Tags};
+use crate::plan::tags::{Rotation, RotationState, Tags, Thing};
 
 /// The tag by which EC2 knows of an instance's group. A detach takes it away.
 const GROUP_NAME_TAG: &str = "aws:autoscaling:groupName";
@@ -41,6 +41,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
     view.enabled = ours.enabled;
     view.providers = facts.capacity_providers;
+    view.unread_tags = tags.unread(Thing::Cluster, &facts.tags);
     name_groups(view, settings);
     // What was written a moment ago is not taken back by a read that lags behind.
     let just_written = view.rotation.as_ref().is_some_and(|rotation| now < rotation.since + READS_LAG);

@@ -31,7 +31,7 @@ use crate::plan::outcome::{Standing, skipped_in_words};
 use crate::plan::policy::Policy;
 use crate::plan::status::{ClusterStatus, status};
 use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
-use crate::plan::{Plan, WaitsFor, earlier, is_in_flight, patch};
+use crate::plan::{Plan, WaitsFor, earlier, is_in_flight, notes, patch};
 
 /// From the end of a pass to the next one of the same cluster. Who comes alone is served at once; where many hosts of a cluster
 /// come to the same point one after another, those of a second are served in the same calls.
@@ -103,6 +103,8 @@ pub struct ClusterState {
     /// When that was told last.
     patch_told: Option<Timestamp>,
     unresolved_told: Option<Timestamp>,
+    /// What of the groups' tags has no effect, as it was told.
+    notes: BTreeSet<(GroupName, String)>,
     /// What a worker that only observes has told.
     pub told: Told,
     pub given: Given,
@@ -147,6 +149,7 @@ impl ClusterState {
             behind_since: BTreeMap::new(),
             patch_told: None,
             unresolved_told: None,
+            notes: BTreeSet::new(),
             told: Told::default(),
             given: Given::default(),
             published_for: None,
@@ -196,6 +199,15 @@ impl ClusterState {
         self.looked_at = Some(now);
         self.providers.clone_from(&view.providers);
         self.view = Some(view);
+    }
+
+    /// Once, as long as it is so.
+    pub fn tell_notes(&mut self, view: &ClusterView, policy: &Policy, now: Timestamp) {
+        let notes = notes::of_groups(view, policy, now);
+        for (group, why) in notes.difference(&self.notes) {
+            say!(warn, view, %group, why, "a setting of this group does not do what it seems to");
+        }
+        self.notes = notes;
     }
 
     /// One line for each group in which a newer image has been out for a day or longer: the stack makes a metric of it.

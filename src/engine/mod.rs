@@ -49,7 +49,7 @@ use crate::plan::answer::MessageKey;
 use crate::plan::model::ClusterView;
 use crate::plan::policy::Policy;
 use crate::plan::published::SWEEP_INTERVAL;
-use crate::plan::tags::Tags;
+use crate::plan::tags::{Tags, Thing};
 use census::Census;
 use cluster::{BREATH, ClusterState};
 use inbox::Inbox;
@@ -212,6 +212,8 @@ pub struct Engine {
     missing: BTreeSet<String>,
     /// Clusters whose opt-in cannot be read, and why.
     unclear: BTreeMap<ClusterName, String>,
+    /// Tags of clusters that nobody reads, as they were told.
+    unread_tags: BTreeSet<(ClusterName, String)>,
     worker: Option<ContainerInstanceArn>,
     /// Clusters that are none of ours, and whose events come here.
     strangers: BTreeSet<ClusterArn>,
@@ -248,6 +250,7 @@ impl Engine {
             there: BTreeSet::new(),
             missing: BTreeSet::new(),
             unclear: BTreeMap::new(),
+            unread_tags: BTreeSet::new(),
             worker: None,
             strangers: BTreeSet::new(),
             news: Vec::new(),
@@ -256,6 +259,9 @@ impl Engine {
             stopping: false,
             settings,
         };
+        for why in engine.settings.policy.calendar.notes(now) {
+            warn!(why, "a setting does not do what it seems to");
+        }
         engine.wire.send(Owner::Locate, Request::LocateSelf);
         engine
     }
@@ -604,6 +610,16 @@ impl Engine {
             warn!(%cluster, why, "this cluster is left alone: it does not say whether it takes part");
         }
         self.unclear = unclear;
+        // Of those too that have not opted in: they may have meant to.
+        let of_cluster = |(arn, found): (&ClusterArn, &census::Found)| {
+            let unread = self.tags.unread(Thing::Cluster, &found.facts.tags).into_iter();
+            unread.map(|why| (arn.name(), why)).collect::<Vec<_>>()
+        };
+        let unread: BTreeSet<(ClusterName, String)> = count.clusters.iter().flat_map(of_cluster).collect();
+        for (cluster, why) in unread.difference(&self.unread_tags) {
+            warn!(%cluster, why, "a tag of this cluster does not do what it seems to");
+        }
+        self.unread_tags = unread;
         if self.knows_clusters {
             for arn in opted_in().filter(|arn| !self.clusters.contains_key(*arn)) {
                 let why = if self.there.contains(arn) { "it has opted in" } else { "it is new here" };

@@ -246,6 +246,7 @@ impl Pass {
             if let Some(old) = &state.view {
                 absorb::carry_over(&mut draft, old, context.tags, context.now);
             }
+            state.tell_notes(&draft, &context.settings.policy, context.now);
             state.take_view(draft, context.now);
         }
         false

@@ -12,14 +12,17 @@ mod rule;
 pub mod windows;
 mod zone;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use freeze::{Freeze, Frozen};
-pub use ics::{BadIcs, FromIcs};
+pub use ics::BadIcs;
 pub use period::FARTHEST;
 use period::later;
 pub use windows::{State, Windows};
+use zone::misread;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
@@ -50,6 +53,27 @@ impl Calendar {
             None => format!("; nothing allows it within {} days", FARTHEST.as_hours() / 24),
         };
         Err(NotNow { why: reason + &more, again })
+    }
+
+    /// What of it has no effect, or another one than it seems to have: for a person to check.
+    pub fn notes(&self, now: Timestamp) -> Vec<String> {
+        let mut notes = self.freeze.notes.clone();
+        let zones = self.windows.iter().flat_map(Windows::zones).chain(self.freeze.zones());
+        notes.extend(zones.filter_map(misread).collect::<BTreeSet<_>>());
+        let days = FARTHEST.as_hours() / 24;
+        if let Some(windows) = self.windows.as_ref().filter(|of| of.state(now) == State::Open { until: None }) {
+            notes.push(format!("the window `{windows}` is always open: it keeps nothing from beginning"));
+        }
+        if !self.freeze.is_none() && !self.freeze.has_effect(now) {
+            notes.push(format!(
+                "the freeze has no effect: nothing of it lies within the next {days} days ({})",
+                self.freeze
+            ));
+        }
+        if self.admits(now).is_err_and(|not_now| not_now.again.is_none()) {
+            notes.push(format!("windows and freezes together never allow anything within the next {days} days"));
+        }
+        notes
     }
 
     /// What stands in the way, and until when at least. A freeze comes first: it is what somebody did on purpose.
@@ -189,9 +213,60 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_effect_or_another_one_is_told() {
+        let none: &[&str] = &[];
+        let table: [(&str, &str, &[&str]); 9] = [
+            ("", "", none),
+            (NIGHTS, "2026-12-20..2027-01-04 Europe/Berlin", none),
+            // It is not over yet.
+            (NIGHTS, "2025-12-20..2026-01-04, 2026-11-24", none),
+            (
+                "",
+                "2025-12-20..2026-01-04, 2026-11-23",
+                &["the freeze has no effect: nothing of it lies within the next 400 days"],
+            ),
+            ("", "2036-12-24", &["the freeze has no effect"]),
+            ("daily 00:00-24:00", "", &["the window `daily 00:00-24:00 UTC` is always open"]),
+            ("Mon-Fri 00:00-24:00; Sat 00:00-24:00; Sun 00:00-24:00", "", &["is always open"]),
+            (NIGHTS, "2026-01-01..2036-12-31", &["windows and freezes together never allow anything"]),
+            (
+                "daily 22:00-23:00 EST; daily 01:00-02:00 Etc/GMT+2",
+                "2026-12-24 EST",
+                &["`EST` is UTC-05:00", "`Etc/GMT+2` is UTC-2"],
+            ),
+        ];
+        for (windows, freeze, expected) in table {
+            let notes = calendar(windows, freeze).notes(at("2026-11-24T12:00Z"));
+            let told =
+                notes.len() == expected.len() && notes.iter().zip(expected).all(|(note, part)| note.contains(part));
+            assert!(told, "{windows} {freeze}: {notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_calendar_of_which_nothing_freezes_is_told() {
+        let event = |lines: &str| format!("BEGIN:VEVENT\nSUMMARY:Sale\n{lines}\nEND:VEVENT\n");
+        let past = event("DTSTART:20251127T080000Z\nDURATION:P1D");
+        let free = event("DTSTART:20261127T080000Z\nDURATION:P1D\nTRANSP:TRANSPARENT");
+        for (events, expected) in [
+            ("", vec!["has no event that freezes anything"]),
+            (free.as_str(), vec!["the event `Sale` (line 2) freezes nothing: TRANSP:TRANSPARENT", "has no event"]),
+            (past.as_str(), vec!["the freeze has no effect"]),
+        ] {
+            let text = format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n");
+            let notes =
+                Calendar { windows: None, freeze: Freeze::from_ics(&text).unwrap() }.notes(at("2026-11-24T12:00Z"));
+            let told =
+                notes.len() == expected.len() && notes.iter().zip(&expected).all(|(note, part)| note.contains(part));
+            assert!(told, "{events}: {notes:?}");
+        }
+    }
+
+    #[test]
     fn the_ends_of_time_are_no_trouble() {
         for now in [Timestamp::MIN, Timestamp::MAX] {
             let _ = calendar(NIGHTS, "2026-11-27").admits(now);
+            let _ = calendar(NIGHTS, "2026-11-27").notes(now);
         }
     }
 }

@@ -215,7 +215,7 @@ enum Lost {
 }
 
 /// Hosts of the new images that the group has lost. Those whose launch a lifecycle hook has abandoned are not among them: what
-/// a hook waits for need not be the image.
+/// a hook waits for need not be the image; nor those that have ended for their key.
 fn are_lost(
     context: &Context<'_>,
     name: &GroupName,
@@ -228,7 +228,7 @@ fn are_lost(
     let abandoned: BTreeSet<&InstanceId> = activities
         .iter()
         .flat_map(|known| &known.list)
-        .filter(|activity| activity.status == ActivityStatus::Cancelled)
+        .filter(|activity| activity.status == ActivityStatus::Cancelled || names_a_key(&activity.message))
         .filter_map(|activity| activity.instance.as_ref())
         .collect();
     let lost = context.view.hosts.iter().filter(|(_, host)| {
@@ -312,6 +312,8 @@ pub enum LaunchFailure {
     Image(String),
     /// EC2 has no room, or a limit is reached: later, perhaps.
     Capacity(String),
+    /// A key of KMS may not be used: who reads the image is wrong, and not what is in it.
+    Key(String),
     /// Something that does not pass by itself, and is not the image.
     Other(String),
 }
@@ -332,6 +334,8 @@ pub fn last_launch_failed(activities: &[Activity], since: Timestamp) -> Option<F
     let failure = match last.status {
         ActivityStatus::UnderWay | ActivityStatus::Successful => return None,
         ActivityStatus::Failed => LaunchFailure::of(&last.message),
+        // Its instance has ended for its key before it ran.
+        ActivityStatus::Cancelled if names_a_key(&last.message) => LaunchFailure::Key(last.message.clone()),
         // A hook of the group's: its word on the launch is none on the image.
         ActivityStatus::Cancelled => LaunchFailure::Other(last.message.clone()),
     };
@@ -342,7 +346,9 @@ impl LaunchFailure {
     fn of(message: &str) -> Self {
         let (said, text) = (in_words_of_aws(message), message.to_owned());
         let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        if says(&CAPACITY) {
+        if names_a_key(message) || says(&KEY) {
+            Self::Key(text)
+        } else if says(&CAPACITY) {
             Self::Capacity(text)
         } else if says(&IMAGE) || names_an_image(message) {
             Self::Image(text)
@@ -354,6 +360,8 @@ impl LaunchFailure {
     }
 }
 
+/// What is wrong with a key.
+const KEY: [&str; 2] = [" kms ", " customer managed key "];
 /// What Auto Scaling tries again by itself, at other times or in other zones.
 const CAPACITY: [&str; 10] = [
     "capacity",
@@ -400,6 +408,15 @@ fn in_words_of_aws(message: &str) -> String {
     format!(" {} ", words.join(" ").replace([',', ';', '.', '(', ')', '[', ']'], " "))
 }
 
+/// `Client.InternalError`, which is what EC2 says when nobody lets Auto Scaling use the key (its own errors are `Server.…`), and
+/// `Client.InvalidKMSKey.InvalidState` and the like.
+fn names_a_key(message: &str) -> bool {
+    let words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+    words.map(|word| word.trim_end_matches('.')).any(|word| {
+        word == "Client.InternalError" || word.starts_with("Client.InvalidKMSKey.") || word == "Client.InvalidKMSKey"
+    })
+}
+
 /// `ami-0123abcd`, `snap-0123abcd`
 fn names_an_image(message: &str) -> bool {
     let id = |word: &str| {
@@ -410,9 +427,17 @@ fn names_an_image(message: &str) -> bool {
 }
 
 impl LaunchFailure {
-    pub fn message(&self) -> &str {
+    /// With what to do, where AWS does not say it.
+    pub fn in_words(&self) -> String {
         match self {
-            LaunchFailure::Image(message) | LaunchFailure::Capacity(message) | LaunchFailure::Other(message) => message,
+            LaunchFailure::Key(message) => format!(
+                "{message} (the KMS key of an encrypted image or volume cannot be used: allow it to \
+                 AWSServiceRoleForAutoScaling in the key's policy, or by a grant where it is another account's, and see \
+                 that it is enabled)"
+            ),
+            LaunchFailure::Image(message) | LaunchFailure::Capacity(message) | LaunchFailure::Other(message) => {
+                message.clone()
+            }
         }
     }
 }
@@ -492,7 +517,6 @@ mod tests {
             ("The key pair 'spot-limits' does not exist. Launching EC2 instance failed.", false, false),
             ("The key pair ami does not exist", false, false),
             ("Authentication Failure: role arn:aws:iam::123456789012:role/ami-builder may not be passed", false, false),
-            ("Client.InternalError: Client error on launch.", false, false),
             (
                 "Your requested instance type (m7g.large) is not supported in your requested Availability Zone (eu-west-1c).",
                 false,
@@ -508,8 +532,43 @@ mod tests {
             let told = failed.map(|failed| failed.failure);
             assert_eq!(matches!(told, Some(LaunchFailure::Image(_))), image, "{message}");
             assert_eq!(matches!(told, Some(LaunchFailure::Capacity(_))), capacity, "{message}");
-            assert_eq!(told.map(|told| told.message().to_owned()).as_deref(), Some(message));
+            assert_eq!(told.map(|told| told.in_words()).as_deref(), Some(message));
         }
+    }
+
+    #[test]
+    fn a_key_that_may_not_be_used_is_not_the_images_fault() {
+        for (status, message, key) in [
+            (Failed, "Client.InternalError: Client error on launch.", true),
+            (
+                // As a `Cancelled` activity says it.
+                Cancelled,
+                "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: \
+                 Client.InternalError: Client error on launch",
+                true,
+            ),
+            (Failed, "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state", true),
+            (
+                Failed,
+                "Client.InvalidKMSKey.DisabledKey: The snapshot snap-0abc1234 is encrypted by a disabled key",
+                true,
+            ),
+            (Failed, "The snapshot snap-0abc1234 of the AMI cannot be decrypted: the KMS key is disabled", true),
+            (Cancelled, "Server.InternalError: Internal error on launch", false),
+            (Failed, "Server.InternalError: Internal error on launch", false),
+            (Failed, "Invalid IAM Instance Profile name kms-Client-InternalError", false),
+            (Failed, "The key pair 'kms' does not exist", false),
+        ] {
+            let told = told_of(status, message);
+            assert!(!matches!(told, Some(LaunchFailure::Image(_))), "{message}");
+            assert_eq!(matches!(told, Some(LaunchFailure::Key(_))), key, "{message}: {told:?}");
+            let advice = told.map(|told| told.in_words()).unwrap_or_default();
+            assert_eq!(advice.contains("AWSServiceRoleForAutoScaling"), key, "{advice}");
+        }
+    }
+
+    fn told_of(status: ActivityStatus, message: &str) -> Option<LaunchFailure> {
+        last_launch_failed(&[launch(10, status, message)], Timestamp::UNIX_EPOCH).map(|failed| failed.failure)
     }
 
     #[test]

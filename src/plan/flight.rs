@@ -212,11 +212,11 @@ impl Context<'_> {
         let since = [rejected, in_use].into_iter().flatten().fold(since, Timestamp::max);
         let last = group.activities.as_ref().and_then(|known| last_launch_failed(&known.list, since));
         let Some(FailedLaunch { failure, is_tried_again }) = last else { return false };
-        batches.why.insert(name.clone(), failure.message().to_owned());
+        batches.why.insert(name.clone(), failure.in_words());
         match failure {
             LaunchFailure::Capacity(_) => false,
             LaunchFailure::Other(_) if is_tried_again => false,
-            LaunchFailure::Other(_) => true,
+            LaunchFailure::Key(_) | LaunchFailure::Other(_) => true,
             LaunchFailure::Image(message) => match self.resolutions.get(name) {
                 // What failed has been put back already, or cannot be.
                 Some(Resolution::Resolved(release)) if release.launches_rejected(&group.source.rejected) => false,

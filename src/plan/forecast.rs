@@ -14,7 +14,7 @@ use super::model::{ClusterView, GroupView, Host, Seen};
 use super::policy::{DrainWhen, Policy};
 use super::release::{Launching, Release, Resolution, Way};
 use super::tags::{Rotation, RotationId, RotationState};
-use super::{Plan, is_in_flight, plan, resolutions};
+use super::{Plan, is_in_flight, notes, plan, resolutions};
 use crate::effect::VersionRule;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, TemplateId};
 pub use found::found;
@@ -65,6 +65,8 @@ pub struct Forecast {
     pub notes: Vec<Stuck>,
     /// What could not be read, and why: nothing hangs on it but the list above.
     pub unread: Vec<String>,
+    /// Tags and settings that do nothing, or something else than they seem to.
+    pub without_effect: Vec<String>,
     pub due: usize,
     pub in_flight: usize,
     pub takes_seconds: i64,
@@ -95,6 +97,8 @@ pub struct GroupForecast {
     pub writes: Vec<String>,
     /// What would keep it waiting.
     pub stuck: Vec<String>,
+    /// Its own tags that do nothing, or something else than they seem to.
+    pub without_effect: Vec<String>,
     /// Hosts in flight at a time.
     pub at_a_time: u32,
     pub takes_seconds: i64,
@@ -182,7 +186,7 @@ pub fn forecast(
     let open = as_if_open(view, now);
     let plan = plan(&open, policy, now);
     let resolutions = resolutions(&open, now);
-    let teller = Teller { view: &open, plan: &plan, resolutions: &resolutions, assumptions, now };
+    let teller = Teller { view: &open, plan: &plan, policy, resolutions: &resolutions, assumptions, now };
     let groups: Vec<GroupForecast> = open.groups.iter().map(|(name, group)| teller.group(name, group)).collect();
     let going: BTreeSet<&InstanceId> = groups.iter().flat_map(|group| &group.order).collect();
     let due = going.len();
@@ -207,6 +211,7 @@ pub fn forecast(
         stuck: tenants::stuck(&open, &going),
         notes: tenants::notes(&open, &going),
         unread: view.tenants.unread.clone(),
+        without_effect: notes::of_cluster(view, policy, now),
         groups,
         due,
         in_flight,
@@ -248,6 +253,7 @@ fn waves(due: usize, at_a_time: u32) -> u64 {
 struct Teller<'a> {
     view: &'a ClusterView,
     plan: &'a Plan,
+    policy: &'a Policy,
     resolutions: &'a BTreeMap<&'a GroupName, Resolution<'a>>,
     assumptions: &'a Assumptions,
     now: Timestamp,
@@ -277,6 +283,7 @@ impl Teller<'_> {
                 .filter(|_| status == Status::Due)
                 .map_or_else(Vec::new, |release| release.launches.iter().filter_map(writes).collect()),
             stuck: self.stuck(name, group, &order),
+            without_effect: notes::of_group(group, self.policy, self.now),
             at_a_time,
             takes_seconds: self.waves(order.len(), at_a_time, windows, &group.policy).as_secs(),
             order,

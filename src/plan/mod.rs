@@ -25,6 +25,7 @@ pub mod hold;
 pub mod host;
 pub mod ladder;
 pub mod model;
+pub mod notes;
 pub mod others;
 pub mod outcome;
 pub mod patch;

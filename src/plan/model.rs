@@ -16,7 +16,7 @@ use super::others::Others;
 use super::outcome::{Skipped, Standing};
 use super::policy::{BadSetting, Policy};
 use super::stall::Blockers;
-use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags};
+use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags, Thing};
 use crate::effect::{
     Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle,
     LifecycleHook, Member, Parameter, Service, Task, TemplateSpec, TemplateVersion, VersionRule,
@@ -129,6 +129,8 @@ pub struct ClusterView {
     pub tags: BTreeMap<String, String>,
     /// Since when looks say that somebody has removed what we have written of the rotation: what it said still counts.
     pub wiped_since: Option<Timestamp>,
+    /// Those of them under our prefix that nobody reads, each in a sentence.
+    pub unread_tags: Vec<String>,
     pub rotation: Option<Rotation>,
     /// Why the rotation is held.
     pub hold: Option<Hold>,
@@ -228,6 +230,8 @@ pub struct GroupView {
     pub opted_out: bool,
     /// Why it is not known whether it takes part.
     pub opt_out_unread: Option<String>,
+    /// Tags of it under our prefix that nobody reads, each in a sentence.
+    pub unread_tags: Vec<String>,
     pub source: ImageSource,
     /// A tag of the group that cannot be read, or a call about it that was refused.
     pub problem: Option<String>,
@@ -378,6 +382,7 @@ impl ClusterView {
             enabled: None,
             tags: BTreeMap::new(),
             wiped_since: None,
+            unread_tags: Vec::new(),
             rotation: None,
             hold: None,
             held_for: BTreeSet::new(),
@@ -531,6 +536,7 @@ impl GroupView {
             policy,
             opted_out: !matches!(enabled, Ok(None | Some(true))),
             opt_out_unread: enabled.err().map(|why| format!("{why}: it is left alone until that says which")),
+            unread_tags: tags.unread(Thing::Group, &facts.tags),
             source,
             problem: bad_policy.or(bad_source).or_else(|| odd_capacity(&facts)),
             blocked_since: None,

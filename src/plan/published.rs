@@ -440,10 +440,9 @@ mod tests {
 
     #[test]
     fn a_calendar_file_and_a_map_of_families_are_known_to_be_there() {
-        let ics =
-            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Sale\nDTSTART;VALUE=DATE:20261127\nEND:VEVENT\nEND:VCALENDAR\n";
+        let ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Sale\nDTSTART:20261127T080000Z\nDURATION:P1D\nEND:VEVENT\nEND:VCALENDAR\n";
         let mut own = Published::defaults("0.1.0");
-        own.policy.calendar.freeze = Freeze::from_ics(ics, &jiff::tz::TimeZone::UTC).unwrap().freeze;
+        own.policy.calendar.freeze = Freeze::from_ics(ics).unwrap();
         own.policy.families = Families::built_in().with(r#"[{"name":"al2023","parameters":{}}]"#).unwrap();
         assert_eq!(own.write()[0], "v=0.1.0 freeze= families=");
         assert_eq!(read(&own).not_told, ["families", "freeze"].map(str::to_owned).into());

@@ -194,7 +194,7 @@ pub fn why(view: &ClusterView, id: &InstanceId, waits_for: WaitsFor) -> Option<S
             let ours = view.hosts.get(id)?.ours.as_ref()?;
             let known = view.groups.get(&ours.group)?.activities.as_ref()?;
             let failure = last_launch_failed(&known.list, ours.since)?.failure;
-            Some(format!("the last launch failed: {}", failure.message()))
+            Some(format!("the last launch failed: {}", failure.in_words()))
         }
         WaitsFor::Launches | WaitsFor::Bake | WaitsFor::Settle | WaitsFor::Return => None,
     }

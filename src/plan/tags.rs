@@ -3,10 +3,14 @@
 //! ECS allows letters, digits, spaces and `+ - = . _ : / @` in a tag's value, 256 characters at most: what people read there
 //! is cut down to that.
 
+mod name;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use self::name::Name;
+pub use self::name::Thing;
 use super::answer::Answers;
 use super::hold::Hold;
 use super::model::ImageSource;
@@ -15,27 +19,8 @@ use super::policy::{BadSetting, Policy, parse_age, parse_alarms, parse_duration,
 use crate::effect::ImagePattern;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId, ParameterName};
 
-const ENABLED: &str = "enabled";
-const ROTATION: &str = "rotation";
-const HOLD: &str = "hold";
-/// What finds no room in the first.
-const HOLD_MORE: &str = "hold-more";
-const SKIPPED: &str = "skipped";
-const ROTATE_BEFORE: &str = "rotate-before";
-const RESUMED: &str = "resumed";
-const BECAUSE: &str = "because";
-const GROUPS: &str = "groups";
-const GROUP: &str = "group";
-const SINCE: &str = "since";
-const DRAINING_SINCE: &str = "draining-since";
-const AMI_PARAMETER: &str = "ami-parameter";
-const AMI_NAME: &str = "ami-name";
-const REJECTED: &str = "rejected";
-const REJECTION: &str = "rejection";
-const GIVE_BACK: &str = "give-back";
-const ANSWER: &str = "answer";
 /// What does not fit into the first stands in the second.
-const SETTINGS: [&str; 2] = ["settings", "settings-more"];
+const SETTINGS: [Name; 2] = [Name::Settings, Name::SettingsMore];
 /// Not ours alone: the tag that the procedure before us already read.
 const OS: &str = "OS";
 
@@ -229,17 +214,17 @@ impl Tags {
         &self.prefix
     }
 
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+    fn key(&self, name: Name) -> String {
+        format!("{}{}", self.prefix, name.as_str())
     }
 
-    fn get<'a>(&self, tags: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    fn get<'a>(&self, tags: &'a BTreeMap<String, String>, name: Name) -> Option<&'a str> {
         tags.get(&self.key(name)).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The EC2 tag by which our hosts are found.
     pub fn rotation_key(&self) -> String {
-        self.key(ROTATION)
+        self.key(Name::Rotation)
     }
 
     /// What the values of that tag look like in this cluster.
@@ -252,40 +237,45 @@ impl Tags {
         ClusterTags {
             // What is not understood protects.
             enabled: self.enabled(tags).unwrap_or(Some(false)),
-            rotation: self.get(tags, ROTATION).and_then(|text| text.parse().ok()),
-            hold: self.get(tags, HOLD).map(|text| {
-                let more = self.get(tags, HOLD_MORE).unwrap_or_default();
+            rotation: self.get(tags, Name::Rotation).and_then(|text| text.parse().ok()),
+            hold: self.get(tags, Name::Hold).map(|text| {
+                let more = self.get(tags, Name::HoldMore).unwrap_or_default();
                 Hold::parse(format!("{text} {more}").trim_end())
             }),
-            skipped: self.get(tags, SKIPPED).map(read_skipped).unwrap_or_default(),
-            rotate_before: self.get(tags, ROTATE_BEFORE).and_then(|text| text.parse().ok()),
-            resumed: self.get(tags, RESUMED).and_then(|text| text.parse().ok()),
-            because: self.get(tags, BECAUSE).map(decoded),
+            skipped: self.get(tags, Name::Skipped).map(read_skipped).unwrap_or_default(),
+            rotate_before: self.get(tags, Name::RotateBefore).and_then(|text| text.parse().ok()),
+            resumed: self.get(tags, Name::Resumed).and_then(|text| text.parse().ok()),
+            because: self.get(tags, Name::Because).map(decoded),
             scope: self
-                .get(tags, GROUPS)
+                .get(tags, Name::Groups)
                 .map(|text| text.split_whitespace().map(GroupName::from).collect())
                 .unwrap_or_default(),
-            answers: self.get(tags, ANSWER).map(Answers::read).unwrap_or_default(),
+            answers: self.get(tags, Name::Answer).map(Answers::read).unwrap_or_default(),
             settings: self.read_settings(tags),
         }
     }
 
     /// Those of a cluster in which the rotation is written, as far as these have them.
     pub fn of_rotation(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let names = [ROTATION, HOLD, HOLD_MORE, SKIPPED, ROTATE_BEFORE, RESUMED, BECAUSE, GROUPS];
+        let names = [
+            Name::Rotation,
+            Name::Hold,
+            Name::HoldMore,
+            Name::Skipped,
+            Name::RotateBefore,
+            Name::Resumed,
+            Name::Because,
+            Name::Groups,
+        ];
         self.select(names.into_iter().chain(SETTINGS), tags)
     }
 
     /// Those of a group in which its rejections are written.
     pub fn of_rejection(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        self.select([REJECTED, REJECTION].into_iter(), tags)
+        self.select([Name::Rejected, Name::Rejection].into_iter(), tags)
     }
 
-    fn select(
-        &self,
-        names: impl Iterator<Item = &'static str>,
-        tags: &BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
+    fn select(&self, names: impl Iterator<Item = Name>, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let keys = names.map(|name| self.key(name));
         keys.filter_map(|key| tags.get(&key).map(|value| (key.clone(), value.clone()))).collect()
     }
@@ -296,7 +286,7 @@ impl Tags {
     }
 
     pub fn write_answers(&self, answers: &Answers) -> BTreeMap<String, String> {
-        BTreeMap::from([(self.key(ANSWER), answers.to_string())])
+        BTreeMap::from([(self.key(Name::Answer), answers.to_string())])
     }
 
     pub fn write_settings(&self, settings: &[String; 2]) -> BTreeMap<String, String> {
@@ -310,69 +300,72 @@ impl Tags {
         let hold = wanted.hold.map(|hold| hold.text(LONGEST_HOLD)).unwrap_or_default();
         let (hold, more) = in_two(&hold);
         Ok(BTreeMap::from([
-            (self.key(ROTATION), wanted.rotation.to_string()),
-            (self.key(HOLD), hold),
-            (self.key(HOLD_MORE), more),
-            (self.key(SKIPPED), write_skipped(wanted.skipped, LONGEST_VALUE)),
-            (self.key(ROTATE_BEFORE), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
-            (self.key(RESUMED), wanted.resumed.map(|resumed| resumed.to_string()).unwrap_or_default()),
-            (self.key(BECAUSE), wanted.because.map(|because| encoded(because, LONGEST_VALUE)).unwrap_or_default()),
-            (self.key(GROUPS), scope),
+            (self.key(Name::Rotation), wanted.rotation.to_string()),
+            (self.key(Name::Hold), hold),
+            (self.key(Name::HoldMore), more),
+            (self.key(Name::Skipped), write_skipped(wanted.skipped, LONGEST_VALUE)),
+            (self.key(Name::RotateBefore), wanted.rotate_before.map(|before| before.to_string()).unwrap_or_default()),
+            (self.key(Name::Resumed), wanted.resumed.map(|resumed| resumed.to_string()).unwrap_or_default()),
+            (
+                self.key(Name::Because),
+                wanted.because.map(|because| encoded(because, LONGEST_VALUE)).unwrap_or_default(),
+            ),
+            (self.key(Name::Groups), scope),
         ]))
     }
 
     /// Our tags on an EC2 instance, when it is ours in this cluster.
     pub fn read_ours(&self, cluster: &ClusterName, tags: &BTreeMap<String, String>) -> Option<Ours> {
-        let rotation = RotationId(self.get(tags, ROTATION)?.to_owned());
-        let group = GroupName::from(self.get(tags, GROUP)?);
-        let since = self.get(tags, SINCE)?.parse().ok()?;
+        let rotation = RotationId(self.get(tags, Name::Rotation)?.to_owned());
+        let group = GroupName::from(self.get(tags, Name::Group)?);
+        let since = self.get(tags, Name::Since)?.parse().ok()?;
         rotation.is_of(cluster).then_some(Ours { rotation, group, since })
     }
 
     pub fn write_ours(&self, ours: &Ours) -> BTreeMap<String, String> {
         BTreeMap::from([
-            (self.key(ROTATION), ours.rotation.to_string()),
-            (self.key(GROUP), ours.group.to_string()),
-            (self.key(SINCE), ours.since.to_string()),
+            (self.key(Name::Rotation), ours.rotation.to_string()),
+            (self.key(Name::Group), ours.group.to_string()),
+            (self.key(Name::Since), ours.since.to_string()),
         ])
     }
 
     /// On a host that is taken, with nothing in them yet: an instance has room for 50 tags, and one that has no room for all of
     /// ours shall be refused while it is still in its group.
     pub fn reserve(&self) -> BTreeMap<String, String> {
-        [DRAINING_SINCE, GIVE_BACK].into_iter().map(|name| (self.key(name), String::new())).collect()
+        [Name::DrainingSince, Name::GiveBack].into_iter().map(|name| (self.key(name), String::new())).collect()
     }
 
     pub fn read_draining_since(&self, tags: &BTreeMap<String, String>) -> Option<Timestamp> {
-        self.get(tags, DRAINING_SINCE)?.parse().ok()
+        self.get(tags, Name::DrainingSince)?.parse().ok()
     }
 
     pub fn write_draining_since(&self, since: Timestamp) -> BTreeMap<String, String> {
-        BTreeMap::from([(self.key(DRAINING_SINCE), since.to_string())])
+        BTreeMap::from([(self.key(Name::DrainingSince), since.to_string())])
     }
 
     pub fn read_give_back(&self, tags: &BTreeMap<String, String>) -> Option<GiveBack> {
-        self.get(tags, GIVE_BACK)?.parse().ok()
+        self.get(tags, Name::GiveBack)?.parse().ok()
     }
 
     pub fn write_give_back(&self, give_back: &GiveBack) -> BTreeMap<String, String> {
-        BTreeMap::from([(self.key(GIVE_BACK), give_back.to_string())])
+        BTreeMap::from([(self.key(Name::GiveBack), give_back.to_string())])
     }
 
     /// A host that is ours, and shall go on as if nobody had wanted to give it back.
     pub fn keep(&self) -> BTreeMap<String, String> {
-        [GIVE_BACK, DRAINING_SINCE].into_iter().map(|name| (self.key(name), String::new())).collect()
+        [Name::GiveBack, Name::DrainingSince].into_iter().map(|name| (self.key(name), String::new())).collect()
     }
 
     /// A host that is no longer ours. An empty value says nothing.
     pub fn let_go(&self) -> BTreeMap<String, String> {
-        let names = [ROTATION, GROUP, SINCE, DRAINING_SINCE, GIVE_BACK];
+        let names = [Name::Rotation, Name::Group, Name::Since, Name::DrainingSince, Name::GiveBack];
         names.into_iter().map(|name| (self.key(name), String::new())).collect()
     }
 
     /// The image that failed last in this group.
     pub fn read_rejection(&self, tags: &BTreeMap<String, String>) -> Option<Rejection> {
-        let (at, why) = self.get(tags, REJECTION)?.split_once(' ')?;
+        let (at, why) = self.get(tags, Name::Rejection)?.split_once(' ')?;
         Some(Rejection { at: at.parse().ok()?, why: decoded(why) })
     }
 
@@ -383,14 +376,14 @@ impl Tags {
         images: &BTreeSet<AmiId>,
         rejection: &Rejection,
     ) -> BTreeMap<String, String> {
-        let known = self.get(before, REJECTED).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
+        let known = self.get(before, Name::Rejected).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
         let known = known.filter(|id| !id.is_empty() && !images.iter().any(|image| image.as_str() == *id));
         let mut all: Vec<&str> = known.chain(images.iter().map(AmiId::as_str)).collect();
         while all.len() > images.len() && all.join(" ").chars().count() > LONGEST_VALUE {
             all.remove(0);
         }
         let rejection = encoded(&format!("{} {}", rejection.at, rejection.why), LONGEST_VALUE);
-        BTreeMap::from([(self.key(REJECTED), all.join(" ")), (self.key(REJECTION), rejection)])
+        BTreeMap::from([(self.key(Name::Rejected), all.join(" ")), (self.key(Name::Rejection), rejection)])
     }
 
     /// A cluster's or a group's own word on whether it takes part; None: it says nothing.
@@ -398,20 +391,21 @@ impl Tags {
     /// # Errors
     /// When it says something that is neither `true` nor `false`: with the tag.
     pub fn enabled(&self, tags: &BTreeMap<String, String>) -> Result<Option<bool>, (String, BadSetting)> {
-        let Some(text) = self.get(tags, ENABLED) else { return Ok(None) };
+        let Some(text) = self.get(tags, Name::Enabled) else { return Ok(None) };
         let bad = || BadSetting { expected: "`true` or `false`", got: text.to_owned() };
-        read_bool(text).map(Some).ok_or_else(|| (self.key(ENABLED), bad()))
+        read_bool(text).map(Some).ok_or_else(|| (self.key(Name::Enabled), bad()))
     }
 
     /// Where the group says that its image comes from; the error names the tag that cannot be read.
     pub fn image_source(&self, tags: &BTreeMap<String, String>) -> Result<ImageSource, (String, BadSetting)> {
-        let ami_name = match self.get(tags, AMI_NAME) {
-            Some(text) => Some(image_pattern(text).map_err(|bad| (self.key(AMI_NAME), bad))?),
+        let ami_name = match self.get(tags, Name::AmiName) {
+            Some(text) => Some(image_pattern(text).map_err(|bad| (self.key(Name::AmiName), bad))?),
             None => None,
         };
-        let rejected = self.get(tags, REJECTED).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
+        let rejected =
+            self.get(tags, Name::Rejected).unwrap_or_default().split(|c: char| c.is_whitespace() || c == ',');
         Ok(ImageSource {
-            ami_parameter: self.get(tags, AMI_PARAMETER).map(ParameterName::from),
+            ami_parameter: self.get(tags, Name::AmiParameter).map(ParameterName::from),
             ami_name,
             os: tags.get(OS).cloned(),
             rejected: rejected.filter(|id| !id.is_empty()).map(AmiId::from).collect(),
@@ -424,49 +418,49 @@ impl Tags {
         tags: &BTreeMap<String, String>,
         policy: &Policy,
     ) -> Result<Policy, (String, BadSetting)> {
-        let own = |name: &'static str| self.get(tags, name).map(|text| (self.key(name), text));
+        let own = |name: Name| self.get(tags, name).map(|text| (self.key(name), text));
         let mut policy = policy.clone();
-        if let Some((key, text)) = own("max-in-flight") {
+        if let Some((key, text)) = own(Name::MaxInFlight) {
             policy.max_in_flight = text.parse().map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("drain") {
+        if let Some((key, text)) = own(Name::Drain) {
             policy.drain = text.parse().map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("drain-timeout") {
+        if let Some((key, text)) = own(Name::DrainTimeout) {
             policy.drain_timeout = parse_duration(text).map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("replacement-timeout") {
+        if let Some((key, text)) = own(Name::ReplacementTimeout) {
             let timeout = parse_duration(text).map_err(|bad| (key, bad))?;
             policy.replacement_timeout = timeout;
             policy.replacement_timeout_windows = timeout;
         }
-        if let Some((key, text)) = own("allow-older") {
+        if let Some((key, text)) = own(Name::AllowOlder) {
             let bad = BadSetting { expected: "`true` or `false`", got: text.to_owned() };
             policy.allow_older = read_bool(text).ok_or((key, bad))?;
         }
-        if let Some((key, text)) = own("min-ami-age") {
+        if let Some((key, text)) = own(Name::MinAmiAge) {
             policy.min_ami_age = parse_age(text).map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("bake") {
+        if let Some((key, text)) = own(Name::Bake) {
             policy.bake = parse_pause(text).map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("settle") {
+        if let Some((key, text)) = own(Name::Settle) {
             policy.settle = parse_pause(text).map_err(|bad| (key, bad))?;
         }
         self.own_ladder(tags, &mut policy)?;
-        if let Some((key, text)) = own("window") {
+        if let Some((key, text)) = own(Name::Window) {
             policy.calendar.windows = Some(text.parse().map_err(|bad| (key, bad))?);
         }
-        if let Some((key, text)) = own("release-by") {
+        if let Some((key, text)) = own(Name::ReleaseBy) {
             policy.release_by = text.parse().map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("alarms") {
+        if let Some((key, text)) = own(Name::Alarms) {
             policy.alarms = parse_alarms(text).map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("stuck") {
+        if let Some((key, text)) = own(Name::Stuck) {
             policy.stuck = text.parse().map_err(|bad| (key, bad))?;
         }
-        if let Some((key, text)) = own("accept-detach") {
+        if let Some((key, text)) = own(Name::AcceptDetach) {
             policy.accept_detach = text.parse().map_err(|bad| (key, bad))?;
         }
         Ok(policy)
@@ -474,11 +468,11 @@ impl Tags {
 
     /// The rungs that the group sets itself. One end of its own takes the place of the cluster's.
     fn own_ladder(&self, tags: &BTreeMap<String, String>, policy: &mut Policy) -> Result<(), (String, BadSetting)> {
-        let own = |name: &'static str| match self.get(tags, name) {
+        let own = |name: Name| match self.get(tags, name) {
             Some(text) => parse_rung(text).map(Some).map_err(|bad| (self.key(name), bad)),
             None => Ok(None),
         };
-        let (stop, give_up, force) = (own("stop-standalone-after")?, own("give-up-after")?, own("force-after")?);
+        let (stop, give_up, force) = (own(Name::StopStandaloneAfter)?, own(Name::GiveUpAfter)?, own(Name::ForceAfter)?);
         let ladder = &mut policy.ladder;
         if let Some(after) = stop {
             ladder.stop_standalone_after = after;
@@ -495,7 +489,7 @@ impl Tags {
             (Some(give_up), Some(force)) => (ladder.give_up_after, ladder.force_after) = (give_up, force),
             (None, None) => {}
         }
-        ladder.check().map(|_| ()).map_err(|bad| (self.key("force-after"), bad))
+        ladder.check().map(|_| ()).map_err(|bad| (self.key(Name::ForceAfter), bad))
     }
 }
 

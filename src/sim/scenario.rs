@@ -131,6 +131,8 @@ pub enum BadRelease {
     NeverRegisters,
     /// Its hosts do not even launch.
     LaunchFails,
+    /// It is encrypted by a key that Auto Scaling may not use: its hosts end before they run.
+    KeyDenied,
     /// Its agents register, and fall silent for good a minute or two later.
     AgentsFallSilent,
     /// Its hosts register, and die a minute or two later.

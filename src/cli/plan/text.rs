@@ -168,6 +168,9 @@ fn about_cluster(forecast: &Forecast) -> Lines {
     for unread in &forecast.unread {
         say("not read", unread.clone());
     }
+    for note in &forecast.without_effect {
+        say("mind", note.clone());
+    }
     lines
 }
 
@@ -248,6 +251,9 @@ fn about_group(group: &GroupForecast) -> Lines {
     }
     for stuck in &group.stuck {
         say("waits", stuck.clone());
+    }
+    for note in &group.without_effect {
+        say("mind", note.clone());
     }
     lines
 }

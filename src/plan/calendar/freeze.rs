@@ -17,6 +17,8 @@ use crate::plan::policy::BadSetting;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freeze {
     pub(super) events: Vec<Event>,
+    /// Of a calendar: what freezes nothing in it, and why, for a person to check.
+    pub(super) notes: Vec<String>,
 }
 
 /// Over all freezes: those that overlap or touch count as one.
@@ -45,6 +47,7 @@ impl Freeze {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.events.extend(other.events);
+        self.notes.extend(other.notes);
         self
     }
 
@@ -57,6 +60,16 @@ impl Freeze {
     pub fn as_days(&self) -> Option<String> {
         let text = self.events.iter().map(|event| event.what.as_str()).collect::<Vec<_>>().join(", ");
         text.parse().is_ok_and(|read: Self| read == *self).then_some(text)
+    }
+
+    /// Whether it freezes anything, as far as one looks ahead.
+    pub(super) fn has_effect(&self, now: Timestamp) -> bool {
+        let limit = later(now, FARTHEST);
+        self.covered_until(now, limit).is_some() || self.next_start(now, limit).is_some()
+    }
+
+    pub(super) fn zones(&self) -> impl Iterator<Item = &TimeZone> {
+        self.events.iter().map(|event| &event.zone)
     }
 
     /// The zone in which times are told where there are no windows: that of the first freeze.
@@ -91,7 +104,8 @@ impl std::str::FromStr for Freeze {
     type Err = BadSetting;
 
     fn from_str(text: &str) -> Result<Self, BadSetting> {
-        Ok(Self { events: text.split(',').map(|part| read_dates(part.trim())).collect::<Result<_, _>>()? })
+        let events = text.split(',').map(|part| read_dates(part.trim())).collect::<Result<_, _>>()?;
+        Ok(Self { events, notes: Vec::new() })
     }
 }
 

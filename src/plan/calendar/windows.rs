@@ -48,6 +48,10 @@ impl Windows {
         }
     }
 
+    pub(super) fn zones(&self) -> impl Iterator<Item = &TimeZone> {
+        self.0.iter().map(|window| &window.zone)
+    }
+
     /// The zone in which times are told: that of the first window.
     pub fn zone(&self) -> TimeZone {
         self.0.first().map_or(TimeZone::UTC, |window| window.zone.clone())

@@ -16,6 +16,30 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok().filter(|zone| !zone.is_unknown() && zone.iana_name().is_some())
 }
 
+/// What the name says to IANA, where people say it and think of something else.
+pub fn misread(zone: &TimeZone) -> Option<String> {
+    let name = zone.iana_name()?;
+    let all_year = |offset: &str, place: &str| {
+        Some(format!(
+            "`{name}` is UTC{offset} all year, without summer time: the clocks of a place are those of `{place}`"
+        ))
+    };
+    match name {
+        "EST" => all_year("-05:00", "America/New_York"),
+        "MST" => all_year("-07:00", "America/Denver"),
+        _ => {
+            let hours = name.strip_prefix("Etc/GMT")?;
+            let (is, other) = match hours.split_at_checked(1)? {
+                (_, "0") => return None,
+                ("+", hours) => (format!("UTC-{hours}"), format!("Etc/GMT-{hours}")),
+                ("-", hours) => (format!("UTC+{hours}"), format!("Etc/GMT+{hours}")),
+                _ => return None,
+            };
+            Some(format!("`{name}` is {is}, its sign is the other way round: the opposite is `{other}`"))
+        }
+    }
+}
+
 /// When the clocks of the zone show a time from `from` on and before `to`. That is more than one period where they are put
 /// back across one of the two, and none where they are put forward across both.
 pub fn shown(zone: &TimeZone, from: DateTime, to: DateTime) -> Vec<Period> {
@@ -111,6 +135,40 @@ mod tests {
         for zone in [zone("Europe/Berlin").unwrap(), zone("UTC").unwrap()] {
             let _ = shown(&zone, DateTime::MIN, DateTime::MIN);
             let _ = shown(&zone, DateTime::MAX, DateTime::MAX);
+        }
+    }
+
+    #[test]
+    fn what_people_misread_is_told() {
+        for (name, told) in [
+            ("Etc/GMT+2", Some("`Etc/GMT+2` is UTC-2, its sign is the other way round: the opposite is `Etc/GMT-2`")),
+            (
+                "etc/gmt-14",
+                Some("`Etc/GMT-14` is UTC+14, its sign is the other way round: the opposite is `Etc/GMT+14`"),
+            ),
+            (
+                "EST",
+                Some(
+                    "`EST` is UTC-05:00 all year, without summer time: the clocks of a place are those of `America/New_York`",
+                ),
+            ),
+            ("Etc/GMT+0", None),
+            ("Etc/GMT", None),
+            ("Etc/UTC", None),
+            ("CET", None),
+            ("EST5EDT", None),
+            ("Europe/Berlin", None),
+        ] {
+            let zone = zone(name).unwrap();
+            assert_eq!(misread(&zone).as_deref(), told, "{name}");
+            // It is as told.
+            if let Some((_, is)) = told.as_ref().and_then(|told| told.split_once(" is UTC")) {
+                let hours: i32 = is.split([' ', ',', ':']).next().unwrap().parse().unwrap();
+                for month in [1, 7] {
+                    let at = jiff::civil::date(2026, month, 1).to_zoned(zone.clone()).unwrap();
+                    assert_eq!(at.offset().seconds(), hours * 3600, "{name}");
+                }
+            }
         }
     }
 

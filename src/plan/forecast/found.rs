@@ -125,6 +125,7 @@ mod tests {
             order: order.iter().map(|id| (*id).into()).collect(),
             writes: Vec::new(),
             stuck: Vec::new(),
+            without_effect: Vec::new(),
             at_a_time: 1,
             takes_seconds: 0,
         }

@@ -26,6 +26,9 @@ const SOON_BAD: Delay = Delay::secs(60, 120);
 const HEARTBEAT: Delay = Delay::secs(150, 240);
 /// How often ECS looks whether a member that it drains is empty.
 const HOOK_LOOKS: Delay = Delay::secs(20, 40);
+const SOON_DENIED: Delay = Delay::secs(2, 5);
+const KEY_DENIED: &str = "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: \
+    Client.InternalError: Client error on launch";
 /// Until a group tries again after a launch failed.
 const LAUNCH_AGAIN: Delay = Delay::secs(30, 120);
 
@@ -106,6 +109,8 @@ impl World {
                 Some("The image id '[ami-0123456789abcdef0]' does not exist. Launching EC2 instance failed.")
             }
         };
+        let denied = self.scenario.bad_release == BadRelease::KeyDenied
+            && image.as_ref().is_some_and(|image| self.bad_images.contains(image));
         let activity = Activity {
             started: self.now,
             launch: true,
@@ -121,7 +126,10 @@ impl World {
                 self.weigh(no, weight);
                 self.note(Happening::Launched { host: no.instance(), group: group.name.clone(), image });
                 self.emit_instance(no, "pending");
-                self.after(self.scenario.boot, Physics::Booted(no));
+                self.after(
+                    if denied { SOON_DENIED } else { self.scenario.boot },
+                    if denied { Physics::Dies(no) } else { Physics::Booted(no) },
+                );
                 Some(weight.unwrap_or(1))
             }
             None => {
@@ -220,6 +228,16 @@ impl World {
         }
     }
 
+    /// One that nobody may read never runs, and ends its launch.
+    pub(super) fn dies(&mut self, no: HostNo) {
+        let pends = |host: &&Host| host.state == InstanceState::Pending;
+        if let Some(group) = self.account.host(no).filter(pends).map(|host| host.origin.clone()) {
+            self.end_launch(&group, no, ActivityStatus::Cancelled, KEY_DENIED);
+            self.emit_launch_unsuccessful(&group, KEY_DENIED);
+        }
+        self.shut_down(no, By::Itself);
+    }
+
     /// What was launched is ended again, and the group launches another.
     pub(super) fn abandoned(&mut self, no: HostNo) {
         let waits = |host: &&Host| host.member == Some(Lifecycle::PendingWait);
@@ -253,6 +271,7 @@ impl World {
             | BadRelease::No
             | BadRelease::NeverRegisters
             | BadRelease::LaunchFails
+            | BadRelease::KeyDenied
             | BadRelease::TasksFail => {}
         }
     }

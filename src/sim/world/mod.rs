@@ -220,7 +220,7 @@ impl World {
             Physics::ManagedDrain(host) => self.managed_drain(host),
             Physics::Abandoned(host) => self.abandoned(host),
             Physics::AgentDies(host) => self.agent_dies(host),
-            Physics::Dies(host) => self.shut_down(host, super::timeline::By::Itself),
+            Physics::Dies(host) => self.dies(host),
             Physics::Services(cluster) => self.services_look(&cluster),
             Physics::TaskStep(task, course) => self.task_step(task, course),
             Physics::ForgetTask(task) => self.forget_task(task),

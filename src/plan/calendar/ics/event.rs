@@ -15,8 +15,60 @@ pub struct Read {
     pub event: Result<Event, String>,
 }
 
+/// What says nothing about when it takes place.
+const HARMLESS: [&str; 27] = [
+    "ACKNOWLEDGED",
+    "ATTACH",
+    "ATTENDEE",
+    "CATEGORIES",
+    "CLASS",
+    "COLOR",
+    "COMMENT",
+    "CONCEPT",
+    "CONFERENCE",
+    "CONTACT",
+    "CREATED",
+    "DESCRIPTION",
+    "DTSTAMP",
+    "GEO",
+    "IMAGE",
+    "LAST-MODIFIED",
+    "LINK",
+    "LOCATION",
+    "ORGANIZER",
+    "PRIORITY",
+    "REFID",
+    "RELATED-TO",
+    "REQUEST-STATUS",
+    "RESOURCES",
+    "SEQUENCE",
+    "STYLED-DESCRIPTION",
+    "URL",
+];
+const READ: [&str; 12] = [
+    "UID",
+    "SUMMARY",
+    "DTSTART",
+    "DTEND",
+    "DURATION",
+    "RRULE",
+    "EXDATE",
+    "RECURRENCE-ID",
+    "STATUS",
+    "TRANSP",
+    // To be refused by what is said of them.
+    "RDATE",
+    "EXRULE",
+];
+/// Components of an event that are no events.
+const WITHIN: [&str; 4] = ["VALARM", "PARTICIPANT", "VLOCATION", "VRESOURCE"];
+
 impl Read {
     pub fn new(component: &Component, zones: &Zones<'_>) -> Result<Self, String> {
+        component.must_all_be(|name| HARMLESS.contains(&name) || READ.contains(&name) || name.starts_with("X-"))?;
+        if let Some(other) = component.components.iter().find(|of| !WITHIN.contains(&of.name.as_str())) {
+            return Err(format!("{} (line {}) inside of it is not understood", other.name, other.line));
+        }
         let uid = component.one("UID")?.map(|uid| uid.value.trim().to_owned());
         let replaces = component.one("RECURRENCE-ID")?.map(|property| replaced(property, zones)).transpose()?;
         if replaces.is_some() && uid.is_none() {
@@ -38,13 +90,7 @@ pub fn summary(component: &Component) -> String {
 
 /// Without the occurrence that starts then.
 pub fn except(event: &mut Event, when: &When) -> Result<(), String> {
-    let is_of_days = matches!(event.length, Length::Days(_));
-    let start = match (when.is_day, is_of_days) {
-        (true, true) => event.on(when.at.date()).map(|period| period.start),
-        (true, false) => return Err(format!("{} is a day, and DTSTART a time", when.at.date())),
-        (false, _) => Some(when.instant()?),
-    };
-    event.except.extend(start);
+    event.except.insert(when.instant()?);
     Ok(())
 }
 
@@ -89,31 +135,19 @@ fn length(component: &Component, start: &When, zones: &Zones<'_>) -> Result<Leng
         (Some(end), None) => until(start, &read_when(end, zones)?),
         (None, Some(duration)) => {
             let (days, time) = read_duration(duration)?;
-            match (start.is_day, time.is_zero()) {
-                (false, _) => Ok(Length::Nominal { days, time }),
-                (true, true) => Ok(Length::Days(days)),
-                (true, false) => Err("DTSTART is a day, and DURATION is not of days".to_owned()),
-            }
+            Ok(Length::Nominal { days, time })
         }
-        (None, None) if start.is_day => Ok(Length::Days(1)),
         (None, None) => Err("it has no end: neither DTEND nor DURATION".to_owned()),
     }
 }
 
 fn until(start: &When, end: &When) -> Result<Length, String> {
-    match (start.is_day, end.is_day) {
-        (true, true) if end.at > start.at => Ok(Length::Days(start.at.duration_until(end.at).as_hours() / 24)),
-        (true, true) => Err("DTEND is not after DTSTART: of whole days it is the one after the last".to_owned()),
-        (false, false) => {
-            let real = start.instant()?.duration_until(end.instant()?);
-            if !real.is_positive() {
-                return Err("DTEND is not after DTSTART".to_owned());
-            }
-            let shown = start.zone.to_datetime(end.instant()?);
-            Ok(Length::Until { real, shown: start.at.duration_until(shown) })
-        }
-        (true, false) | (false, true) => Err("of DTSTART and DTEND one is a day and one a time".to_owned()),
+    let real = start.instant()?.duration_until(end.instant()?);
+    if !real.is_positive() {
+        return Err("DTEND is not after DTSTART".to_owned());
     }
+    let shown = start.zone.to_datetime(end.instant()?);
+    Ok(Length::Until { real, shown: start.at.duration_until(shown) })
 }
 
 fn check(event: &Event) -> Result<(), String> {

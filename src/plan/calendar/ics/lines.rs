@@ -39,6 +39,15 @@ impl Component {
         }
     }
 
+    /// # Errors
+    /// With the first property whose name is none of these.
+    pub fn must_all_be(&self, understood: impl Fn(&str) -> bool) -> Result<(), String> {
+        match self.properties.iter().find(|property| !understood(&property.name)) {
+            Some(property) => Err(format!("{} is not understood", property.name)),
+            None => Ok(()),
+        }
+    }
+
     pub fn must(&self, name: &str) -> Result<&Property, String> {
         self.one(name)?.ok_or_else(|| format!("no {name}"))
     }

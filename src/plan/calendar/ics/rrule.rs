@@ -75,7 +75,7 @@ fn last_until(text: &str, start: DateTime, zone: &TimeZone) -> Result<Date, Stri
     let bad = || format!("UNTIL `{text}` is not a date or a time");
     let (day, is_past) = match read_one(text).ok_or_else(bad)? {
         One::Day(day) => return Ok(day),
-        One::Time(local, false) => (local.date(), start.time() > local.time()),
+        One::Time(_, false) => return Err(format!("UNTIL `{text}` is in no zone: it needs a Z, for UTC")),
         One::Time(utc, true) => {
             let until = TimeZone::UTC.to_timestamp(utc).map_err(|_| bad())?;
             let day = zone.to_datetime(until).date();
@@ -305,8 +305,6 @@ mod tests {
             // 09:00 in New York.
             ("19970904T130000Z", "1997-09: 2 3 4"),
             ("19970904T125959Z", "1997-09: 2 3"),
-            ("19970904T090000", "1997-09: 2 3 4"),
-            ("19970904T085959", "1997-09: 2 3"),
         ] {
             assert_eq!(last(until), expected, "{until}");
         }
@@ -331,6 +329,7 @@ mod tests {
             ("FREQ=DAILY;COUNT=3;UNTIL=19971224", "exclude each other"),
             ("FREQ=DAILY;UNTIL=tomorrow", "UNTIL `TOMORROW`"),
             ("FREQ=DAILY;UNTIL=1997-12-24", "UNTIL `1997-12-24`"),
+            ("FREQ=DAILY;UNTIL=19971224T090000", "is in no zone"),
             ("FREQ=YEARLY;BYMONTH=13", "BYMONTH: `13`"),
             ("FREQ=YEARLY;BYMONTH=5L", "BYMONTH: `5L`"),
             ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY: `0`"),

@@ -8,23 +8,20 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn berlin() -> TimeZone {
-    TimeZone::get("Europe/Berlin").unwrap()
-}
-
-/// The event with these lines in a calendar, at home in Berlin.
-fn read(lines: &str) -> Result<FromIcs, BadIcs> {
+/// The event with these lines in a calendar; `;B:` is `;TZID=Europe/Berlin:`.
+fn read(lines: &str) -> Result<Freeze, BadIcs> {
+    let lines = lines.replace(";B:", ";TZID=Europe/Berlin:");
     let text =
         format!("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nSUMMARY:Sale\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n");
-    Freeze::from_ics(&text, &berlin())
+    Freeze::from_ics(&text)
 }
 
 /// All freezes of a time, as `2026-11-27T00:00:00Z/2026-11-28T00:00:00Z Black Friday`.
-fn freezes(read: &FromIcs, from: &str, to: &str) -> Vec<String> {
+fn freezes(read: &Freeze, from: &str, to: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut now = at(from);
     while now < at(to) {
-        if let Some(frozen) = read.freeze.state(now) {
+        if let Some(frozen) = read.state(now) {
             all.push(format!("{now}/{} {}", frozen.until, frozen.what));
             now = frozen.until;
         }
@@ -40,14 +37,14 @@ const BY_HAND: &str = include_str!("samples/by-hand.ics");
 #[test]
 fn a_calendar_of_google() {
     assert!(GOOGLE.contains("\r\n "), "folded, with CRLF");
-    let read = Freeze::from_ics(GOOGLE, &TimeZone::UTC).unwrap();
+    let read = Freeze::from_ics(GOOGLE).unwrap();
     assert_eq!(
-        read.ignored,
+        read.notes,
         [
-            "`Team lunch` (line 56): TRANSP:TRANSPARENT",
-            "`Spring sale, postponed` (line 65): STATUS:CANCELLED",
-            "`Weekly release party: nobody touches the hosts while the demo is running on the big screen` (line 84): \
-         STATUS:CANCELLED",
+            "the event `Team lunch` (line 56) freezes nothing: TRANSP:TRANSPARENT",
+            "the event `Spring sale, postponed` (line 65) freezes nothing: STATUS:CANCELLED",
+            "the event `Weekly release party: nobody touches the hosts while the demo is running on the big screen` (line 84) \
+             freezes nothing: STATUS:CANCELLED",
         ]
     );
     let party = "Weekly release party: nobody touches the hosts while the demo is running on the big screen";
@@ -69,8 +66,8 @@ fn a_calendar_of_google() {
 
 #[test]
 fn a_calendar_of_outlook() {
-    let read = Freeze::from_ics(OUTLOOK, &TimeZone::UTC).unwrap();
-    assert_eq!(read.ignored, Vec::<String>::new());
+    let read = Freeze::from_ics(OUTLOOK).unwrap();
+    assert_eq!(read.notes, Vec::<String>::new());
     assert_eq!(
         freezes(&read, "2026-03-01T00:00Z", "2026-07-01T00:00Z"),
         [
@@ -78,8 +75,7 @@ fn a_calendar_of_outlook() {
             "2026-03-30T18:00:00Z/2026-03-30T20:00:00Z Books are closed",
             "2026-04-27T18:00:00Z/2026-04-27T20:00:00Z Books are closed",
             "2026-05-25T18:00:00Z/2026-05-25T20:00:00Z Books are closed",
-            // All day, in the zone of those who have said nothing.
-            "2026-06-03T00:00:00Z/2026-06-05T00:00:00Z Audit",
+            "2026-06-02T22:00:00Z/2026-06-04T22:00:00Z Audit",
         ]
     );
     assert_eq!(
@@ -91,8 +87,8 @@ fn a_calendar_of_outlook() {
 #[test]
 fn a_calendar_by_hand() {
     assert!(!BY_HAND.contains('\r'));
-    let read = Freeze::from_ics(BY_HAND, &berlin()).unwrap();
-    assert_eq!(read.ignored, ["VTODO (line 26): not an event"]);
+    let read = Freeze::from_ics(BY_HAND).unwrap();
+    assert_eq!(read.notes, ["VTODO (line 26): not an event, it freezes nothing"]);
     assert_eq!(
         freezes(&read, "2026-11-01T00:00Z", "2027-01-15T00:00Z"),
         [
@@ -108,30 +104,29 @@ fn a_calendar_by_hand() {
 }
 
 #[test]
-fn times_are_in_their_own_zone_in_utc_or_at_home() {
+fn times_are_in_their_own_zone_or_in_utc() {
     let table = [
         ("DTSTART:20261127T080000Z\nDTEND:20261127T090000Z", "2026-11-27T08:00:00Z/2026-11-27T09:00:00Z Sale"),
-        ("DTSTART:20261127T080000\nDTEND:20261127T090000", "2026-11-27T07:00:00Z/2026-11-27T08:00:00Z Sale"),
         (
-            "DTSTART;TZID=America/New_York:20261127T080000\nDTEND;TZID=Europe/Berlin:20261127T150000",
+            "DTSTART;TZID=America/New_York:20261127T080000\nDTEND;B:20261127T150000",
             "2026-11-27T13:00:00Z/2026-11-27T14:00:00Z Sale",
         ),
         ("DTSTART;TZID=/example.org/1/Europe/Berlin:20261127T080000\nDURATION:PT1H", {
             "2026-11-27T07:00:00Z/2026-11-27T08:00:00Z Sale"
         }),
-        ("DTSTART;VALUE=DATE:20261127", "2026-11-26T23:00:00Z/2026-11-27T23:00:00Z Sale"),
-        ("DTSTART:20261127\nDURATION:P1W", "2026-11-26T23:00:00Z/2026-12-03T23:00:00Z Sale"),
-        ("DTSTART;VALUE=DATE:20261127\nDTEND;VALUE=DATE:20261129", "2026-11-26T23:00:00Z/2026-11-28T23:00:00Z Sale"),
+        ("DTSTART;B:20261127T000000\nDURATION:P1W", "2026-11-26T23:00:00Z/2026-12-03T23:00:00Z Sale"),
+        ("DTSTART;TZID=UTC:20261127T080000\nDURATION:PT1H", "2026-11-27T08:00:00Z/2026-11-27T09:00:00Z Sale"),
+        ("DTSTART;TZID=CET:20260701T080000\nDURATION:PT1H", "2026-07-01T06:00:00Z/2026-07-01T07:00:00Z Sale"),
     ];
     for (lines, expected) in table {
-        assert_eq!(freezes(&read(lines).unwrap(), "2026-11-20T00:00Z", "2026-12-10T00:00Z"), [expected], "{lines}");
+        assert_eq!(freezes(&read(lines).unwrap(), "2026-06-20T00:00Z", "2026-12-10T00:00Z"), [expected], "{lines}");
     }
 }
 
 /// Each across the hour that Berlin's clocks skip, or show twice.
 #[test]
 fn an_event_goes_by_the_clocks() {
-    let weekly = "DTSTART:20260321T220000\nDTEND:20260322T060000\nRRULE:FREQ=WEEKLY;COUNT=2";
+    let weekly = "DTSTART;B:20260321T220000\nDTEND;B:20260322T060000\nRRULE:FREQ=WEEKLY;COUNT=2";
     assert_eq!(
         freezes(&read(weekly).unwrap(), "2026-03-20T00:00Z", "2026-04-10T00:00Z"),
         [
@@ -140,7 +135,7 @@ fn an_event_goes_by_the_clocks() {
             "2026-03-28T21:00:00Z/2026-03-29T05:00:00Z Sale",
         ]
     );
-    let back = "DTSTART:20261017T220000\nDTEND:20261018T060000\nRRULE:FREQ=WEEKLY;COUNT=2";
+    let back = "DTSTART;B:20261017T220000\nDTEND;B:20261018T060000\nRRULE:FREQ=WEEKLY;COUNT=2";
     assert_eq!(
         freezes(&read(back).unwrap(), "2026-10-20T00:00Z", "2026-11-10T00:00Z"),
         [
@@ -148,17 +143,17 @@ fn an_event_goes_by_the_clocks() {
             "2026-10-24T20:00:00Z/2026-10-25T05:00:00Z Sale",
         ]
     );
-    let day = "DTSTART:20260328T120000\nDURATION:P1D";
+    let day = "DTSTART;B:20260328T120000\nDURATION:P1D";
     assert_eq!(
         freezes(&read(day).unwrap(), "2026-03-20T00:00Z", "2026-04-10T00:00Z"),
         ["2026-03-28T11:00:00Z/2026-03-29T10:00:00Z Sale"]
     );
-    let hours = "DTSTART:20260328T120000\nDURATION:PT24H";
+    let hours = "DTSTART;B:20260328T120000\nDURATION:PT24H";
     assert_eq!(
         freezes(&read(hours).unwrap(), "2026-03-20T00:00Z", "2026-04-10T00:00Z"),
         ["2026-03-28T11:00:00Z/2026-03-29T11:00:00Z Sale"]
     );
-    let skipped = "DTSTART:20260328T023000\nDURATION:PT15M\nRRULE:FREQ=DAILY;COUNT=2";
+    let skipped = "DTSTART;B:20260328T023000\nDURATION:PT15M\nRRULE:FREQ=DAILY;COUNT=2";
     assert_eq!(
         freezes(&read(skipped).unwrap(), "2026-03-28T12:00Z", "2026-04-10T00:00Z"),
         ["2026-03-29T01:30:00Z/2026-03-29T01:45:00Z Sale"]
@@ -168,62 +163,127 @@ fn an_event_goes_by_the_clocks() {
 #[test]
 fn occurrences_are_excluded_by_their_start() {
     let daily = |exdate: &str| {
-        let read = read(&format!("DTSTART:20261101T080000\nDTEND:20261101T090000\nRRULE:FREQ=DAILY;COUNT=3\n{exdate}"));
+        let read =
+            read(&format!("DTSTART;B:20261101T080000\nDTEND;B:20261101T090000\nRRULE:FREQ=DAILY;COUNT=3\n{exdate}"));
         freezes(&read.unwrap(), "2026-10-20T00:00Z", "2026-12-10T00:00Z").len()
     };
-    assert_eq!(daily("EXDATE:20261102T080000"), 2);
+    assert_eq!(daily("EXDATE;B:20261102T080000"), 2);
     assert_eq!(daily("EXDATE:20261102T070000Z,20261103T070000Z"), 1);
-    assert_eq!(daily("EXDATE;TZID=America/New_York:20261102T020000\nEXDATE:20261101T080000"), 1);
+    assert_eq!(daily("EXDATE;TZID=America/New_York:20261102T020000\nEXDATE;B:20261101T080000"), 1);
     // That is no occurrence, so it excludes none.
-    assert_eq!(daily("EXDATE:20261102T080001"), 3);
-    let days = "DTSTART;VALUE=DATE:20261101\nRRULE:FREQ=WEEKLY;COUNT=3\nEXDATE;VALUE=DATE:20261108";
-    assert_eq!(
-        freezes(&read(days).unwrap(), "2026-10-20T00:00Z", "2026-12-10T00:00Z"),
-        ["2026-10-31T23:00:00Z/2026-11-01T23:00:00Z Sale", "2026-11-14T23:00:00Z/2026-11-15T23:00:00Z Sale",]
-    );
+    assert_eq!(daily("EXDATE;B:20261102T080001"), 3);
 }
 
 #[test]
 fn what_cannot_be_understood_is_an_error_with_the_name_of_the_event() {
-    let times = "DTSTART:20261127T080000\nDTEND:20261127T090000";
+    let times = "DTSTART;B:20261127T080000\nDTEND;B:20261127T090000";
     let table = [
-        ("DTEND:20261127T090000", "no DTSTART"),
-        ("DTSTART:20261127T080000", "neither DTEND nor DURATION"),
+        ("DTEND;B:20261127T090000", "no DTSTART"),
+        ("DTSTART;B:20261127T080000", "neither DTEND nor DURATION"),
         ("DTSTART:tomorrow", "DTSTART `tomorrow` is not a date or a time"),
-        ("DTSTART:20261127T0800", "is not a date or a time"),
+        ("DTSTART;B:20261127T0800", "is not a date or a time"),
         ("DTSTART:20261131", "is not a date or a time"),
-        ("DTSTART;VALUE=DATE:20261127T080000", "is not a date or a time"),
+        ("DTSTART;VALUE=DATE;TZID=Europe/Berlin:20261127T080000", "is not a date or a time"),
         ("DTSTART;VALUE=PERIOD:20261127T080000/PT1H", "is not a date or a time"),
-        ("DTSTART;VALUE=DATE-TIME:20261127", "is not a date or a time"),
-        ("DTSTART:20261127,20261128", "DTSTART has more than one value"),
+        ("DTSTART:20261127T080000Z,20261128T080000Z", "DTSTART has more than one value"),
         ("DTSTART;TZID=Mars/Olympus:20261127T080000", "unknown time zone `Mars/Olympus`"),
         ("DTSTART;TZID=W. Europe Standard Time:20261127T080000", "unknown time zone `W. Europe Standard Time`"),
         ("DTSTART;TZID=Etc/Unknown:20261127T080000", "unknown time zone"),
-        ("DTSTART:20261127T080000\nDTEND:20261127T080000", "DTEND is not after DTSTART"),
-        ("DTSTART:20261127\nDTEND:20261127", "DTEND is not after DTSTART: of whole days"),
-        ("DTSTART:20261127\nDTEND:20261127T080000", "one is a day and one a time"),
-        ("DTSTART:20261127T080000\nDURATION:1h", "DURATION `1h` is not a duration"),
-        ("DTSTART:20261127T080000\nDURATION:-PT1H", "is not a duration"),
-        ("DTSTART:20261127\nDURATION:PT12H", "DURATION is not of days"),
-        ("DTSTART:20261127\nDURATION:P1043497W7304484D", "it lasts no time that there is"),
-        ("DTSTART:99991231T000000\nDURATION:P7304484D", "it lasts no time that there is"),
+        ("DTSTART;B:20261127T080000\nDTEND;B:20261127T080000", "DTEND is not after DTSTART"),
+        ("DTSTART;B:20261127T080000\nDURATION:1h", "DURATION `1h` is not a duration"),
+        ("DTSTART;B:20261127T080000\nDURATION:-PT1H", "is not a duration"),
+        ("DTSTART;B:20261127T000000\nDURATION:P1043497W7304484D", "it lasts no time that there is"),
+        ("DTSTART:99991231T000000Z\nDURATION:P7304484D", "it lasts no time that there is"),
         (&format!("{times}\nDURATION:PT1H"), "DTEND and DURATION exclude each other"),
-        (&format!("{times}\nDTSTART:20261128T080000"), "more than one DTSTART"),
+        (&format!("{times}\nDTSTART;B:20261128T080000"), "more than one DTSTART"),
         (&format!("{times}\nRRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY"), "more than one RRULE"),
         (&format!("{times}\nRRULE:FREQ=SECONDLY"), "RRULE `FREQ=SECONDLY`: FREQ SECONDLY is not supported"),
         (&format!("{times}\nRRULE:FREQ=WEEKLY;BYDAY=MO"), "DTSTART is not the first time of its own RRULE"),
         (&format!("{times}\nRRULE:FREQ=WEEKLY;UNTIL=20261126"), "DTSTART is not the first time of its own RRULE"),
-        (&format!("{times}\nRDATE:20261224T080000"), "RDATE is not supported"),
+        (&format!("{times}\nRDATE:20261224T080000Z"), "RDATE is not supported"),
         (&format!("{times}\nEXRULE:FREQ=DAILY"), "EXRULE is not supported"),
-        (&format!("{times}\nRRULE:FREQ=DAILY\nEXDATE;VALUE=DATE:20261128"), "EXDATE: 2026-11-28 is a day"),
         (&format!("{times}\nEXDATE:never"), "EXDATE `never`"),
         (&format!("{times}\nEXDATE;TZID=Mars/Olympus:20261128T080000"), "unknown time zone"),
-        (&format!("{times}\nUID:1\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261127T080000"), "RANGE is not supported"),
-        (&format!("{times}\nRECURRENCE-ID:20261127T080000"), "RECURRENCE-ID without UID"),
+        (&format!("{times}\nUID:1\nRECURRENCE-ID;RANGE=THISANDFUTURE;B:20261127T080000"), "RANGE is not supported"),
+        (&format!("{times}\nRECURRENCE-ID;B:20261127T080000"), "RECURRENCE-ID without UID"),
     ];
     for (lines, part) in table {
         let bad = read(lines).unwrap_err().to_string();
         assert!(bad.starts_with("the event `Sale` (line 3): ") && bad.contains(part), "{lines}: {bad}");
+    }
+}
+
+/// Each is read by others as another time than by us, or as the opposite.
+#[test]
+fn what_could_shift_an_event_is_refused() {
+    let times = "DTSTART;B:20261127T080000\nDTEND;B:20261127T090000";
+    let table = [
+        ("DTSTART;VALUE=DATE:20261127\nDTEND;VALUE=DATE:20261129", "DTSTART `20261127` is a whole day"),
+        ("DTSTART:20261127\nDURATION:P1W", "say it by --freeze"),
+        ("DTSTART;VALUE=DATE;TZID=Europe/Berlin:20261127", "is a whole day"),
+        ("DTSTART;B:20261127T080000\nDTEND:20261128", "DTEND `20261128` is a whole day"),
+        ("DTSTART:20261127T080000\nDURATION:PT1H", "DTSTART `20261127T080000` is in no zone: it needs a TZID"),
+        ("DTSTART;B:20261127T080000\nDTEND:20261127T090000", "DTEND `20261127T090000` is in no zone"),
+        ("DTSTART;TZIDD=Europe/Berlin:20261127T080000\nDURATION:PT1H", "is in no zone"),
+        ("DTSTART;B:20261127T080000Z\nDURATION:PT1H", "is in UTC, and in another zone by its TZID"),
+        (
+            "DTSTART;TZID=EST:20260701T080000\nDURATION:PT1H",
+            "unknown time zone `EST`, and not defined: `EST` is UTC-05:00",
+        ),
+        ("DTSTART;TZID=Etc/GMT+2:20260701T080000\nDURATION:PT1H", "and not defined: `Etc/GMT+2` is UTC-2"),
+        ("DTSTART;TZID=/example.org/Etc/GMT+2:20260701T080000\nDURATION:PT1H", "unknown time zone"),
+        (&format!("{times}\nRRULE:FREQ=DAILY;UNTIL=20261130T080000"), "UNTIL `20261130T080000` is in no zone"),
+        (&format!("{times}\nRRULE:FREQ=DAILY\nEXDATE;VALUE=DATE:20261128"), "EXDATE `20261128` is a whole day"),
+        (&format!("{times}\nRRULE:FREQ=DAILY\nEXDATE:20261128T080000"), "EXDATE `20261128T080000` is in no zone"),
+        (&format!("{times}\nUID:1\nRECURRENCE-ID:20261128T080000"), "RECURRENCE-ID `20261128T080000` is in no zone"),
+        (&format!("{times}\nEXCEPT:20261128T080000"), "EXCEPT is not understood"),
+        (&format!("{times}\nBEGIN:VEVENT\n{times}\nEND:VEVENT"), "VEVENT (line 7) inside of it is not understood"),
+    ];
+    for (lines, part) in table {
+        let bad = read(lines).unwrap_err().to_string();
+        assert!(bad.starts_with("the event `Sale` (line 3): ") && bad.contains(part), "{lines}: {bad}");
+    }
+    for harmless in ["X-MICROSOFT-CDO-BUSYSTATUS:BUSY", "CLASS:PRIVATE", "BEGIN:VALARM\nTRIGGER:-PT10M\nEND:VALARM"] {
+        assert_eq!(read(&format!("{times}\n{harmless}")).unwrap().events.len(), 1, "{harmless}");
+    }
+}
+
+#[test]
+fn a_calendar_whose_events_are_no_freezes_is_refused() {
+    let read = |head: &str| {
+        let event = "BEGIN:VEVENT\nSUMMARY:Sale\nDTSTART:20260701T080000Z\nDURATION:PT1H\nEND:VEVENT";
+        Freeze::from_ics(&format!("BEGIN:VCALENDAR\n{head}\n{event}\nEND:VCALENDAR"))
+    };
+    for head in [
+        "X-CALENDAR-TYPE:DEFAULT_OPEN",
+        "X-CALENDAR-TYPE:DEFAULT_OPEN\nX-CALENDAR-CMEVENTS:DISABLED\nX-WR-CALDESC:",
+        "METHOD:publish",
+        "VERSION:2.0",
+        "X-WR-TIMEZONE:Europe/Berlin\nX-WR-CALNAME:Freezes",
+        "REFRESH-INTERVAL;VALUE=DURATION:PT12H\nCOLOR:red",
+        "BEGIN:VTODO\nSUMMARY:Add events to this calendar.\nEND:VTODO",
+    ] {
+        assert_eq!(read(head).unwrap().events.len(), 1, "{head}");
+    }
+    for (head, part) in [
+        ("X-CALENDAR-TYPE:DEFAULT_CLOSED", "X-CALENDAR-TYPE DEFAULT_CLOSED is not supported, only DEFAULT_OPEN"),
+        ("X-CALENDAR-TYPE:default closed", "is not supported"),
+        ("X-CALENDAR-TYPE:DEFAULT_OPEN\nX-CALENDAR-TYPE:DEFAULT_CLOSED", "more than one X-CALENDAR-TYPE"),
+        ("X-CALENDAR-CMEVENTS:ENABLED", "X-CALENDAR-CMEVENTS ENABLED"),
+        ("X-CALENDAR-STATE:CLOSED", "X-CALENDAR-STATE is not understood"),
+        ("METHOD:CANCEL", "METHOD CANCEL is not supported, only PUBLISH and REQUEST"),
+        ("VERSION:1.0", "VERSION 1.0"),
+        ("X-WR-TIMEZONE:W. Europe Standard Time", "X-WR-TIMEZONE: unknown time zone"),
+        ("X-WR-TIMEZONE:EST", "X-WR-TIMEZONE: unknown time zone `EST`"),
+        ("TIMEZONE:-0500", "TIMEZONE is not understood"),
+        (
+            "BEGIN:VFREEBUSY\nFREEBUSY:20261127T080000Z/PT1H\nEND:VFREEBUSY",
+            "line 2 of the calendar: VFREEBUSY is not understood",
+        ),
+        ("BEGIN:VEVNT\nEND:VEVNT", "VEVNT is not understood"),
+    ] {
+        let bad = read(head).unwrap_err().to_string();
+        assert!(bad.contains("of the calendar: ") && bad.contains(part), "{head}: {bad}");
     }
 }
 
@@ -238,13 +298,14 @@ fn what_is_no_calendar_is_an_error() {
         ("BEGIN:VCALENDAR\nEND:VCALENDAR\nand more", "line 3 of the calendar"),
     ];
     for (text, part) in table {
-        let bad = Freeze::from_ics(text, &TimeZone::UTC).unwrap_err().to_string();
+        let bad = Freeze::from_ics(text).unwrap_err().to_string();
         assert!(bad.contains(part), "{text}: {bad}");
     }
-    let two = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261127\nEND:VEVENT\nEND:VCALENDAR\n".repeat(2);
-    assert_eq!(Freeze::from_ics(&two, &TimeZone::UTC).unwrap().freeze.events.len(), 2);
-    let none = Freeze::from_ics("BEGIN:VCALENDAR\nEND:VCALENDAR\n", &TimeZone::UTC).unwrap();
-    assert_eq!((none.freeze, none.ignored), (Freeze::default(), Vec::new()));
+    let event = "BEGIN:VEVENT\nDTSTART:20261127T080000Z\nDURATION:PT1H\nEND:VEVENT";
+    let two = format!("BEGIN:VCALENDAR\n{event}\nEND:VCALENDAR\n").repeat(2);
+    assert_eq!(Freeze::from_ics(&two).unwrap().events.len(), 2);
+    let none = Freeze::from_ics("BEGIN:VCALENDAR\nEND:VCALENDAR\n").unwrap();
+    assert!(none.is_none() && none.notes.len() == 1, "{none:?}");
 }
 
 #[test]
@@ -256,7 +317,7 @@ fn a_zone_that_only_the_calendar_knows_is_as_it_defines_it() {
     let read = |zone: &str| {
         let event = "BEGIN:VEVENT\nSUMMARY:Sale\nDTSTART;TZID=Ours:20260701T080000\nDURATION:PT1H\nEND:VEVENT";
         let text = format!("BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Ours\n{zone}END:VTIMEZONE\n{event}\nEND:VCALENDAR");
-        let read = Freeze::from_ics(&text, &TimeZone::UTC).map_err(|bad| bad.to_string());
+        let read = Freeze::from_ics(&text).map_err(|bad| bad.to_string());
         read.map(|read| freezes(&read, "2026-06-30T00:00Z", "2026-07-03T00:00Z")[0].clone())
     };
     let fixed = "BEGIN:STANDARD\nDTSTART:16010101T000000\nTZOFFSETFROM:-0330\nTZOFFSETTO:-0330\nEND:STANDARD\n";
@@ -280,6 +341,7 @@ fn a_zone_that_only_the_calendar_knows_is_as_it_defines_it() {
             "not supported here",
         ),
         (format!("{SUMMER}{}", WINTER.replace("T030000\n", "\n")), "is not a local time"),
+        (fixed.replace("END", "RDATE:20260701T000000\nEND"), "RDATE in its STANDARD is not supported"),
     ] {
         let bad = read(&zone).unwrap_err();
         assert!(
@@ -287,6 +349,27 @@ fn a_zone_that_only_the_calendar_knows_is_as_it_defines_it() {
             "{zone}: {bad}"
         );
     }
+}
+
+/// `EST` is a zone without summer to IANA, and New York to those who define it.
+#[test]
+fn a_zone_of_the_calendar_goes_before_an_abbreviation_of_iana() {
+    let observance = |name: &str, from: &str, to: &str, rule: &str| {
+        format!(
+            "BEGIN:{name}\nDTSTART:20070101T020000\nTZOFFSETFROM:{from}\nTZOFFSETTO:{to}\nRRULE:FREQ=YEARLY;{rule}\nEND:{name}\n"
+        )
+    };
+    let winter = observance("STANDARD", "-0400", "-0500", "BYMONTH=11;BYDAY=1SU");
+    let summer = observance("DAYLIGHT", "-0500", "-0400", "BYMONTH=3;BYDAY=2SU");
+    let text = format!(
+        "BEGIN:VCALENDAR\nX-WR-TIMEZONE:EST\nBEGIN:VTIMEZONE\nTZID:EST\n{winter}{summer}END:VTIMEZONE\nBEGIN:VEVENT\n\
+         SUMMARY:Sale\nDTSTART;TZID=EST:20260701T080000\nDURATION:PT1H\nEND:VEVENT\nEND:VCALENDAR"
+    );
+    let read = Freeze::from_ics(&text).unwrap();
+    assert_eq!(
+        freezes(&read, "2026-06-30T00:00Z", "2026-07-03T00:00Z"),
+        ["2026-07-01T12:00:00Z/2026-07-01T13:00:00Z Sale"]
+    );
 }
 
 /// Digits changed, and lines left out, doubled or cut off: whatever that makes of a calendar, it is read or refused.
@@ -306,10 +389,10 @@ fn no_text_is_any_trouble() {
                 _ => lines[at] = lines[at].chars().map(|c| other(c, &mut random)).collect(),
             }
         }
-        let read = Freeze::from_ics(&lines.join("\n"), &berlin());
+        let read = Freeze::from_ics(&lines.join("\n"));
         seen[usize::from(read.is_ok())] += 1;
         for now in [Timestamp::MIN, at("2026-11-27T12:00Z"), Timestamp::MAX] {
-            let _ = read.as_ref().map(|read| read.freeze.state(now));
+            let _ = read.as_ref().map(|read| read.state(now));
         }
     }
     assert!(seen.iter().all(|count| *count > 100), "some were read and some refused: {seen:?}");

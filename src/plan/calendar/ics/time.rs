@@ -1,4 +1,5 @@
-//! Values of type DATE, DATE-TIME and DURATION, and the zones that they are in.
+//! Values of type DATE-TIME and DURATION, and the zones that they are in. A DATE, and a time that names no zone, are refused: they
+//! are another time in each zone, and whose is meant is said nowhere.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -6,14 +7,12 @@ use jiff::{SignedDuration, Span, Timestamp};
 
 use super::lines::{Component, Property};
 use super::vtimezone;
-use crate::plan::calendar::zone::zone;
+use crate::plan::calendar::zone::{misread, zone};
 
-/// A day, as its midnight, or a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct When {
     pub at: DateTime,
     pub zone: TimeZone,
-    pub is_day: bool,
 }
 
 impl When {
@@ -26,19 +25,21 @@ impl When {
 /// The zones by which the times of a calendar may be.
 pub struct Zones<'a> {
     calendar: &'a Component,
-    floating: &'a TimeZone,
 }
 
 impl<'a> Zones<'a> {
-    pub fn new(calendar: &'a Component, floating: &'a TimeZone) -> Self {
-        Self { calendar, floating }
+    pub fn new(calendar: &'a Component) -> Self {
+        Self { calendar }
     }
 
-    /// By the name if it is one of IANA's, as those rules are kept up to date; otherwise as the calendar defines it.
-    fn named(&self, name: &str) -> Result<TimeZone, String> {
+    /// By the name if it is that of a place of IANA's, as those rules are kept up to date; otherwise as the calendar defines it:
+    /// `EST` may be New York there, with its summer.
+    pub fn named(&self, name: &str) -> Result<TimeZone, String> {
         // `/example.org/2005/Europe/Berlin` is somebody's own list of IANA's names.
-        let tail = name.strip_prefix('/').map(|path| path.match_indices('/').map(|(index, _)| &path[index + 1..]));
-        if let Some(zone) = zone(name).or_else(|| tail.into_iter().flatten().find_map(zone)) {
+        let tails = name.strip_prefix('/').map(|path| path.match_indices('/').map(|(index, _)| &path[index + 1..]));
+        let plain = |name: &str| zone(name).filter(|zone| misread(zone).is_none());
+        let place = |name: &str| if name.contains('/') { plain(name) } else { None };
+        if let Some(zone) = place(name).or_else(|| tails.into_iter().flatten().find_map(place)) {
             return Ok(zone);
         }
         let is_it = |component: &&Component| {
@@ -47,38 +48,44 @@ impl<'a> Zones<'a> {
         };
         match self.calendar.components.iter().find(is_it) {
             Some(definition) => vtimezone::read(definition).map_err(|why| format!("the time zone `{name}`: {why}")),
-            None => Err(format!("unknown time zone `{name}`")),
+            None => plain(name).ok_or_else(|| {
+                let why = zone(name).as_ref().and_then(misread).map(|why| format!(", and not defined: {why}"));
+                format!("unknown time zone `{name}`{}", why.unwrap_or_default())
+            }),
         }
     }
 
-    fn of(&self, property: &Property) -> Result<TimeZone, String> {
-        property.parameter("TZID").map_or_else(|| Ok(self.floating.clone()), |name| self.named(name.trim()))
+    /// None: it names none.
+    fn of(&self, property: &Property) -> Result<Option<TimeZone>, String> {
+        property.parameter("TZID").map(|name| self.named(name.trim())).transpose()
     }
 }
 
-/// A value of one day or time.
+/// A value of one time.
 pub fn read(property: &Property, zones: &Zones<'_>) -> Result<When, String> {
     let when = read_all(property, zones)?;
     let [when] = <[When; 1]>::try_from(when).map_err(|_| format!("{} has more than one value", property.name))?;
     Ok(when)
 }
 
-/// Days or times, separated by commas.
+/// Times, separated by commas.
 pub fn read_all(property: &Property, zones: &Zones<'_>) -> Result<Vec<When>, String> {
     let Property { name, value, .. } = property;
     let bad = || format!("{name} `{value}` is not a date or a time");
     let zone = zones.of(property)?;
-    let read = |text: &str| match (property.parameter("VALUE"), read_one(text.trim()).ok_or_else(bad)?) {
-        // A day without VALUE=DATE can be nothing else.
-        (None, One::Day(day)) => Ok(When { at: day.into(), zone: zone.clone(), is_day: true }),
-        (Some(kind), One::Day(day)) if kind.eq_ignore_ascii_case("DATE") => {
-            Ok(When { at: day.into(), zone: zone.clone(), is_day: true })
-        }
-        (Some(kind), One::Time(..)) if !kind.eq_ignore_ascii_case("DATE-TIME") => Err(bad()),
-        (_, One::Time(at, is_utc)) => {
-            Ok(When { at, zone: if is_utc { TimeZone::UTC } else { zone.clone() }, is_day: false })
-        }
-        (Some(_), One::Day(_)) => Err(bad()),
+    let is_time = property.parameter("VALUE").is_none_or(|kind| kind.eq_ignore_ascii_case("DATE-TIME"));
+    let read = |text: &str| match (read_one(text.trim()).ok_or_else(bad)?, &zone) {
+        (One::Day(_), _) => Err(format!(
+            "{name} `{value}` is a whole day, which is another time in each zone: give it times in a zone, or say it by \
+             --freeze, as `2026-12-20..2027-01-04 Europe/Berlin`"
+        )),
+        (One::Time(..), _) if !is_time => Err(bad()),
+        (One::Time(at, true), None) => Ok(When { at, zone: TimeZone::UTC }),
+        (One::Time(at, false), Some(zone)) => Ok(When { at, zone: zone.clone() }),
+        (One::Time(_, true), Some(_)) => Err(format!("{name} `{value}` is in UTC, and in another zone by its TZID")),
+        (One::Time(_, false), None) => Err(format!(
+            "{name} `{value}` is in no zone: it needs a TZID, as `{name};TZID=Europe/Berlin`, or a Z for UTC"
+        )),
     };
     value.split(',').map(read).collect()
 }

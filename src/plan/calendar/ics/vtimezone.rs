@@ -16,6 +16,10 @@ pub fn read(definition: &Component) -> Result<TimeZone, String> {
     if let Some(zone) = location.and_then(|location| zone(location.value.trim())) {
         return Ok(zone);
     }
+    // Changes beside its rule.
+    if let Some(of) = definition.components.iter().find(|of| of.all("RDATE").next().is_some()) {
+        return Err(format!("RDATE in its {} is not supported", of.name));
+    }
     let named = |name: &str| definition.components.iter().filter(|of| of.name == name).collect::<Vec<_>>();
     match (named("STANDARD").as_slice(), named("DAYLIGHT").as_slice()) {
         ([standard], []) => Ok(TimeZone::fixed(offset(standard, "TZOFFSETTO")?)),
