@@ -12,8 +12,10 @@ use ecs_rotator::effect::{AlarmState, FailureKind};
 use ecs_rotator::engine::Settings;
 use ecs_rotator::id::{GroupName, InstanceId};
 use ecs_rotator::plan::policy::{Budget, Policy};
-use ecs_rotator::sim::world::World;
-use ecs_rotator::sim::{Act, By, Faults, GroupShape, Happening, Outcome, Report, Scenario, Simulation, Trigger, logs};
+use ecs_rotator::sim::world::{HostNo, World};
+use ecs_rotator::sim::{
+    Act, By, Delay, Faults, GroupShape, Happening, Outcome, Report, Scenario, Simulation, Trigger, logs,
+};
 use jiff::{SignedDuration, Timestamp};
 
 const GROUP: &str = "demo-asg";
@@ -44,6 +46,15 @@ fn alarm(name: &'static str, in_alarm: bool) -> Act {
 
 fn released(report: &Report) -> Timestamp {
     times(report, |what| matches!(what, Happening::ReleasePublished { .. }))[0]
+}
+
+fn run_for(simulation: &mut Simulation, long: SignedDuration) {
+    let until = simulation.now() + long;
+    simulation.run_until(|_| false, until);
+}
+
+fn count(world: &World, what: impl Fn(&Happening) -> bool) -> usize {
+    world.timeline().iter().filter(|moment| what(&moment.what)).count()
 }
 
 fn claims(report: &Report) -> Vec<Timestamp> {
@@ -160,6 +171,16 @@ fn an_instance_refresh_that_takes_half_a_day_is_a_hold_that_names_it() {
 }
 
 #[test]
+fn the_wait_for_an_instance_refresh_begins_anew_when_a_person_lets_the_rotation_go_on() {
+    let resume = Act::Send(r#"{"action":"resume","cluster":"demo"}"#.to_owned());
+    let refresh = Act::StartRefresh { group: group() };
+    let scenario = Scenario::new(1).hosts(3).act(minutes(-5), refresh).act(minutes(60 * 13), resume);
+    let mut simulation = Simulation::new(scenario);
+    run_for(&mut simulation, minutes(60 * 18));
+    assert_eq!(holds(&simulation.finish()), 1, "after twelve hours, and not at once again");
+}
+
+#[test]
 fn where_instance_refreshes_cannot_be_asked_for_the_rotation_goes_on_and_says_so_once() {
     // Transient: an emulator answers 500 to what it does not know.
     for kind in [FailureKind::AccessDenied, FailureKind::Refused, FailureKind::Transient] {
@@ -256,6 +277,49 @@ fn a_scale_out_in_the_middle_waits_for_the_new_hosts_and_a_scale_in_for_nobody()
         let report = run(scenario.act(minutes(9), fewer));
         assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
     }
+}
+
+/// A member's agent is away for so long that the group, which grows just before it is back, looks whole by an old look.
+#[test]
+fn a_group_that_has_grown_meanwhile_is_whole_only_when_the_new_one_is_there() {
+    let mut scenario = Scenario::new(2).hosts(3);
+    scenario.launch_delay = Delay::secs(300, 301);
+    scenario.faults.agent_drops_per_hour = 0.0;
+    let mut simulation = Simulation::new(scenario);
+    let end = simulation.now() + LONG;
+    let left = |world: &World| {
+        world.timeline().iter().find_map(|moment| match &moment.what {
+            Happening::Detached { host, .. } => Some(host.clone()),
+            _ => None,
+        })
+    };
+    assert!(simulation.run_until(|world| left(world).is_some(), end));
+    let (start, taken) = (simulation.now(), left(simulation.world()));
+    let stays = |no: &HostNo| Some(no.instance()) != taken;
+    let other = simulation.world().hosts_by_age().iter().position(stays).expect("a member");
+    simulation.world_mut().act(Act::AgentLost { host: other, for_: SignedDuration::from_secs(560) });
+    simulation.run_until(|_| false, start + SignedDuration::from_secs(555));
+    simulation.world_mut().act(Act::Scale { group: group(), desired: 4 });
+    assert!(simulation.run_until(|world| draining(world).is_some(), end));
+    let registered = count(simulation.world(), |what| matches!(what, Happening::Registered { .. }));
+    assert_eq!(registered, 2, "the replacement and the fourth host");
+}
+
+/// The claim of the host that drains explains its own place, and not that of one that somebody has terminated.
+#[test]
+fn nobody_is_taken_while_one_member_is_missing_and_another_host_drains() {
+    let slow = policy(Policy { replacement_timeout: minutes(60), ..at_a_time(2).policy });
+    let mut scenario = Scenario::new(1).hosts(5).settings(slow);
+    scenario.launch_delay = Delay::secs(900, 901);
+    for service in &mut scenario.services {
+        service.deregistration = Delay::secs(1700, 1800);
+    }
+    let mut simulation = Simulation::new(scenario);
+    let end = simulation.now() + LONG;
+    assert!(simulation.run_until(|world| draining(world).is_some(), end));
+    simulation.world_mut().act(Act::Terminate(3));
+    run_for(&mut simulation, minutes(14));
+    assert_eq!(count(simulation.world(), |what| matches!(what, Happening::HostTagged { .. })), 1);
 }
 
 #[test]
@@ -370,6 +434,35 @@ fn a_member_that_a_person_takes_out_in_the_middle_is_replaced_by_its_group_and_n
         assert_eq!(report.outcome, Outcome::Closed, "seed {seed}");
         assert!(report.rotated <= 4, "seed {seed}");
     }
+}
+
+#[test]
+fn of_a_group_that_leaves_its_cluster_in_the_middle_nobody_more_is_taken() {
+    let groups = vec![GroupShape::new("web-asg", 4), GroupShape::new("api-asg", 1)];
+    let mut simulation = Simulation::new(Scenario::new(1).groups(groups));
+    let end = simulation.now() + LONG;
+    let of_web = |what: &Happening| matches!(what, Happening::Detached { group, .. } if group.as_str() == "web-asg");
+    assert!(simulation.run_until(|world| count(world, of_web) > 0, end));
+    simulation.world_mut().act(Act::Leave { group: "web-asg".to_owned() });
+    run_for(&mut simulation, minutes(180));
+    assert_eq!(count(simulation.world(), of_web), 1);
+    assert_eq!(simulation.finish().violations, []);
+}
+
+/// The worker dies after the tag, and the group opts out before the next one comes.
+#[test]
+fn a_host_whose_group_opts_out_between_its_tag_and_its_detach_stays_in_its_group() {
+    let tagged = |world: &World| count(world, |what| matches!(what, Happening::HostTagged { .. })) > 0;
+    let mut undisturbed = Simulation::new(Scenario::new(1).hosts(3));
+    let end = undisturbed.now() + LONG;
+    assert!(undisturbed.run_until(tagged, end));
+    let (tag, away) = (undisturbed.effects(), Delay::secs(120, 121));
+    let faults = Faults { kill_after_effect: Some(tag), restart_delay: away, ..Faults::none() };
+    let mut simulation = Simulation::new(Scenario::new(1).hosts(3).faults(faults));
+    assert!(simulation.run_until(tagged, end));
+    simulation.world_mut().act(Act::OptOut { group: group() });
+    run_for(&mut simulation, minutes(60));
+    assert_eq!(count(simulation.world(), |what| matches!(what, Happening::Detached { .. })), 0);
 }
 
 #[test]

@@ -8,8 +8,8 @@ mod common;
 
 use std::ops::Range;
 
-use common::{assert_closed, run};
-use ecs_rotator::sim::{Faults, Outcome, Scenario};
+use common::{LONG, assert_closed, run};
+use ecs_rotator::sim::{BadRelease, Faults, Outcome, Report, Scenario, Simulation, logs};
 
 #[track_caller]
 fn all_close(seeds: Range<u64>, faults: &Faults) {
@@ -100,5 +100,43 @@ fn three_workers_on_very_bad_days_with_every_second_message_doubled_keep_every_p
         scenario.faults = Faults { stale_reads: 0.5, duplicate_delivery: 0.5, ..Faults::heavy() };
         let report = run(scenario);
         assert_closed(&report, seed);
+    }
+}
+
+// --- things that happen in the middle
+
+/// One in which things happen: no promise is broken, and it closes, or is held where something has happened that can hold it.
+#[track_caller]
+fn comes_to_an_end(seed: u64, faults: Faults) -> Report {
+    let scenario = Scenario::eventful(seed).faults(faults);
+    let can_hold = scenario.stuck_task || scenario.bad_release != BadRelease::No || !scenario.acts.is_empty();
+    let forces = scenario.settings.policy.ladder.force_after.is_some();
+    let (report, errors) = logs::errors_during(|| Simulation::new(scenario).run(LONG));
+    assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
+    assert!(errors.is_empty(), "seed {seed}: logged as broken: {errors:#?}");
+    assert!(forces || report.tasks_interrupted == 0, "seed {seed}: {} tasks interrupted", report.tasks_interrupted);
+    match &report.outcome {
+        Outcome::Closed | Outcome::Skipped { .. } => {}
+        Outcome::Held { .. } if can_hold => {}
+        other @ (Outcome::Held { .. } | Outcome::Open) => panic!("seed {seed}: {other:?}"),
+    }
+    report
+}
+
+#[test]
+fn whatever_people_do_in_the_middle_every_rotation_comes_to_an_end() {
+    let reports: Vec<Report> = (0..200).map(|seed| comes_to_an_end(seed, Faults::none())).collect();
+    let forced = reports.iter().filter(|report| report.tasks_interrupted > 0).count();
+    let held = reports.iter().filter(|report| matches!(report.outcome, Outcome::Held { .. })).count();
+    assert!(forced >= 3 && (20..150).contains(&held), "forced {forced}, held {held}: the seeds reach too little");
+}
+
+#[test]
+fn whatever_people_do_in_the_middle_every_rotation_comes_to_an_end_on_bad_days_too() {
+    for seed in 0..80 {
+        for faults in [Faults::light(), Faults::heavy()] {
+            let report = comes_to_an_end(seed, Faults { tasks_unread: 0.1, ..faults });
+            assert_ne!(report.outcome, Outcome::Open, "seed {seed}");
+        }
     }
 }

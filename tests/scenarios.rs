@@ -121,6 +121,19 @@ fn a_rotation_of_one_group_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_second_ask_for_one_group_does_not_narrow_a_rotation_of_all() {
+    let groups = vec![GroupShape::new("web-asg", 2), GroupShape::new("api-asg", 2).follows(Follows::Os("al2023"))];
+    let all = Act::Send(r#"{"action":"rotate","cluster":"demo"}"#.to_owned());
+    let one = Act::Send(r#"{"action":"rotate","cluster":"demo","groups":["web-asg"]}"#.to_owned());
+    let scenario = Scenario::new(1).groups(groups).trigger(Trigger::Schedule);
+    let mut simulation = Simulation::new(scenario.act(minutes(1), all).act(minutes(2), one));
+    let until = simulation.now() + minutes(300);
+    assert!(simulation.run_until(|world| world.ledger().closed.is_some(), until));
+    let of_api = |what: &Happening| matches!(what, Happening::Detached { group, .. } if group.as_str() == "api-asg");
+    assert_eq!(times_of(simulation.world(), of_api), 2);
+}
+
+#[test]
 fn commands_for_unknown_clusters_and_groups_and_garbage_stop_nothing() {
     let mut scenario = Scenario::new(1).hosts(2);
     scenario.max_receives = 2;
@@ -489,16 +502,19 @@ fn regression_a_host_in_flight_is_found_although_its_rotation_says_closed() {
 
 #[test]
 fn regression_a_pause_is_noticed_by_the_other_worker_before_it_admits_anybody() {
-    for seed in 0..10 {
+    // Between two claims of the one the other hears of it, whenever that is.
+    let at_any_moment = (330..800).step_by(10).map(|after| (1, SignedDuration::from_secs(after)));
+    for (seed, after) in (0..10).map(|seed| (seed, minutes(7))).chain(at_any_moment) {
         let pause = Act::Send(r#"{"action":"pause","cluster":"demo"}"#.to_owned());
-        let scenario = Scenario::new(seed).hosts(20).tasks_per_host(3).workers(2).act(minutes(7), pause);
+        let scenario = Scenario::new(seed).hosts(20).tasks_per_host(3).workers(2).act(after, pause);
         let mut simulation = Simulation::new(scenario);
         let until = simulation.now() + minutes(60);
         simulation.run_until(|_| false, until);
         let report = simulation.finish();
         let paused = first(&report, |what| matches!(what, Happening::RotationPaused { .. }));
         for at in times(&report, |what| matches!(what, Happening::HostTagged { .. })) {
-            assert!(at < paused + SignedDuration::from_secs(5), "seed {seed}: paused {paused}, claimed {at}");
+            let heard = paused + SignedDuration::from_secs(5);
+            assert!(at < heard, "seed {seed}, after {after:#}: paused {paused}, claimed {at}");
         }
     }
 }
@@ -643,23 +659,27 @@ fn a_rotation_that_has_only_a_template_to_write_stays_open_through_a_freeze() {
 
 #[test]
 fn at_rest_a_check_of_releases_reads_parameters_and_groups_and_nothing_else() {
-    let groups = vec![GroupShape::new("a-asg", 2), GroupShape::new("b-asg", 2).follows(Follows::Os("bottlerocket"))];
-    let mut scenario = Scenario::new(1).groups(groups);
-    scenario.release_after = SignedDuration::from_hours(20);
-    let mut simulation = Simulation::new(scenario);
-    simulation.run_until(|_| false, simulation.now() + SignedDuration::from_hours(10));
-    let report = simulation.finish();
+    let groups = ["a-asg", "b-asg", "c-asg"].map(|name| GroupShape::new(name, 2));
+    let [a, b, c] = groups;
+    let groups = vec![a, b.follows(Follows::Os("bottlerocket")), c];
     // Ten checks; and the first look, and another one after six hours.
-    for (operation, calls) in
-        [("DescribeContainerInstances", 2), ("DescribeAutoScalingGroups", 11), ("GetParameters", 11)]
-    {
-        assert_eq!(report.requests[operation], calls, "{operation}: {:?}", report.requests);
+    for (page_size, of_groups) in [(100, 11), (2, 22)] {
+        let mut scenario = Scenario::new(1).groups(groups.clone());
+        (scenario.release_after, scenario.page_size) = (SignedDuration::from_hours(20), page_size);
+        let mut simulation = Simulation::new(scenario);
+        simulation.run_until(|_| false, simulation.now() + SignedDuration::from_hours(10));
+        let report = simulation.finish();
+        for (operation, calls) in
+            [("DescribeContainerInstances", 2), ("DescribeAutoScalingGroups", of_groups), ("GetParameters", 11)]
+        {
+            assert_eq!(report.requests[operation], calls, "{page_size}: {operation}: {:?}", report.requests);
+        }
     }
 }
 
 #[test]
 fn a_release_that_no_event_tells_of_is_found_by_the_next_check() {
-    for follows in [Follows::Own, Follows::Os("windows")] {
+    for follows in [Follows::Own, Follows::Os("windows"), Follows::Named] {
         let mut scenario =
             Scenario::new(1).groups(vec![GroupShape::new("a-asg", 2).follows(follows)]).trigger(Trigger::Schedule);
         scenario.release_after = SignedDuration::from_mins(200);
@@ -669,6 +689,35 @@ fn a_release_that_no_event_tells_of_is_found_by_the_next_check() {
         let released = times(&report, |what| matches!(what, Happening::ReleasePublished { .. }))[0];
         assert!(opened.duration_since(released) < minutes(61), "{follows:?}");
     }
+}
+
+fn opened(world: &World) -> usize {
+    times_of(world, |what| matches!(what, Happening::RotationOpened { .. }))
+}
+
+#[test]
+fn a_group_that_takes_part_again_is_found_by_the_next_check() {
+    let groups = ["a-asg", "b-asg", "c-asg", "d-asg"].map(|name| GroupShape::new(name, 1));
+    let groups = groups.into_iter().chain([GroupShape::new("e-asg", 1).disabled()]).collect();
+    let mut scenario = Scenario::new(1).groups(groups);
+    scenario.page_size = 2;
+    let mut simulation = Simulation::new(scenario);
+    let start = simulation.now();
+    simulation.run_until(|_| false, start + SignedDuration::from_hours(4));
+    assert_eq!((opened(simulation.world()), simulation.world().ledger().closed.is_some()), (1, true));
+    simulation.world_mut().edit_group(&"e-asg".into(), |group| {
+        group.tags.insert("ecs-rotator:enabled".to_owned(), "true".to_owned());
+    });
+    simulation.run_until(|_| false, start + SignedDuration::from_hours(4) + minutes(61));
+    assert_eq!(opened(simulation.world()), 2, "no parameter tells of it");
+}
+
+#[test]
+fn clusters_and_hosts_beyond_the_first_page_are_looked_after_too() {
+    let mut scenario = Scenario::new(1).hosts(3).tasks_per_host(4).clusters(5);
+    scenario.page_size = 2;
+    let report = run(scenario);
+    assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 15));
 }
 
 #[test]

@@ -246,3 +246,22 @@ fn a_drain_that_is_soon_over_costs_no_call_about_who_blocks_it() {
     assert_eq!((report.outcome, report.rotated), (Outcome::Closed, 3));
     assert!(!report.requests.contains_key("DescribeServices"), "{:?}", report.requests);
 }
+
+#[test]
+fn services_beyond_the_first_page_are_told_beforehand_too() {
+    let services = ["a-supple", "b-supple"].map(|name| ServiceShape::new(name, 6, 100, 200));
+    let mut scenario = with(services.into_iter().chain([ServiceShape::new("stiff", 6, 100, 100)]).collect());
+    scenario.page_size = 1;
+    let beforehand = told(&scenario, |_| {});
+    let [stiff] = stuck(&beforehand) else { panic!("{:?}", stuck(&beforehand)) };
+    assert_eq!(stiff.what, "service stiff");
+}
+
+#[test]
+fn a_drain_timeout_that_is_shorter_than_a_stall_is_quiet_names_who_keeps_the_host_too() {
+    let settings =
+        Settings { policy: Policy { drain_timeout: minutes(8), ..Policy::default() }, ..Settings::default() };
+    let (_, lines) = run_aloud(with(vec![ServiceShape::new("stiff", 6, 100, 100)]).settings(settings), |_| {});
+    let held = lines.iter().find(|line| line.contains("rotation held")).expect("a hold");
+    assert!(held.contains("service stiff"), "from the first: {held}");
+}

@@ -15,7 +15,7 @@ use ecs_rotator::plan::policy::{Budget, Ladder, Policy};
 use ecs_rotator::sim::world::World;
 use ecs_rotator::sim::{
     Act, BadRelease, Delay, Faults, Follows, GroupShape, Happening, Outcome, Report, Scenario, Simulation,
-    TemplateShape, logs,
+    TemplateShape, Trigger, logs,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -91,6 +91,10 @@ fn after(world: &World, name: &GroupName, report: Report) -> After {
         ours,
         report,
     }
+}
+
+fn rejected(world: &World, group: &str) -> String {
+    world.account().groups[&group.into()].tags.get("ecs-rotator:rejected").cloned().unwrap_or_default()
 }
 
 #[track_caller]
@@ -173,6 +177,38 @@ fn groups_that_share_a_template_reject_together_and_it_is_put_back() {
     let shape = |name: &str| GroupShape::new(name, 3).template(rule(VersionRule::Default));
     let groups = vec![shape("demo-asg"), shape("web-asg").shares("demo-asg")];
     is_undone(&run_to_the_end(Scenario::new(1).groups(groups).bad_release(BadRelease::NeverRegisters)));
+}
+
+#[test]
+fn a_group_that_shares_the_template_rejects_too_although_only_the_other_is_rotated() {
+    let shape = |name: &str| GroupShape::new(name, 3).template(rule(VersionRule::Default));
+    let groups = vec![shape("demo-asg"), shape("web-asg").shares("demo-asg")];
+    let only_one = Act::Send(r#"{"action":"rotate","cluster":"demo","groups":["demo-asg"]}"#.to_owned());
+    let scenario = Scenario::new(1).groups(groups).bad_release(BadRelease::NeverRegisters);
+    let mut simulation = Simulation::new(scenario.trigger(Trigger::Schedule).act(minutes(1), only_one));
+    // The hourly check would widen it to both.
+    let until = simulation.now() + minutes(50);
+    assert!(simulation.run_until(|world| world.ledger().held.is_some(), until));
+    assert!(rejected(simulation.world(), "demo-asg").contains(new().as_str()));
+    assert_eq!(rejected(simulation.world(), "web-asg"), rejected(simulation.world(), "demo-asg"));
+}
+
+#[test]
+fn a_second_image_that_fails_does_not_make_the_first_one_forgotten() {
+    let mut simulation = Simulation::new(bad(BadRelease::NeverRegisters, rule(VersionRule::Latest)));
+    let tag = ("ecs-rotator:rejected".to_owned(), "ami-0aaa".to_owned());
+    simulation.world_mut().edit_group(&"demo-asg".into(), |group| group.tags.extend([tag]));
+    simulation.run_until(|world| world.ledger().held.is_some(), end(LONG));
+    assert_eq!(rejected(simulation.world(), "demo-asg"), format!("ami-0aaa {}", new()));
+}
+
+#[test]
+fn a_bad_image_is_rejected_where_nothing_is_baked_too() {
+    for fault in [BadRelease::NeverRegisters, BadRelease::LaunchFails] {
+        let settings = policy(Policy { bake: SignedDuration::ZERO, ..Policy::default() });
+        let after = run_to_the_end(bad(fault, rule(VersionRule::Latest)).settings(settings));
+        assert_eq!(after.rejected, new().to_string(), "{fault:?}: {}", told(&after.report));
+    }
 }
 
 #[test]
@@ -367,6 +403,34 @@ fn a_host_whose_agent_is_away_for_good_is_forced_in_the_end() {
     let report = simulation.finish();
     assert!(report.violations.iter().all(|violation| violation.promise == 7), "{:#?}", report.violations);
     assert!(report.rotated >= 1, "{}", told(&report));
+}
+
+/// For each host that was terminated, how long after the beginning of its drain.
+fn drained_for(report: &Report) -> Vec<SignedDuration> {
+    let (mut began, mut drained) = (std::collections::BTreeMap::new(), Vec::new());
+    for moment in &report.timeline {
+        match &moment.what {
+            Happening::Draining { host, .. } => _ = began.insert(host.clone(), moment.at),
+            Happening::Terminated { host, .. } => {
+                drained.extend(began.remove(host).map(|at| moment.at.duration_since(at)));
+            }
+            _ => {}
+        }
+    }
+    drained
+}
+
+#[test]
+fn a_task_that_was_told_to_stop_has_five_minutes_before_its_host_is_forced() {
+    let ladder = Ladder { force_after: Some(minutes(70)), ..Ladder::default() };
+    let mut scenario = stuck(ladder);
+    scenario.task_stop = Delay::secs(1500, 1501);
+    let mut simulation = Simulation::new(scenario);
+    simulation.run_until(|_| false, end(LONG));
+    let report = simulation.finish();
+    assert_eq!((report.tasks_interrupted, report.violations.as_slice()), (1, [].as_slice()), "{}", told(&report));
+    let longest = drained_for(&report).into_iter().max().unwrap_or_default();
+    assert!(longest >= minutes(75) - SignedDuration::from_secs(5) && longest < minutes(77), "{longest:#}");
 }
 
 fn drains(world: &World) -> bool {

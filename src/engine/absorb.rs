@@ -623,6 +623,16 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_is_not_described_for_another_reason_than_that_it_is_no_more_has_not_stopped() {
+        for (reason, left) in [("MISSING", 0), ("INTERNAL", 1), ("", 1)] {
+            let mut view = view(1);
+            list(&mut view, DesiredStatus::Running, &["t/1"]);
+            tasks(&mut view, &[], &[ItemFailure { item: "t/1".to_owned(), reason: reason.to_owned() }]);
+            assert_eq!(view.hosts[&host()].watch.as_ref().unwrap().left().count(), left, "{reason}");
+        }
+    }
+
+    #[test]
     fn an_event_is_a_reason_to_look_and_no_proof() {
         let mut view = view(1);
         list(&mut view, DesiredStatus::Running, &["t/1"]);
@@ -711,6 +721,79 @@ mod tests {
             view.hosts.get_mut(&host()).unwrap().ec2 = Seen::Here(ec2);
             assert_eq!(view.hosts[&host()].serves(time(1)), serves, "{state:?}");
         }
+    }
+
+    #[test]
+    fn a_read_that_lags_behind_does_not_take_back_what_was_written_a_moment_ago() {
+        let (tags, settings) = (Tags::new("t:"), Settings::default());
+        let facts = |rotation: &str| Cluster {
+            arn: "arn:aws:ecs:r:1:cluster/c".into(),
+            status: "ACTIVE".to_owned(),
+            capacity_providers: Vec::new(),
+            tags: BTreeMap::from([("t:rotation".to_owned(), rotation.to_owned())]),
+        };
+        let instance = |draining: Option<&str>| {
+            let said = draining.map(|at| ("t:draining-since".to_owned(), at.to_owned()));
+            Instance {
+                id: host(),
+                image: "ami-1".into(),
+                state: InstanceState::Running,
+                launched: time(0),
+                zone: "a".into(),
+                tags: said.into_iter().collect(),
+                managed: false,
+                architecture: "x86_64".to_owned(),
+                windows: false,
+                root_device: None,
+            }
+        };
+        for (seconds, kept) in [(14, true), (15, false)] {
+            let mut view = view(0);
+            view.rotation = format!("c/1 held {}", time(100)).parse().ok();
+            cluster(&mut view, facts("c/1 open 1970-01-01T00:00:00Z"), &settings, &tags, time(100 + seconds));
+            let state = view.rotation.map(|rotation| rotation.state);
+            assert_eq!(state == Some(RotationState::Held), kept, "{seconds} s: {state:?}");
+
+            let mut view = self::view(0);
+            let marked = view.hosts.get_mut(&host()).unwrap();
+            (marked.draining_since, marked.tagged) = (Some(time(100)), Some(time(100)));
+            instances(&mut view, vec![instance(None)], &[], &tags, time(100 + seconds));
+            assert_eq!(view.hosts[&host()].draining_since.is_some(), kept, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_registered_anew_is_not_wiped_out_by_what_is_told_of_the_former_one() {
+        let mut view = view(0);
+        let mut nothing = FollowUp::default();
+        let another = ContainerInstance {
+            arn: "arn:aws:ecs:r:1:container-instance/c/2".into(),
+            ..container(ContainerInstanceStatus::Active, 0)
+        };
+        container_instances(&mut view, vec![another], &[], &[], time(1), &mut nothing);
+        let former = container(ContainerInstanceStatus::Inactive, 0);
+        container_instances(&mut view, vec![former], &[], &[], time(2), &mut nothing);
+        assert_eq!(view.hosts[&host()].status(), Some(ContainerInstanceStatus::Active));
+    }
+
+    #[test]
+    fn the_tasks_of_a_drain_that_was_taken_back_are_not_those_of_the_next() {
+        let mut view = view(1);
+        list(&mut view, DesiredStatus::Running, &["t/1"]);
+        let mut nothing = FollowUp::default();
+        let active = container(ContainerInstanceStatus::Active, 1);
+        container_instances(&mut view, vec![active], &[], &[], time(2), &mut nothing);
+        assert_eq!(view.hosts[&host()].watch, None);
+    }
+
+    #[test]
+    fn what_an_event_says_has_stopped_and_is_still_listed_has_not() {
+        let mut view = view(1);
+        list(&mut view, DesiredStatus::Running, &["t/1"]);
+        let watch = view.hosts.get_mut(&host()).unwrap().watch.as_mut().unwrap();
+        watch.tasks.insert("t/1".into(), TaskSeen::SaidToHaveStopped);
+        list(&mut view, DesiredStatus::Stopped, &["t/1"]);
+        assert!(!view.hosts[&host()].watch.as_ref().unwrap().seems_over());
     }
 
     #[test]

@@ -555,3 +555,95 @@ fn task_page(
         follow_up.half_lists.insert(container_instance.clone(), list);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::{ContainerInstance, ItemFailure};
+    use crate::engine::wire::Wire;
+    use crate::engine::{Neighbours, Owners, Settings};
+    use crate::plan::model::Host;
+    use crate::plan::tags::Tags;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    const ARN: &str = "arn:aws:ecs:r:1:container-instance/c/1";
+
+    /// A host that drains, and has been looked at; with a watch.
+    fn state() -> ClusterState {
+        let mut state = ClusterState::new("arn:aws:ecs:r:1:cluster/c".into());
+        let mut view = ClusterView::blank(state.arn.clone(), None);
+        let container = ContainerInstance {
+            arn: ARN.into(),
+            instance: Some("i-1".into()),
+            status: ContainerInstanceStatus::Draining,
+            agent_connected: true,
+            running_tasks: 0,
+            pending_tasks: 0,
+            image: None,
+            zone: None,
+            registered: None,
+            whole: None,
+            free: None,
+        };
+        let watch = Some(TaskWatch::new(std::iter::empty(), NOW));
+        let host = Host { container: Seen::Here(container), arn: Some(ARN.into()), watch, ..Host::default() };
+        view.hosts.insert("i-1".into(), host);
+        view.containers.insert("1".to_owned(), "i-1".into());
+        view.looked.insert(Look::Host("i-1".into()), NOW);
+        state.view = Some(view);
+        state
+    }
+
+    /// What an answer to an act does.
+    fn taken(act: Act, reply: Result<Reply, Failure>) -> (ClusterState, Pass) {
+        let (mut state, mut pass, mut wire) =
+            (state(), Pass::new(super::super::pass::Errand::default()), Wire::default());
+        let (owners, settings, tags) = (Owners::new(), Settings::default(), Tags::new("t:"));
+        let neighbours = Neighbours { owners: &owners, all: true };
+        let mut context =
+            Context { neighbours, settings: &settings, tags: &tags, worker: &None, wire: &mut wire, now: NOW };
+        let view = state.view.as_ref().unwrap();
+        let (purpose, request) = acts::requests(act, view, &tags, NOW).remove(0);
+        pass.take(purpose, &request, reply, &mut state, &mut context);
+        (state, pass)
+    }
+
+    fn refused(operation: &'static str) -> Failure {
+        Failure {
+            kind: FailureKind::Refused,
+            operation,
+            code: "ClientException".to_owned(),
+            message: "no".to_owned(),
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn a_host_whose_drain_is_refused_is_looked_at_anew() {
+        let missing = ItemFailure { item: ARN.to_owned(), reason: "MISSING".to_owned() };
+        let reply = Reply::ContainerInstances { instances: Vec::new(), failures: vec![missing] };
+        let (state, _) = taken(Act::Drain { hosts: BTreeSet::from(["i-1".into()]) }, Ok(reply));
+        let view = state.view.unwrap();
+        assert_eq!(view.hosts[&InstanceId::from("i-1")].container, Seen::Unknown);
+        assert!(!view.has_looked(&Look::Host("i-1".into())));
+    }
+
+    #[test]
+    fn a_host_whose_deregistration_is_refused_is_watched_from_the_beginning() {
+        let act = Act::Deregister { host: "i-1".into() };
+        let (state, pass) = taken(act, Err(refused("DeregisterContainerInstance")));
+        let view = state.view.unwrap();
+        let host = &view.hosts[&InstanceId::from("i-1")];
+        assert_eq!((&host.watch, host.refusals, &host.problem), (&None, 0, &None));
+        let looks = BTreeSet::from([Look::Host("i-1".into()), Look::Instance("i-1".into())]);
+        assert_eq!(pass.errand.looks, looks);
+    }
+
+    #[test]
+    fn what_aws_refuses_three_times_is_a_problem_of_its_host() {
+        let act = || Act::Terminate { hosts: BTreeSet::from(["i-1".into()]) };
+        let (state, _) = taken(act(), Err(refused("TerminateInstances")));
+        let host = &state.view.unwrap().hosts[&InstanceId::from("i-1")];
+        assert_eq!((host.refusals, host.refused, &host.problem), (1, Some(NOW), &None));
+    }
+}

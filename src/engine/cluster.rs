@@ -523,3 +523,17 @@ fn tell_change(cluster: &ClusterName, change: &TagChange) {
         Standing::Closed => info!(%cluster, rotation = %id, "rotation closed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_container_instance_only_what_is_newer_than_what_was_heard_is_news() {
+        let mut state = ClusterState::new("arn:aws:ecs:r:1:cluster/c".into());
+        for (id, version, stale) in [("1", 5, false), ("1", 5, true), ("1", 4, true), ("1", 6, false), ("2", 1, false)]
+        {
+            assert_eq!(state.is_stale(id, version), stale, "{id} {version}");
+        }
+    }
+}

@@ -380,6 +380,21 @@ mod tests {
     }
 
     #[test]
+    fn every_wait_begins_anew_when_a_person_lets_a_held_rotation_go_on_by_whatever_word() {
+        let rotate = Ask::Rotate { sent: now(), force: false, groups: BTreeSet::new() };
+        for (state, ask, resumed) in [
+            (RotationState::Held, rotate.clone(), Some(now())),
+            (RotationState::Held, Ask::Resume, Some(now())),
+            (RotationState::Paused, Ask::Resume, Some(now())),
+            (RotationState::Closed, rotate, None),
+        ] {
+            let wanted = settle(&view(Some(state)), &[ask.clone().into()], now()).wanted.unwrap();
+            let since = (wanted.resumed, wanted.rotation.state, wanted.rotation.since);
+            assert_eq!(since, (resumed, RotationState::Open, now()), "{state:?} {ask:?}");
+        }
+    }
+
+    #[test]
     fn a_command_changes_the_state_it_is_for_and_no_other() {
         use RotationState::{Closed, Held, Open, Paused};
         let rotate = || Ask::Rotate { sent: now(), force: false, groups: BTreeSet::new() };

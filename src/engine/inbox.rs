@@ -172,6 +172,7 @@ impl Inbox {
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "only deletions are counted")]
 mod tests {
     use super::*;
 
@@ -217,6 +218,48 @@ mod tests {
         ] {
             assert_eq!(receives_after(brought), expected, "after receives of {brought:?}");
         }
+    }
+
+    /// What goes out at this time, in seconds: operations.
+    fn sent(inbox: &mut Inbox, at: i64) -> Vec<Request> {
+        let mut wire = Wire::default();
+        inbox.turn(&mut wire, false, NOW + SignedDuration::from_secs(at));
+        std::iter::from_fn(|| wire.poll()).map(|(_, request)| request).collect()
+    }
+
+    #[test]
+    fn a_message_in_hand_stays_invisible_and_is_kept_no_longer_than_sqs_extends() {
+        let (mut inbox, message) = (inbox(), messages(1).remove(0));
+        inbox.hold(&message.receipt, NOW);
+        let extended =
+            Request::ChangeMessageVisibilityBatch { receipts: vec![message.receipt], visibility_seconds: 120 };
+        for (at, expected) in [(59, false), (60, true), (61, false), (119, false), (120, true)] {
+            assert_eq!(sent(&mut inbox, at), vec![extended.clone(); usize::from(expected)], "after {at} s");
+        }
+        assert_eq!(inbox.poll_timeout(), Some(NOW + SignedDuration::from_secs(180)));
+        let eleven_hours = 11 * 3600;
+        assert_eq!(sent(&mut inbox, eleven_hours - 1).len(), 1);
+        assert_eq!((sent(&mut inbox, eleven_hours + 59), inbox.poll_timeout()), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_message_is_deleted_when_the_last_pass_has_released_it_and_with_others() {
+        let (mut inbox, messages) = (inbox(), messages(11));
+        for message in &messages {
+            inbox.hold(&message.receipt, NOW);
+            inbox.hold(&message.receipt, NOW);
+            inbox.release(&message.receipt, NOW);
+        }
+        assert_eq!(sent(&mut inbox, 1), Vec::new(), "each has another user");
+        for message in &messages {
+            inbox.release(&message.receipt, NOW);
+        }
+        let deleted = |request: &Request| match request {
+            Request::DeleteMessageBatch { receipts } => receipts.len(),
+            _ => 0,
+        };
+        assert_eq!(sent(&mut inbox, 0).iter().map(deleted).collect::<Vec<_>>(), [10], "one waits for others");
+        assert_eq!(sent(&mut inbox, 1).iter().map(deleted).collect::<Vec<_>>(), [1]);
     }
 
     #[test]

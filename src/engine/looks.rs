@@ -229,3 +229,57 @@ pub fn protection(view: &ClusterView, arns: &BTreeSet<TaskArn>) -> Vec<(Purpose,
         .map(|arns| plain(Request::GetTaskProtection { cluster: view.arn.clone(), arns: arns.to_vec() }))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::model::Host;
+
+    fn view(hosts: usize, registered: bool) -> ClusterView {
+        let mut view = ClusterView::blank("arn:aws:ecs:r:1:cluster/c".into(), None);
+        for n in 0..hosts {
+            let arn = registered.then(|| ContainerInstanceArn::new(format!("ci/{n:03}")));
+            view.hosts.insert(InstanceId::new(format!("i-{n:03}")), Host { arn, ..Host::default() });
+        }
+        view
+    }
+
+    fn asked(calls: &[(Purpose, Request)]) -> Vec<usize> {
+        let asked = |(purpose, _): &(Purpose, Request)| {
+            let Purpose::Look { asked } = purpose else { panic!("{purpose:?}") };
+            asked.len()
+        };
+        calls.iter().map(asked).collect()
+    }
+
+    /// Otherwise those of the other calls would be taken for gone.
+    #[test]
+    fn each_call_must_speak_of_those_it_asks_for_and_of_no_others() {
+        for (hosts, registered, expected) in [(150, false, &[50, 50, 50][..]), (150, true, &[100, 50]), (1, true, &[1])]
+        {
+            let view = view(hosts, registered);
+            let looks = view.hosts.keys().cloned().map(Look::Host).collect();
+            let calls = requests(&looks, &view, &Tags::new("t:"));
+            assert_eq!(asked(&calls), expected);
+            for (purpose, request) in &calls {
+                let Purpose::Look { asked } = purpose else { panic!("{purpose:?}") };
+                if let Request::ListContainerInstances { instances, .. } = request {
+                    assert_eq!(instances, asked);
+                } else if let Request::DescribeContainerInstances { arns, .. } = request {
+                    let of = |arn: &ContainerInstanceArn| InstanceId::new(arn.as_str().replace("ci/", "i-"));
+                    assert_eq!(&arns.iter().map(of).collect::<Vec<_>>(), asked);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_lists_have_named_is_described_and_only_a_single_answer_says_who_is_not_there() {
+        let view = view(0, false);
+        let asked_for = BTreeSet::from([InstanceId::from("i-1")]);
+        for (listed, expected) in [(100, &[1][..]), (101, &[0, 0])] {
+            let arns = (0..listed).map(|n| ContainerInstanceArn::new(format!("ci/{n:03}"))).collect();
+            assert_eq!(asked(&describe_hosts(&view, &arns, &asked_for)), expected, "{listed}");
+        }
+    }
+}

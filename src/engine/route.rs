@@ -246,3 +246,52 @@ impl Engine {
         self.give(&arn, Errand { whole: true, asks: vec![asked], ..Errand::default() }, &order.receipt, now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Settings;
+    use crate::engine::cluster::ClusterState;
+    use crate::plan::model::{ClusterView, Host};
+    use crate::plan::tags::{Ours, RotationId};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// An engine that looks after one cluster, which follows a parameter and has a host in flight.
+    fn engine() -> Engine {
+        let mut engine = Engine::new(Settings::default(), 1, NOW);
+        let arn = ClusterArn::from("arn:aws:ecs:eu-west-1:123456789012:cluster/c");
+        let mut state = ClusterState::new(arn.clone());
+        let mut view = ClusterView::blank(arn.clone(), None);
+        let ours = Ours { rotation: RotationId::new(&"c".into(), NOW), group: "web".into(), since: NOW };
+        view.hosts.insert("i-1".into(), Host { ours: Some(ours), ..Host::default() });
+        state.follows.insert("/images/host".into());
+        (state.view, state.errand) = (Some(view), Errand::default());
+        engine.clusters.insert(arn, state);
+        engine
+    }
+
+    fn event(account: &str, region: &str, kind: &str, detail: &str) -> Message {
+        let source = if kind.starts_with("Parameter") { "aws.ssm" } else { "aws.ec2" };
+        let of = format!(r#""source":"{source}","detail-type":"{kind}","account":"{account}","region":"{region}""#);
+        let body = format!(r#"{{{of},"detail":{detail}}}"#);
+        Message { id: "1".to_owned(), receipt: "1".into(), body, sent: NOW, receive_count: 1 }
+    }
+
+    #[test]
+    fn an_event_of_another_account_or_region_is_irrelevant() {
+        let parameter = r#"{"name":"/images/host","operation":"Update","type":"String"}"#;
+        let gone = r#"{"instance-id":"i-1","state":"terminated"}"#;
+        for (kind, detail) in [("Parameter Store Change", parameter), ("EC2 Instance State-change Notification", gone)]
+        {
+            for (account, region, wakes) in
+                [("123456789012", "eu-west-1", 1), ("210987654321", "eu-west-1", 0), ("123456789012", "us-east-1", 0)]
+            {
+                let mut engine = engine();
+                engine.route(event(account, region, kind, detail), NOW);
+                let counted = (engine.counters.wakes, engine.counters.irrelevant, engine.counters.malformed);
+                assert_eq!(counted, (wakes, 1 - wakes, 0), "{kind} {account} {region}");
+            }
+        }
+    }
+}

@@ -287,6 +287,45 @@ mod tests {
     }
 
     #[test]
+    fn what_only_reads_is_tried_again_some_times_and_an_act_never() {
+        let failure = |kind| Failure {
+            kind,
+            operation: "DescribeTasks",
+            code: String::new(),
+            message: String::new(),
+            request_id: None,
+        };
+        let pass = |purpose| Owner::Pass("arn:c".into(), purpose);
+        let reads = || pass(Purpose::Look { asked: Vec::new() });
+        let act = || pass(Purpose::Act(Act::Deregister { host: "i-1".into() }));
+        let services = || Request::ListServices { cluster: "arn:c".into(), page: None };
+        let (throttled, transient) = (FailureKind::Throttled, FailureKind::Transient);
+        for (owner, request, kind, tries) in [
+            (reads(), look(), throttled, 4),
+            (reads(), look(), transient, 4),
+            (reads(), look(), FailureKind::AccessDenied, 0),
+            (reads(), look(), FailureKind::Refused, 0),
+            (reads(), services(), throttled, 1),
+            (pass(Purpose::Blockers("i-1".into())), look(), throttled, 1),
+            (Owner::Census, look(), throttled, 4),
+            (Owner::Releases, look(), transient, 4),
+            (act(), look(), throttled, 0),
+            (act(), look(), transient, 0),
+            (pass(Purpose::Settings), tag(), throttled, 0),
+            (Owner::News, look(), throttled, 4),
+            (Owner::News, look(), transient, 0),
+            (Owner::Receive, receive(), throttled, 0),
+            (Owner::Delete(Vec::new()), receive(), throttled, 0),
+        ] {
+            let again = |failures: &u32| {
+                let call = Call { owner: owner.clone(), request: request.clone(), failures: *failures };
+                is_worth_another_try(&call, &failure(kind))
+            };
+            assert_eq!((0..9).take_while(again).count(), tries, "{owner:?} {kind:?}");
+        }
+    }
+
+    #[test]
     fn a_line_that_has_to_wait_keeps_no_other_waiting_and_goes_on_in_its_order() {
         // Ten tags may go at once, and then five a second.
         let mut wire = wire((0..12).map(|_| tag()).chain([look(), receive()]));

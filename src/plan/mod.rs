@@ -443,6 +443,8 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
 }
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::tags::{Rotation, RotationId};

@@ -20,6 +20,8 @@ pub enum Stream {
     Others,
     Workers,
     OddShapes,
+    Happenings,
+    Descriptions,
 }
 
 /// A delay that is drawn anew each time, evenly between two bounds.

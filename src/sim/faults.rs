@@ -23,6 +23,8 @@ pub struct Faults {
     pub failed_before: f64,
     /// Done, but the answer is an error.
     pub failed_after: f64,
+    /// Of each task that is described: it is not, and the answer names another reason than that it is no more.
+    pub tasks_unread: f64,
     /// A read answers with the past.
     pub stale_reads: f64,
     /// How far in the past, at most.
@@ -60,6 +62,7 @@ impl Faults {
             throttled: 0.0,
             failed_before: 0.0,
             failed_after: 0.0,
+            tasks_unread: 0.0,
             stale_reads: 0.0,
             max_staleness: SignedDuration::from_secs(10),
             worker_kills_per_hour: 0.0,

@@ -18,6 +18,10 @@ use crate::engine::Settings;
 use crate::id::{ClusterName, GroupName};
 use crate::plan::policy::Budget;
 
+/// In the middle of most rotations; and how long what begins then lasts.
+const SOON: Delay = Delay::secs(30, 2400);
+const LATER: Delay = Delay::secs(120, 7200);
+
 /// The name of the opted-in cluster; of the first one, where there are several.
 pub const CLUSTER: &str = "demo";
 /// The name of the cluster (and of its group) that has not opted in.
@@ -234,6 +238,14 @@ pub enum Act {
     Rebalance {
         group: String,
     },
+    /// Says by its tag that it takes part no longer.
+    OptOut {
+        group: String,
+    },
+    /// Its capacity provider is taken off its cluster.
+    Leave {
+        group: String,
+    },
     /// So many hosts on the image of now, stopped, that the group's next launches take.
     WarmPool {
         group: String,
@@ -440,6 +452,66 @@ impl Scenario {
             scenario.groups[count - 1].enabled = false;
         }
         scenario
+    }
+
+    /// The same, and then things happen: the image is bad, the rotation is paused and resumed, asked for once more, a group opts
+    /// out or leaves its cluster in the middle, an instance refresh comes, a task does not end and its host is forced, nothing is
+    /// baked. It may end in a hold.
+    pub fn eventful(seed: u64) -> Self {
+        let mut scenario = Self::random(seed);
+        scenario.make_eventful(&mut Chance::new(seed, Stream::Happenings));
+        scenario
+    }
+
+    fn make_eventful(&mut self, chance: &mut Chance) {
+        use BadRelease::{AgentsFallSilent, HostsDie, LaunchFails, NeverRegisters, TasksFail};
+        if chance.hit(0.25) {
+            let bad = [NeverRegisters, LaunchFails, AgentsFallSilent, HostsDie, TasksFail];
+            self.bad_release = bad[chance.below(bad.len())];
+        }
+        if chance.hit(0.2) {
+            self.settings.policy.bake = SignedDuration::ZERO;
+        }
+        if chance.hit(0.25) {
+            let minutes = i64::try_from(65 + chance.below(60)).unwrap_or(65);
+            self.settings.policy.ladder.force_after = Some(SignedDuration::from_mins(minutes));
+            self.stuck_task = true;
+            // Longer than is waited for, so that it is the host that is forced.
+            self.task_stop = if chance.hit(0.5) { Delay::secs(400, 1500) } else { self.task_stop };
+        }
+        if chance.hit(0.3) {
+            let at = chance.delay(SOON);
+            self.put(at, Act::Send(r#"{"action":"pause","cluster":"demo"}"#.to_owned()));
+            let again = at + chance.delay(LATER);
+            self.put(again, Act::Send(r#"{"action":"resume","cluster":"demo"}"#.to_owned()));
+        }
+        if chance.hit(0.3) {
+            let one = self.any_group(chance).map(|name| format!(r#","groups":["{name}"]"#)).filter(|_| chance.hit(0.5));
+            let (at, groups) = (chance.delay(SOON), one.unwrap_or_default());
+            self.put(at, Act::Send(format!(r#"{{"action":"rotate","cluster":"demo"{groups}}}"#)));
+        }
+        if let Some(group) = self.any_group(chance).filter(|_| chance.hit(0.2)) {
+            let at = chance.delay(SOON);
+            self.put(at, Act::OptOut { group });
+        }
+        if let Some(group) = self.any_group(chance).filter(|_| chance.hit(0.2)) {
+            let at = chance.delay(SOON);
+            self.put(at, Act::Leave { group });
+        }
+        if let Some(group) = self.any_group(chance).filter(|_| chance.hit(0.2)) {
+            let at = chance.delay(SOON);
+            self.put(at, Act::StartRefresh { group: group.clone() });
+            let over = at + chance.delay(LATER);
+            self.put(over, Act::EndRefresh { group });
+        }
+    }
+
+    fn put(&mut self, after_release: SignedDuration, act: Act) {
+        self.acts.push((after_release, act));
+    }
+
+    fn any_group(&self, chance: &mut Chance) -> Option<String> {
+        self.groups.get(chance.below(self.groups.len())).map(|group| group.name.clone())
     }
 
     fn make_odd(&mut self, chance: &mut Chance) {

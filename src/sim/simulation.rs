@@ -14,7 +14,7 @@ use super::scenario::Scenario;
 use super::timeline::Happening;
 use super::world::World;
 use super::{START, clock};
-use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
+use crate::effect::{Failure, FailureKind, ItemFailure, Reply, Request, RequestId, Task};
 use crate::engine::observe::Mode;
 use crate::engine::vitals::KnownCluster;
 use crate::engine::{Counters, Engine};
@@ -38,6 +38,7 @@ pub struct Simulation {
     polls: Vec<Poll>,
     latency: Chance,
     faults: Chance,
+    descriptions: Chance,
     seeds: Chance,
     limits: Limits,
     spins: u64,
@@ -91,6 +92,7 @@ impl Simulation {
             polls: Vec::new(),
             latency: Chance::new(seed, Stream::Latency),
             faults: Chance::new(seed, Stream::Faults),
+            descriptions: Chance::new(seed, Stream::Descriptions),
             seeds: Chance::new(seed, Stream::Workers),
             limits: Limits::new(scenario.account),
             spins: 0,
@@ -338,7 +340,7 @@ impl Simulation {
     }
 
     fn perform(&mut self, sender: Sender, request: &Request, age: SignedDuration) -> Result<Reply, Failure> {
-        let reply = self.world.perform_aged(request, age);
+        let reply = self.world.perform_aged(request, age).map(|reply| self.blurred(reply));
         let (operation, changes) = (request.operation(), request.is_effect() && reply.is_ok());
         trace!(worker = sender.worker, operation, changes, ?request, ?reply, age = age.as_millis(), "performed");
         if request.is_effect() {
@@ -348,6 +350,16 @@ impl Simulation {
             }
         }
         reply
+    }
+
+    /// Some tasks are not described, and that says nothing of them.
+    fn blurred(&mut self, reply: Reply) -> Reply {
+        let (rate, chance) = (self.scenario.faults.tasks_unread, &mut self.descriptions);
+        let Reply::Tasks { tasks, mut failures } = reply else { return reply };
+        let (unread, tasks): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(|_| chance.hit(rate));
+        let failure = |task: Task| ItemFailure { item: task.arn.to_string(), reason: "INTERNAL".to_owned() };
+        failures.extend(unread.into_iter().map(failure));
+        Reply::Tasks { tasks, failures }
     }
 
     fn answer(&mut self, sender: Sender, reply: Result<Reply, Failure>, way_back: SignedDuration) {

@@ -125,3 +125,24 @@ fn random_scenarios_have_every_shape_and_every_source() {
                     ReleaseByParameter Resolves Rule arm64 draft min-ami-age rejected root snapshot shares";
     assert_eq!(drawn.into_iter().collect::<Vec<_>>().join(" "), expected);
 }
+
+#[test]
+fn in_eventful_scenarios_everything_happens_and_they_are_else_the_random_ones() {
+    let word = |text: String| text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+    let mut drawn = BTreeSet::new();
+    for seed in 0..200 {
+        let (plain, scenario) = (Scenario::random(seed), Scenario::eventful(seed));
+        assert_eq!((plain.groups, plain.workers, plain.trigger), (scenario.groups, scenario.workers, scenario.trigger));
+        let policy = &scenario.settings.policy;
+        drawn.extend(scenario.acts.iter().map(|(_, act)| {
+            let Act::Send(text) = act else { return word(format!("{act:?}")) };
+            text.split('"').nth(3).unwrap_or_default().to_owned()
+        }));
+        drawn.insert(format!("bad {:?}", scenario.bad_release));
+        drawn.extend(policy.bake.is_zero().then(|| "no bake".to_owned()));
+        drawn.extend(policy.ladder.force_after.map(|_| "force".to_owned()));
+    }
+    let expected = "EndRefresh Leave OptOut StartRefresh bad AgentsFallSilent bad HostsDie bad LaunchFails bad NeverRegisters \
+                    bad No bad TasksFail force no bake pause resume rotate";
+    assert_eq!(drawn.into_iter().collect::<Vec<_>>().join(" "), expected);
+}

@@ -10,6 +10,9 @@ use crate::plan::policy::{Budget, DrainWhen, Ladder};
 use crate::plan::tags::Tags;
 use crate::sim::world::{Host, HostNo, Owner, TaskNo, World};
 
+/// Until a sweep has seen it, and what was claimed before it has been detached.
+const GROUP_LEFT: SignedDuration = SignedDuration::from_secs(150);
+
 /// Desired capacity may have been more a moment ago, when the worker looked.
 const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
 
@@ -164,7 +167,9 @@ impl World {
         let mut concerns = Vec::new();
         for no in hosts {
             let Some(host) = self.account.host(no) else { continue };
-            if !self.opted_in(&host.cluster) || !self.group_opted_in(&host.origin) {
+            // Whom a worker has taken out of its group goes its way, whatever its group says now.
+            let in_flight = self.ledger.detached.contains(&no) && host.member.is_none() && self.is_ours(no);
+            if !self.opted_in(&host.cluster) || !(in_flight || self.is_to_be_touched(&host.origin)) {
                 concerns.push((5, format!("{what} of {}, which has not opted in", no.instance())));
             }
             let set_aside = self.ledger.set_aside.get(&no).is_some_and(|since| *since < known_since);
@@ -183,7 +188,7 @@ impl World {
     }
 
     fn uninvited_group(&self, group: &GroupName, what: &str) -> Vec<(u8, String)> {
-        if self.group_opted_in(group) {
+        if self.is_to_be_touched(group) {
             return Vec::new();
         }
         vec![(5, format!("{what} of {group}, which has not opted in"))]
@@ -191,7 +196,7 @@ impl World {
 
     fn uninvited_template(&self, template: &TemplateId, what: &str) -> Vec<(u8, String)> {
         let users = self.account.groups.values().filter(|group| {
-            group.launch.templates().iter().any(|spec| spec.template == *template) && self.group_opted_in(&group.name)
+            group.launch.templates().iter().any(|spec| spec.template == *template) && self.is_to_be_touched(&group.name)
         });
         if users.count() > 0 {
             return Vec::new();
@@ -210,7 +215,7 @@ impl World {
             })
         };
         let invites = |group: &&Group| group.tags.get(&key).is_some_and(|by| by == "parameter");
-        let mut groups = self.account.groups.values().filter(|group| self.group_opted_in(&group.name));
+        let mut groups = self.account.groups.values().filter(|group| self.is_to_be_touched(&group.name));
         if groups.any(|group| reads(&group) && invites(&group)) {
             return Vec::new();
         }
@@ -389,14 +394,34 @@ impl World {
         self.scenario.settings.takes(&cluster.name(), enabled)
     }
 
-    /// A group belongs to the cluster of its hosts.
-    pub(super) fn group_opted_in(&self, group: &GroupName) -> bool {
+    /// It takes part, or did until so short a time ago that a worker may not know. That it has left its cluster is seen by the
+    /// sweep, and by the look at everything that it brings.
+    fn is_to_be_touched(&self, group: &GroupName) -> bool {
+        let swept = self.grace().max(self.scenario.settings.sweep_interval + GROUP_LEFT);
+        let known_after = if self.takes_part(group) { swept } else { self.grace() };
+        self.group_opted_in(group) || self.ledger.left.get(group).is_some_and(|at| self.now() < *at + known_after)
+    }
+
+    /// A capacity provider of this cluster names it, or the configuration does.
+    fn belongs_to(&self, group: &GroupName, cluster: &ClusterArn) -> bool {
+        let settings = &self.scenario.settings;
+        let configured = settings.groups.get(&cluster.name()).is_some_and(|groups| groups.contains(group));
+        let providers = self.account.clusters.get(cluster).into_iter().flat_map(|cluster| &cluster.capacity_providers);
+        let mut groups = providers.filter_map(|name| self.account.providers.get(name)?.group.as_ref());
+        configured || groups.any(|of| of == group)
+    }
+
+    /// By its tags, in a cluster that has opted in. A group belongs to the cluster of its hosts.
+    fn takes_part(&self, group: &GroupName) -> bool {
         let key = format!("{}enabled", self.scenario.settings.tag_prefix);
         let Some(found) = self.account.groups.get(group) else { return false };
-        let of = self.cluster_of(group);
         // Whatever else it says may be meant to protect it.
-        let takes_part = |value: &String| value.is_empty() || value.eq_ignore_ascii_case("true");
-        found.tags.get(&key).is_none_or(takes_part) && self.opted_in(&of)
+        let says_so = |value: &String| value.is_empty() || value.eq_ignore_ascii_case("true");
+        found.tags.get(&key).is_none_or(says_so) && self.opted_in(&self.cluster_of(group))
+    }
+
+    pub(in crate::sim) fn group_opted_in(&self, group: &GroupName) -> bool {
+        self.takes_part(group) && self.belongs_to(group, &self.cluster_of(group))
     }
 
     pub(super) fn grace(&self) -> SignedDuration {

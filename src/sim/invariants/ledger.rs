@@ -54,6 +54,8 @@ pub struct Ledger {
     pub detached: BTreeSet<HostNo>,
     /// Hosts that people drained while they carried no tag of ours.
     pub set_aside: BTreeMap<HostNo, Timestamp>,
+    /// Groups that have opted out, or have left their cluster, and since when.
+    pub left: BTreeMap<GroupName, Timestamp>,
     /// Serving hosts that were lost to others than a worker.
     pub losses: Vec<(Timestamp, HostNo)>,
     /// Desired capacities as they were until then.
@@ -105,6 +107,18 @@ impl World {
         if !self.is_ours(no) {
             self.ledger.set_aside.insert(no, now);
         }
+    }
+
+    /// The groups that have opted in, of a cluster that has.
+    pub(in crate::sim) fn taking_part(&self) -> BTreeSet<GroupName> {
+        self.account.groups.keys().filter(|group| self.group_opted_in(group)).cloned().collect()
+    }
+
+    /// Others have changed groups or clusters: who took part before, and does no longer?
+    pub(in crate::sim) fn ledger_taking_part(&mut self, before: BTreeSet<GroupName>) {
+        let (now, after) = (self.now(), self.taking_part());
+        self.ledger.left.retain(|group, _| !after.contains(group));
+        self.ledger.left.extend(before.difference(&after).map(|group| (group.clone(), now)));
     }
 
     /// After a cluster's tags were written: what does its rotation say now?

@@ -170,6 +170,28 @@ fn promise_5_a_group_that_has_opted_out_is_not_touched() {
 }
 
 #[test]
+fn promise_5_a_group_that_opts_out_or_leaves_its_cluster_is_not_touched_once_that_can_be_known() {
+    let group = || GROUP.to_owned();
+    for (act, known_after) in [(Act::OptOut { group: group() }, 101), (Act::Leave { group: group() }, 451)] {
+        // The tag; and the detach, which is about the host and about its group.
+        for (wait, broken) in [(known_after - 2, &[][..]), (known_after, &[5, 5, 5])] {
+            let mut world = released(quiet());
+            let (ours, other) = (detached(&mut world, 0), world.nth_host(1).unwrap());
+            world.until(300, "whole", World::is_whole);
+            world.act(act.clone());
+            world.advance(secs(wait));
+            // Who has left it before goes its way.
+            world.drain_host(ours);
+            assert_eq!(world.ledger.violations, [], "{act:?} {wait} s");
+            world.tag_host(other);
+            world.detach_host(other).unwrap();
+            let promises = world.promises_broken().into_iter().filter(|promise| *promise == 5);
+            assert_eq!(promises.collect::<Vec<_>>(), broken, "{act:?} {wait} s");
+        }
+    }
+}
+
+#[test]
 fn promise_5_a_host_that_a_person_set_aside_is_not_touched_once_it_can_be_known() {
     for (wait, broken) in [(1, &[][..]), (200, &[5])] {
         let mut world = released(quiet());

@@ -182,7 +182,9 @@ impl World {
     /// Clusters as somebody else has left them.
     pub fn edit_clusters(&mut self, edit: impl FnOnce(&mut BTreeMap<ClusterArn, Cluster>)) {
         self.remember();
+        let before = self.taking_part();
         edit(Arc::make_mut(&mut self.account.clusters));
+        self.ledger_taking_part(before);
     }
 
     /// When the next thing happens by itself.
@@ -291,9 +293,11 @@ impl World {
 
     /// Changes a group as a person would: for tests.
     pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut Group)) {
+        let before = self.taking_part();
         if let Some(group) = self.group_mut(name) {
             edit(group);
         }
+        self.ledger_taking_part(before);
     }
 
     /// Changes services as a person would: for tests.

@@ -6,7 +6,7 @@ use super::account::{Account, GROUP_NAME_TAG, HostKind, HostNo};
 use super::requests::{Answer, Refusal, at_most};
 use super::{Physics, World};
 use crate::effect::{AlarmState, InstanceRefresh, InstanceState, Lifecycle, LifecycleHook, Reply};
-use crate::id::{AlarmName, GroupName, Zone};
+use crate::id::{AlarmName, CapacityProviderName, GroupName, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::timeline::{By, Happening};
 
@@ -102,6 +102,21 @@ impl World {
                 host.kept_at_scale_in = true;
             }
         }
+    }
+
+    pub(super) fn opt_out(&mut self, name: &GroupName) {
+        let key = format!("{}enabled", self.scenario.settings.tag_prefix);
+        self.edit_group(name, |group| _ = group.tags.insert(key, "false".to_owned()));
+    }
+
+    pub(super) fn leave_cluster(&mut self, name: &GroupName) {
+        let (home, providers) = (self.home_of(name), self.account.providers.clone());
+        let is_its = |of: &CapacityProviderName| providers.get(of).is_some_and(|of| of.group.as_ref() == Some(name));
+        self.edit_clusters(|all| {
+            if let Some(cluster) = all.get_mut(&home) {
+                cluster.capacity_providers.retain(|of| !is_its(of));
+            }
+        });
     }
 
     pub(super) fn rebalance(&mut self, name: &GroupName) {

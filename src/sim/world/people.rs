@@ -130,6 +130,8 @@ impl World {
             Act::Suspend { group, process } => {
                 self.edit_group(&group.into(), |group| _ = group.suspended.insert(process.to_owned()));
             }
+            Act::OptOut { group } => self.opt_out(&GroupName::from(group)),
+            Act::Leave { group } => self.leave_cluster(&GroupName::from(group)),
             Act::Rebalance { group } => self.rebalance(&GroupName::from(group)),
             Act::WarmPool { group, hosts } => self.fill_warm_pool(&GroupName::from(group), hosts),
             Act::StartRefresh { group } => self.start_refresh(&GroupName::from(group)),
