@@ -20,6 +20,7 @@ pub enum Stream {
     Others,
     Workers,
     OddShapes,
+    Tears,
 }
 
 /// A delay that is drawn anew each time, evenly between two bounds.
