@@ -37,6 +37,15 @@ struct Arguments {
     /// The share of reads that are old, in place of the level's
     #[arg(long)]
     stale: Option<f64>,
+    /// The share of operations of each worker whose calls are slow, in place of the level's
+    #[arg(long)]
+    torn: Option<f64>,
+    /// How often all workers begin at the same time, in place of the level's
+    #[arg(long)]
+    abreast: Option<f64>,
+    /// On so many cores; all of them, if none is named
+    #[arg(long)]
+    cores: Option<usize>,
     /// Tells what happened in each rotation (`RUST_LOG=debug` adds the log)
     #[arg(long)]
     timeline: bool,
@@ -76,6 +85,8 @@ impl Arguments {
         scenario.workers = self.workers.unwrap_or(scenario.workers);
         scenario.faults.duplicate_delivery = self.doubled.unwrap_or(scenario.faults.duplicate_delivery);
         scenario.faults.stale_reads = self.stale.unwrap_or(scenario.faults.stale_reads);
+        scenario.faults.torn = self.torn.unwrap_or(scenario.faults.torn);
+        scenario.faults.abreast = self.abreast.unwrap_or(scenario.faults.abreast);
         scenario
     }
 }
@@ -90,7 +101,8 @@ fn main() -> std::process::ExitCode {
     }
     let start = std::time::Instant::now();
     let (next, tally) = (AtomicU64::new(arguments.seeds.start), Mutex::new(Tally::default()));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = arguments.cores.unwrap_or_else(all);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| work(&arguments, &next, &tally));

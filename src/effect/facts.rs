@@ -556,6 +556,11 @@ impl Task {
 }
 
 impl Member {
+    /// Neither on its way in nor on its way out.
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::InService | Lifecycle::Standby)
+    }
+
     /// For how much of its group's capacity it counts.
     pub fn weight(&self) -> u32 {
         self.weight.unwrap_or(1)

@@ -223,7 +223,9 @@ pub fn instances(view: &mut ClusterView, instances: Vec<Instance>, asked: &[Inst
     let found: BTreeSet<InstanceId> = instances.iter().map(|instance| instance.id.clone()).collect();
     for mut instance in instances {
         let host = view.hosts.entry(instance.id.clone()).or_default();
-        host.ours = tags.read_ours(&cluster, &instance.tags);
+        let ours = tags.read_ours(&cluster, &instance.tags);
+        host.tags_read = ours.as_ref().map(|_| now);
+        host.hear_of_claim(ours, now);
         if !is_just_tagged(host, now) {
             host.draining_since = tags.read_draining_since(&instance.tags);
             host.give_back = tags.read_give_back(&instance.tags);
@@ -255,6 +257,8 @@ pub fn task_list(
 ) {
     let Some(id) = view.host_of(container_instance).cloned() else { return };
     let asks_for_broken = view.has_looked(&Look::Broken(id.clone()));
+    // It comes in pages, and is no younger than the first.
+    let asked = view.looked.get(&Look::Tasks(id.clone())).map_or(now, |asked| now.min(*asked));
     let Some(host) = view.hosts.get_mut(&id) else { return };
     if desired == DesiredStatus::Stopped && host.watch.is_none() && asks_for_broken {
         host.broken = Some(BrokenTasks { read: now, tasks: BTreeMap::new() });
@@ -270,7 +274,7 @@ pub fn task_list(
             }
         }
         (DesiredStatus::Stopped, Some(watch)) => {
-            watch.last_look = now;
+            watch.last_look = asked;
             for arn in arns {
                 let seen = watch.tasks.entry(arn).or_insert(TaskSeen::NotStopped);
                 // An event's word is not taken for it.
@@ -472,6 +476,9 @@ fn carry_over_host(host: &mut Host, known: &Host, now: Timestamp) {
         host.away_since = host.away_since.map(|since| known.away_since.unwrap_or(since));
     }
     host.missing_since = host.missing_since.or(known.missing_since).filter(|_| host.container.here().is_none());
+    let (read, at) = (host.ours.take(), host.claimed);
+    (host.ours, host.claimed) = (known.ours.clone(), known.claimed);
+    host.hear_of_claim(read, at.unwrap_or(now));
     host.tagged = known.tagged;
     if is_just_tagged(known, now) {
         host.give_back.clone_from(&known.give_back);
@@ -627,9 +634,39 @@ mod tests {
         for (reason, left) in [("MISSING", 0), ("INTERNAL", 1), ("", 1)] {
             let mut view = view(1);
             list(&mut view, DesiredStatus::Running, &["t/1"]);
-            tasks(&mut view, &[], &[ItemFailure { item: "t/1".to_owned(), reason: reason.to_owned() }]);
+            tasks(&mut view, &[], &[ItemFailure { item: "t/1".to_owned(), reason: reason.to_owned() }], time(1));
             assert_eq!(view.hosts[&host()].watch.as_ref().unwrap().left().count(), left, "{reason}");
         }
+    }
+
+    #[test]
+    fn regression_a_list_of_many_pages_is_no_younger_than_its_first_page() {
+        // A daemon task began to stop when the page had been read on which it would have been.
+        let mut view = view(2);
+        list(&mut view, DesiredStatus::Running, &["t/1", "t/2"]);
+        view.looked.insert(Look::Tasks(host()), time(20));
+        task_list(&mut view, &ARN.into(), DesiredStatus::Stopped, BTreeSet::new(), time(40), &mut FollowUp::default());
+        assert_eq!(view.hosts[&host()].watch.as_ref().unwrap().last_look, time(20));
+    }
+
+    #[test]
+    fn a_claim_that_was_written_a_moment_ago_is_not_taken_back_by_a_read_and_later_it_is() {
+        let ours = |since| {
+            let rotation = "c/19700101T000000Z".into();
+            crate::plan::tags::Ours { rotation, group: "web".into(), since: time(since) }
+        };
+        let mut host = Host::default();
+        host.hear_of_claim(Some(ours(100)), time(101));
+        host.hear_of_claim(None, time(110));
+        host.hear_of_claim(Some(ours(90)), time(111));
+        assert_eq!((host.ours.clone(), host.claimed), (Some(ours(100)), Some(time(101))));
+        // Another worker has claimed it too, before it lapsed: it has been claimed all the time.
+        host.hear_of_claim(Some(ours(150)), time(151));
+        assert_eq!((host.ours.clone(), host.claimed), (Some(ours(150)), Some(time(101))));
+        host.hear_of_claim(Some(ours(300)), time(301));
+        assert_eq!(host.claimed, Some(time(301)), "and here it was not");
+        host.hear_of_claim(None, time(320));
+        assert_eq!((host.ours, host.claimed), (None, None));
     }
 
     #[test]

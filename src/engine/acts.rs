@@ -222,7 +222,7 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, n
         Act::Claim { hosts, .. } => {
             let Request::CreateTags { tags: written, .. } = request else { return };
             let ours = tags.read_ours(&view.arn.name(), written);
-            for_each(view, hosts, |host| host.ours.clone_from(&ours));
+            for_each(view, hosts, |host| host.hear_of_claim(ours.clone(), now));
         }
         Act::MarkDraining { hosts } => {
             let Request::CreateTags { tags: written, .. } = request else { return };
@@ -270,8 +270,8 @@ pub fn done(act: &Act, request: &Request, view: &mut ClusterView, tags: &Tags, n
             (host.tagged, host.marked_again) = (Some(now), false);
         }),
         Act::LetGo { hosts } => for_each(view, hosts, |host| {
-            (host.ours, host.give_back, host.draining_since, host.watch) = (None, None, None, None);
-            (host.tagged, host.marked_again) = (Some(now), false);
+            (host.ours, host.claimed, host.give_back, host.draining_since) = (None, None, None, None);
+            (host.watch, host.tagged, host.marked_again) = (None, Some(now), false);
         }),
         Act::StopTasks { host, tasks, .. } => {
             if let Some(watch) = view.hosts.get_mut(host).and_then(|host| host.watch.as_mut()) {

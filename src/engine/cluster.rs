@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::Settings;
 use super::absorb;
 use super::census::Found;
-use super::commands::{Wanted, followed};
+use super::commands::{Ask, Wanted, followed};
 use super::news;
 use super::observe::Told;
 use super::pass::{Errand, rotation_of_hosts};
@@ -88,6 +88,8 @@ pub struct ClusterState {
     pub waits: BTreeMap<WaitsFor, u32>,
     /// As it was when it came to rest.
     pub at_rest: Option<Box<ClusterStatus>>,
+    /// A release of other groups waits for the end of the rotation under way.
+    pub check_when_closed: bool,
     /// When the rotation opened that this worker has just closed.
     pub closed: Option<Timestamp>,
     /// The last rotation of which it has been told that it closed.
@@ -141,6 +143,7 @@ impl ClusterState {
             counts: BTreeMap::new(),
             waits: BTreeMap::new(),
             at_rest: None,
+            check_when_closed: false,
             closed: None,
             told_closed: None,
             replaced: BTreeSet::new(),
@@ -491,6 +494,9 @@ impl ClusterState {
         }
         if rotation.state == RotationState::Closed {
             self.closed = rotation.id.opened();
+            if std::mem::take(&mut self.check_when_closed) {
+                self.errand.join(Errand { whole: true, asks: vec![Ask::CheckReleases.into()], ..Errand::default() });
+            }
         }
         tell_change(&self.name, &change);
         change.wanted.apply(view);

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use super::say::say;
 use crate::id::{GroupName, ParameterName};
 use crate::plan::answer::{Answer, MessageKey, Refusal};
+use crate::plan::due;
 use crate::plan::hold::Hold;
-use crate::plan::is_due;
 use crate::plan::model::ClusterView;
 use crate::plan::outcome::{Skipped, SkippedGroup};
 use crate::plan::release::follows;
@@ -71,6 +71,8 @@ pub struct Settlement {
     /// None: all is as it was.
     pub wanted: Option<Wanted>,
     pub answers: Vec<(MessageKey, Answer)>,
+    /// Groups have a release that cannot join what is under way: it is asked for again when that has closed.
+    pub put_off: bool,
 }
 
 /// The state of the rotation that was asked for.
@@ -116,6 +118,26 @@ impl Wanted {
         })
     }
 
+    /// Is it about all of these groups?
+    fn takes_in(&self, groups: &BTreeSet<GroupName>) -> bool {
+        self.rotation.state == RotationState::Closed || self.scope.is_empty() || groups.is_subset(&self.scope)
+    }
+
+    /// It is about these groups as well, and about all where their names do not fit into a tag. What is forced for some groups
+    /// alone would be forced for these too: then they wait until it has closed.
+    fn widen(&mut self, view: &ClusterView, groups: &BTreeSet<GroupName>) {
+        if self.takes_in(groups) {
+            return;
+        }
+        let names = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
+        if self.rotate_before.is_some() {
+            say!(info, view, groups = names, "a release waits until the forced rotation of other groups has closed");
+            return;
+        }
+        self.scope = fitting(widened(&self.scope, groups));
+        say!(info, view, groups = names, state = self.rotation.state.word(), "a release joins the rotation under way");
+    }
+
     fn skipped(&self) -> Vec<Skipped> {
         self.skipped.iter().map(|of| Skipped { group: word(of.group.as_str()), code: of.code }).collect()
     }
@@ -143,13 +165,14 @@ pub fn settle(view: &ClusterView, asks: &[Asked], now: Timestamp) -> Settlement 
         hold: view.hold.clone().filter(|_| rotation.state == RotationState::Held),
         ..Wanted::of(view, rotation.clone())
     });
-    let (mut after, mut answers) = (before.clone(), Vec::new());
+    let (mut after, mut answers, mut put_off) = (before.clone(), Vec::new(), false);
     for Asked { ask, message } in asks {
         let (wanted, answer) = obey(view, after.clone(), ask, now);
         after = because(ask, &after, wanted);
         answers.extend(message.clone().zip(answer));
+        put_off |= after.as_ref().is_some_and(|wanted| !wanted.takes_in(&concerned(view, ask, now)));
     }
-    Settlement { wanted: after.filter(|after| before.as_ref() != Some(after)), answers }
+    Settlement { wanted: after.filter(|after| before.as_ref() != Some(after)), answers, put_off }
 }
 
 /// What a person is told of it stands beside it; of what others ask nothing is told.
@@ -158,8 +181,8 @@ type Obeyed = (Option<Wanted>, Option<Answer>);
 fn obey(view: &ClusterView, wanted: Option<Wanted>, ask: &Ask, now: Timestamp) -> Obeyed {
     match ask {
         Ask::Rotate { sent, force, groups } => rotate(view, wanted, force.then_some(*sent), groups, now),
-        Ask::Parameter(name) => (parameter(view, wanted, name, now), None),
-        Ask::CheckReleases => (check(view, wanted, now), None),
+        Ask::Parameter(_) => (release(view, wanted, concerned(view, ask, now), true, now), None),
+        Ask::CheckReleases => (release(view, wanted, concerned(view, ask, now), false, now), None),
         Ask::Pause => change(view, wanted, "pause", &[RotationState::Open], RotationState::Paused, now),
         Ask::Resume => {
             let from = [RotationState::Paused, RotationState::Held];
@@ -242,6 +265,17 @@ fn refusal(
         );
         return Some(Refusal::ForcedScope);
     }
+    if under_way.is_some_and(|wanted| {
+        let narrow = wanted.rotate_before.is_some() && !wanted.scope.is_empty();
+        !force && narrow && (groups.is_empty() || !groups.is_subset(&wanted.scope))
+    }) {
+        say!(
+            warn,
+            view,
+            "rotate refused: a forced rotation of some groups is under way, and it would be forced for all: ask when it has closed"
+        );
+        return Some(Refusal::ForcedScope);
+    }
     let why = write_scope(&under_way.map_or_else(|| groups.clone(), |wanted| widened(&wanted.scope, groups))).err()?;
     say!(warn, view, "rotate refused: {why}");
     Some(match why {
@@ -250,37 +284,39 @@ fn refusal(
     })
 }
 
-/// Opens a rotation on exactly the groups that follow the parameter.
-fn parameter(view: &ClusterView, wanted: Option<Wanted>, name: &ParameterName, now: Timestamp) -> Option<Wanted> {
-    let follow = |parameters: &BTreeSet<ParameterName>| parameters.iter().any(|one| one.plain() == *name);
-    let scope: BTreeSet<GroupName> =
-        followed(view, now).into_iter().filter(|(_, parameters)| follow(parameters)).map(|(group, _)| group).collect();
-    if scope.is_empty() {
-        return wanted;
-    }
-    match wanted {
-        Some(mut wanted) if wanted.rotation.state == RotationState::Open => {
-            wanted.scope = widened(&wanted.scope, &scope);
-            Some(wanted)
+/// The groups for which this may tell of a release.
+fn concerned(view: &ClusterView, ask: &Ask, now: Timestamp) -> BTreeSet<GroupName> {
+    match ask {
+        Ask::Parameter(name) => {
+            let follow = |parameters: &BTreeSet<ParameterName>| parameters.iter().any(|one| one.plain() == *name);
+            let followed = followed(view, now).into_iter().filter(|(_, parameters)| follow(parameters));
+            followed.map(|(group, _)| group).collect()
         }
-        Some(mut wanted) if wanted.rotation.state != RotationState::Closed => {
-            wanted.scope = widened(&wanted.scope, &scope);
-            say!(info, view, parameter = %name, state = wanted.rotation.state.word(),
-                "a new release waits until the rotation goes on");
-            Some(wanted)
-        }
-        Some(_) | None => {
-            let everybody = scope.len() == view.groups.len();
-            Some(open(view, None, if everybody { BTreeSet::new() } else { scope }, now))
-        }
+        Ask::CheckReleases => due(view, now),
+        Ask::Rotate { .. } | Ask::Pause | Ask::Resume | Ask::Abort => BTreeSet::new(),
     }
 }
 
-fn check(view: &ClusterView, wanted: Option<Wanted>, now: Timestamp) -> Option<Wanted> {
+/// Opens a rotation on exactly these groups, or makes the one that is under way be about them too.
+fn release(
+    view: &ClusterView,
+    wanted: Option<Wanted>,
+    groups: BTreeSet<GroupName>,
+    alone: bool,
+    now: Timestamp,
+) -> Option<Wanted> {
+    if groups.is_empty() {
+        return wanted;
+    }
     match wanted {
-        Some(wanted) if wanted.rotation.state != RotationState::Closed => Some(wanted),
-        Some(_) | None if is_due(view, now) => Some(open(view, None, BTreeSet::new(), now)),
-        same @ (Some(_) | None) => same,
+        Some(mut wanted) if wanted.rotation.state != RotationState::Closed => {
+            wanted.widen(view, &groups);
+            Some(wanted)
+        }
+        Some(_) | None => {
+            let everybody = !alone || groups.len() == view.groups.len();
+            Some(open(view, None, if everybody { BTreeSet::new() } else { fitting(groups) }, now))
+        }
     }
 }
 
@@ -330,6 +366,11 @@ fn idle(view: &ClusterView, wanted: Option<Wanted>, action: &str) -> Obeyed {
     let word = state.map_or("not there", RotationState::word);
     say!(info, view, action, "nothing to do: the rotation is {word}");
     (wanted, Some(Answer::NothingToDo(state)))
+}
+
+/// A scope that nobody has named: all groups, where their names do not fit into a tag.
+fn fitting(scope: BTreeSet<GroupName>) -> BTreeSet<GroupName> {
+    if write_scope(&scope).is_ok() { scope } else { BTreeSet::new() }
 }
 
 /// Both together; none means all.
@@ -504,6 +545,113 @@ mod tests {
         assert_eq!(answers(&view, &[rotate(&[])]), ["opened"], "the whole cluster needs no names");
         view.groups.clear();
         assert_eq!(answers(&view, &[rotate(&[])]), ["refused:no-groups"]);
+    }
+
+    /// A cluster with these groups, all of which follow `/p`, and of which some are behind their release.
+    fn behind(names: &[&str], state: Option<RotationState>) -> ClusterView {
+        use crate::effect::{Image, Parameter, ParameterKind, TemplateSpec, TemplateVersion, VersionRule};
+        use crate::plan::model::Seen;
+        let mut view = view(state);
+        let mut facts = view.groups[&"api".into()].facts.clone();
+        view.groups.clear();
+        let spec = TemplateSpec { template: "lt-1".into(), rule: VersionRule::Default };
+        facts.launch = Launch::Template(spec.clone());
+        facts.tags.insert("t:ami-parameter".to_owned(), "/p".to_owned());
+        for name in names {
+            let group = Group { name: (*name).into(), ..facts.clone() };
+            view.groups.insert((*name).into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
+        }
+        let image = |id: &str| Image {
+            id: id.into(),
+            name: String::new(),
+            owner: "1".to_owned(),
+            owner_alias: None,
+            state: "available".to_owned(),
+            architecture: "x86_64".to_owned(),
+            windows: false,
+            virtualization: "hvm".to_owned(),
+            root_device: None,
+            created: Some(now()),
+            deprecated: None,
+        };
+        view.images = ["ami-1", "ami-2"].map(|id| (id.into(), Seen::Here(image(id)))).into();
+        let value = "ami-2".to_owned();
+        let parameter = Parameter { value, kind: ParameterKind::String, data_type: None, modified: None };
+        view.parameters.insert("/p".into(), Ok(parameter));
+        let version = TemplateVersion {
+            template: spec.template.clone(),
+            number: 1,
+            is_default: true,
+            image: Some("ami-1".to_owned()),
+            description: None,
+            created: now(),
+            block_devices: Vec::new(),
+        };
+        view.templates.insert((spec.template, spec.rule), Ok(version));
+        view
+    }
+
+    fn scope_after(view: &ClusterView, asks: &[Ask]) -> Option<(RotationState, Vec<String>)> {
+        let asks: Vec<Asked> = asks.iter().cloned().map(Asked::from).collect();
+        let wanted = settle(view, &asks, now()).wanted?;
+        Some((wanted.rotation.state, wanted.scope.iter().map(ToString::to_string).collect()))
+    }
+
+    #[test]
+    fn regression_a_release_that_a_check_finds_joins_the_rotation_of_other_groups() {
+        use RotationState::{Held, Open, Paused};
+        let all = vec!["api".to_owned(), "web".to_owned()];
+        for state in [Open, Paused, Held] {
+            for ask in [Ask::CheckReleases, Ask::Parameter("/p".into())] {
+                let mut view = behind(&["api", "web"], Some(state));
+                assert_eq!(scope_after(&view, &[ask.clone()]), None, "it is about all of them: {state:?} {ask:?}");
+                view.scope = ["api".into()].into();
+                assert_eq!(scope_after(&view, &[ask.clone()]), Some((state, all.clone())), "{state:?} {ask:?}");
+                view.rotate_before = Some(now());
+                let forced = settle(&view, &[ask.clone().into()], now());
+                assert_eq!((forced.wanted, forced.put_off), (None, true), "it would be forced: {state:?} {ask:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn regression_names_that_fit_into_no_tag_lose_neither_a_release_nor_what_is_asked_with_it() {
+        let names: Vec<String> = (0..6).map(|n| format!("{n}{}", "x".repeat(59))).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let parameter = || Ask::Parameter("/p".into());
+        // One more follows another parameter, so that it is not about all groups anyway.
+        let beside = |state, scope: &[&str]| {
+            let mut view = behind(&names, state);
+            let mut other = view.groups[&GroupName::from(names[0])].facts.clone();
+            other.name = "other".into();
+            other.tags.insert("t:ami-parameter".to_owned(), "/q".to_owned());
+            view.groups.insert("other".into(), GroupView::new(other, &Tags::new("t:"), &Policy::default()));
+            view.scope = scope.iter().map(|name| (*name).into()).collect();
+            view
+        };
+        let opened = scope_after(&beside(None, &[]), &[parameter()]);
+        assert_eq!(opened, Some((RotationState::Open, vec![])), "all groups, as their names do not fit");
+        let open = beside(Some(RotationState::Open), &["other"]);
+        for asks in [[Ask::Pause, parameter()], [parameter(), Ask::Pause]] {
+            assert_eq!(scope_after(&open, &asks), Some((RotationState::Paused, vec![])), "{asks:?}");
+            let wanted = settle(&open, &asks.map(Asked::from), now()).wanted.expect("a change");
+            assert!(wanted.as_tags(&Tags::new("t:")).is_ok(), "it can be written");
+        }
+    }
+
+    #[test]
+    fn regression_what_is_asked_for_beside_a_forced_rotation_of_some_groups_is_not_forced() {
+        let mut view = behind(&["api", "web"], Some(RotationState::Open));
+        (view.scope, view.rotate_before) = (["api".into()].into(), Some(now()));
+        let rotate = |groups: &[&str]| {
+            let groups = groups.iter().map(|name| (*name).into()).collect();
+            Ask::Rotate { sent: now(), force: false, groups }
+        };
+        for (groups, answer) in
+            [(&["web"][..], "refused:forced-scope"), (&[], "refused:forced-scope"), (&["api"], "joined")]
+        {
+            assert_eq!(answers(&view, &[rotate(groups)]), [answer], "{groups:?}");
+        }
     }
 
     #[test]

@@ -262,7 +262,8 @@ impl Pass {
             return;
         }
         let asks = state.unanswered(&self.errand.asks, context.now);
-        let Settlement { wanted, answers } = settle(view, &asks, context.now);
+        let Settlement { wanted, answers, put_off } = settle(view, &asks, context.now);
+        state.check_when_closed |= put_off;
         if let Some(wanted) = wanted {
             let because = asks.iter().map(|asked| asked.ask.to_string()).collect::<Vec<_>>().join(", ");
             self.write(TagChange { wanted, held_for: BTreeSet::new(), because, answers }, state, context);

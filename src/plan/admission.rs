@@ -1,25 +1,59 @@
 //! Who goes next: how many hosts of a group may start their way out now, and which.
 //!
-//! Several workers may plan at once, each on facts that can be a little old, and there is no lock. The budget holds all
-//! the same because of four things together:
+//! Several workers may plan at once, without a lock. What each of them reads is torn: its reads are of different times, each up
+//! to [`READS_LAG`] older than its call, and others write between any two of them. The budget holds all the same. A host is
+//! taken in two steps:
+//! 1. **Claim.** It is tagged. It stays in its group and serves, and nothing is lost if it goes no further.
+//! 2. **Detach**, when its tag has been known to be written for [`READS_LAG`], by reads of all tags and of the group that *began*
+//!    after that and still show it, and only if all hosts that carry the tag, out of their group or claimed, by whomever, are within the budget. If
+//!    they are more, nobody is detached.
+//!
+//! A claim is good for [`CLAIM_GOOD_FOR`]. It has *lapsed*, and counts no more, when a read of the group that began so late that
+//! whatever was done about it would be seen ([`stands`]) still shows the host there. Then it is claimed anew, in its turn.
+//!
+//! Why that is enough: suppose that at some time more hosts are out of their group than may be. Each was detached on a claim, and
+//! has carried the tag since. One of these claims was written last. Whoever detached that host had read all tags as they were
+//! then or later, so it saw all of the others tagged. None of them was gone, as they are not gone now. And none had lapsed: a
+//! lapsed host that is detached after all is claimed anew before, and that would be the later claim. So it counted more than may
+//! be, and did not detach. (It takes that a call has its effect within [`READS_LAG`] of its decision, and that clocks do not
+//! differ by more. Nothing hangs on which host is looked at first, or on how old the reads of the first step were.)
+//!
+//! Which of two claims goes is not decided between them: the detach for the earlier may be on its way when the later is seen,
+//! and the later may be decided on before the earlier can be. Both lapse, which costs a minute or two, and the first of the
+//! order is claimed anew.
+//!
+//! That this is rare, and that workers do the same twice rather than two things at once, is owed to the first step:
 //! - **The order is a fixed one.** A host's place depends on the hosts of its zone that were launched *after* it, and those
-//!   do not change while the old ones go. Hosts in flight are always a prefix of that order. A worker that does not see
-//!   some of them yet therefore picks exactly those before any other, and tagging or detaching a host twice is harmless.
+//!   do not change while the old ones go. A worker that does not see some claims yet picks those hosts before any other, and
+//!   tagging or detaching a host twice is harmless.
 //! - **The tag comes before the detach**, so whoever sees that a host is missing in the group can see why.
 //! - **The release must be the same for all.** Where a group launches in several ways, a worker whose reads lag behind sees other
 //!   hosts as outdated, and another one as the first: nobody is taken before such reads can no longer be that old.
 //! - **The group must be whole** beyond what the hosts in flight explain: a worker that sees a detached host's place empty
-//!   but not its tag sees a group that is not whole, and admits nobody.
+//!   but not its tag sees a group that is not whole, and claims nobody; unless another host in flight, whose replacement has
+//!   come already, seems to explain the empty place.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::hold::BlockedKind;
-use super::model::{ClusterView, GroupView, Host, Strength};
+use super::host::READS_LAG;
+use super::model::{ClusterView, GroupView, Host, Look, Strength};
 use super::policy::DrainWhen;
+use super::tags::Ours;
 use crate::id::{AlarmName, InstanceId, Zone};
+
+/// How long after its tag a host may be detached without a new one.
+pub const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// Does a claim count? It does until a read of the group has begun that would show the host out of it if somebody had acted on
+/// the claim.
+pub fn stands(view: &ClusterView, ours: &Ours) -> bool {
+    let over = ours.since + CLAIM_GOOD_FOR + READS_LAG * 2;
+    view.looked.get(&Look::Group(ours.group.clone())).is_none_or(|read| *read < over)
+}
 
 /// Why nobody of a group can be admitted although somebody is due.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::flight::CLAIM_GOOD_FOR;
+use super::admission::CLAIM_GOOD_FOR;
 use super::hold::in_words;
 use super::host::{MemberHost, Phase};
 use super::model::{AGENT_MAY_BE_AWAY, GroupView, Host, Look, Seen};
 use super::release::{Release, Resolution, Way};
-use super::{Act, Context, Plan};
+use super::{Act, Context, Plan, whole_second};
 use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Lifecycle};
 use crate::id::{AmiId, GroupName, InstanceId, ParameterName};
 
@@ -131,7 +131,8 @@ pub fn new_images(
     bake: SignedDuration,
 ) -> BTreeSet<AmiId> {
     // A second host was taken later: by then one had served.
-    let taken = context.ours_of(name).iter().filter_map(|(_, host)| Some(host.ours.as_ref()?.since));
+    let left = context.ours_of(name).iter().filter(|(id, _)| !context.memberships.contains_key(*id));
+    let taken = left.clone().filter_map(|(_, host)| Some(host.ours.as_ref()?.since));
     let taken = taken.filter(|since| *since >= release.since());
     let (first, last) = taken.fold((None, None), |(first, last): (Option<Timestamp>, Option<Timestamp>), at| {
         (Some(first.map_or(at, |first| first.min(at))), last.max(Some(at)))
@@ -141,7 +142,6 @@ pub fn new_images(
     }
     let in_use: BTreeSet<&AmiId> = release.launches.iter().map(|launch| &launch.in_use).collect();
     let members = context.members_of(name).iter().filter_map(|of| of.host);
-    let left = context.ours_of(name).iter().filter(|(id, _)| !context.memberships.contains_key(*id));
     let hosts = members.chain(left.map(|(_, host)| *host));
     let is_good = |image: &AmiId| hosts.clone().any(|host| host.image() == Some(image) && host.has_served(bake));
     let rejected = context.view.groups.get(name).map(|group| &group.source.rejected);
@@ -223,7 +223,7 @@ fn are_lost(
     new: &BTreeSet<AmiId>,
     bake: SignedDuration,
 ) -> Lost {
-    let since = release.since();
+    let since = whole_second(release.since());
     let activities = context.view.groups.get(name).and_then(|group| group.activities.as_ref());
     let abandoned: BTreeSet<&InstanceId> = activities
         .iter()
@@ -292,7 +292,7 @@ pub fn never_registered(
     let unregistered: Vec<(&InstanceId, Timestamp, &AmiId)> = members
         .filter(|(_, host)| host.container == Seen::Missing)
         .filter_map(|(id, host)| Some((id, host.launched()?, host.image()?)))
-        .filter(|(_, launched, image)| *launched >= release.since() && new.contains(*image))
+        .filter(|(_, launched, image)| *launched >= whole_second(release.since()) && new.contains(*image))
         .collect();
     let overdue = unregistered.iter().filter(|(_, launched, _)| context.now >= *launched + timeout);
     let images: BTreeSet<AmiId> = overdue.clone().map(|(_, _, image)| (*image).clone()).collect();

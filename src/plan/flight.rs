@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::admission::CLAIM_GOOD_FOR;
 use super::canary::{
     Dead, FailedLaunch, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown,
 };
@@ -24,9 +25,6 @@ use crate::id::{AmiId, GroupName, InstanceId};
 /// of ours tells when that ends: so often it is looked at then.
 pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
 
-/// How long after its tag a host may be detached without a new one.
-pub(super) const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
-
 /// What a group says of its launches is read again after this long, while somebody waits for one.
 const ACTIVITIES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(4);
 
@@ -41,7 +39,6 @@ pub(super) struct Batches {
     /// Replacements that have just been chosen to go in another's stead.
     pub(super) stand_ins: BTreeSet<InstanceId>,
     may_drain: BTreeMap<GroupName, Option<bool>>,
-    detach: BTreeMap<GroupName, BTreeSet<InstanceId>>,
     mark: BTreeSet<InstanceId>,
     drain: BTreeSet<InstanceId>,
     no_replacement: BTreeMap<GroupName, BTreeSet<InstanceId>>,
@@ -95,6 +92,7 @@ pub(super) fn is_left_alone(id: &InstanceId, host: &Host, now: Timestamp, plan: 
 }
 
 impl Context<'_> {
+    /// A host that is claimed. It is detached where others are admitted: see [`admission`](super::admission).
     fn leaving(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) {
         let Some((group, member)) = self.memberships.get(id).copied() else { return };
         // It is detached when the host that it makes room for is back.
@@ -107,9 +105,11 @@ impl Context<'_> {
             self.stays(id, ours, batches, plan);
             return;
         }
-        // Held: it is still in its group and takes tasks, so it is safest where it is.
-        let held = self.is_held();
         match member.lifecycle {
+            // Nobody will ever admit it.
+            Lifecycle::InService | Lifecycle::Standby if self.is_nobodys(group) => {
+                self.stays(id, ours, batches, plan);
+            }
             Lifecycle::InService | Lifecycle::Standby if facts.launches_suspended() => {
                 let timeout = self.replacement_timeout(group);
                 self.wait(id, WaitsFor::Launches, ours.since, timeout, plan, |after| Problem::GroupBlocked {
@@ -119,20 +119,7 @@ impl Context<'_> {
                     after,
                 });
             }
-            // The wait for the replacement counts from the tag: one that is old by now is written anew first.
-            Lifecycle::InService | Lifecycle::Standby if !held && self.now > ours.since + CLAIM_GOOD_FOR => {
-                // Another worker may have given it back, or somebody stopped the rotation, since this one heard of it.
-                let looks = [Look::Cluster, Look::Instance(id.clone())];
-                let stale: Vec<Look> = looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now)).collect();
-                if !stale.is_empty() {
-                    plan.looks.extend(stale);
-                    return;
-                }
-                batches.claim.entry(group.clone()).or_default().insert(id.clone());
-            }
-            Lifecycle::InService | Lifecycle::Standby if !held => {
-                batches.detach.entry(group.clone()).or_default().insert(id.clone());
-            }
+            // Held or paused: it is still in its group and takes tasks, so it is safest where it is.
             Lifecycle::InService | Lifecycle::Standby => {}
             // On its way somewhere, and no event of ours tells when it has arrived.
             Lifecycle::Pending
@@ -297,14 +284,20 @@ impl Context<'_> {
         for (id, host) in self.members_of(name).iter().filter_map(MemberHost::known) {
             let came_after = host.launched().is_some_and(|launched| launched >= after);
             let on_release = host.image().is_some_and(|image| release.images.contains(image));
-            if !came_after || on_release || !host.serves(self.now) {
+            let registered = host.container.here().and_then(|container| container.registered);
+            let registered_after = registered.is_some_and(|registered| registered >= after);
+            if on_release || !host.serves(self.now) || !(came_after || registered_after) {
                 continue;
             }
-            // The agent's registration is later than the launch: EC2 knows better.
+            // The agent's registration is later than the launch: EC2 knows better, unless what it said is from before the host
+            // was woken in a warm pool.
             let look = Look::Instance(id.clone());
-            if host.ec2.here().is_none() && !self.view.has_looked(&look) {
+            if !(came_after && host.ec2.here().is_some()) && !self.view.has_looked(&look) {
                 plan.looks.insert(look);
                 return false;
+            }
+            if !came_after {
+                continue;
             }
             let Some(image) = host.image().cloned() else { continue };
             plan.problems.insert(wrong_image(name, id, image, release, waiting.keys().cloned().collect()));
@@ -363,6 +356,13 @@ impl Context<'_> {
         } else {
             plan.looks.insert(Look::Host(id.clone()));
         }
+    }
+
+    /// The rotation is over, or is not about this group, or does not know what its hosts shall run.
+    fn is_nobodys(&self, group: &GroupName) -> bool {
+        let over = self.view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
+        let unresolved = matches!(self.resolutions.get(group), Some(Resolution::Unresolved { .. }) | None);
+        over || unresolved || !self.view.in_scope(group)
     }
 
     fn is_held(&self) -> bool {
@@ -456,9 +456,8 @@ impl Context<'_> {
             plan.problems.insert(Problem::NoReplacement { group, hosts, after, why });
         }
         plan.acts.extend(batches.claim.into_iter().map(|(group, hosts)| Act::Claim { group, hosts }));
-        let detach = |decrement| move |(group, hosts)| Act::Detach { group, hosts, decrement };
-        plan.acts.extend(batches.detach.into_iter().map(detach(false)));
-        plan.acts.extend(batches.detach_less.into_iter().map(detach(true)));
+        let detach = |(group, hosts)| Act::Detach { group, hosts, decrement: true };
+        plan.acts.extend(batches.detach_less.into_iter().map(detach));
         let acts = [
             (batches.let_go, (|hosts| Act::LetGo { hosts }) as fn(BTreeSet<InstanceId>) -> Act),
             (batches.activate, |hosts| Act::Activate { hosts }),

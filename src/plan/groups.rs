@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::{Blocked, gate, order};
+use super::admission::{Blocked, gate, stands};
 use super::calendar::NotNow;
 use super::canary::{Verdict, judge, new_images, reject};
-use super::flight::{LIFECYCLE_LAG, is_left_alone};
+use super::flight::LIFECYCLE_LAG;
 use super::hold::Problem;
-use super::host::{MemberHost, Phase, READS_LAG};
+use super::host::{MemberHost, Phase};
 use super::model::{ClusterView, GroupView, Look};
 use super::others;
 use super::release::{Launching, Release, Resolution};
 use super::tags::RotationState;
-use super::tenants::{Admissible, admissible};
+use super::taking::{Bounds, admit, claims};
 use super::writing::{Pruning, Step, next_step, prune};
 use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
 use crate::effect::Lifecycle;
@@ -23,16 +23,14 @@ use crate::id::{GroupName, InstanceId};
 /// How long until an agent that was away is looked at again.
 const AGENT_AWAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// How long until those who live on the hosts are looked at again, where nobody goes because of them.
-const TENANTS_AGAIN: SignedDuration = SignedDuration::from_secs(60);
-
 /// How many hosts of each group are where.
 #[derive(Default)]
-struct Flight {
-    in_flight: u32,
-    replacing: u32,
+pub(super) struct Flight {
+    /// Those too that are claimed; not where the claim has lapsed.
+    pub(super) in_flight: u32,
+    pub(super) replacing: u32,
     /// Draining, drained or retired.
-    emptying: u32,
+    pub(super) emptying: u32,
 }
 
 pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
@@ -46,9 +44,10 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
         plan.acts.extend(writing);
         return;
     }
-    let flights = flights(view, plan);
+    let flights = flights(view, context.stand_ins, plan);
     let all: u32 = flights.values().map(|flight| flight.in_flight).sum();
-    let mut cluster_room = policy.max_in_flight_cluster.map(|most| most.saturating_sub(all));
+    let most_of_all = policy.max_in_flight_cluster.unwrap_or(u32::MAX);
+    let mut room = most_of_all.saturating_sub(all);
     for (name, group) in view.groups.iter().filter(|(name, _)| view.in_scope(name)) {
         match resolutions.get(name) {
             Some(Resolution::Lacks(looks)) => plan.looks.extend(looks.iter().cloned()),
@@ -59,9 +58,8 @@ pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
             Some(Resolution::Resolved(release)) => {
                 let flight = flights.get(name);
                 let Some(most) = has_proof(context, name, group, release, flight, plan) else { continue };
-                let room = cluster_room.unwrap_or(u32::MAX).min(most);
-                let admitted = admit(context, name, group, release, flight, room, plan);
-                cluster_room = cluster_room.map(|room| room.saturating_sub(admitted));
+                let bounds = Bounds { most, room, within: all <= most_of_all };
+                room = room.saturating_sub(admit(context, name, group, release, flight, bounds, plan));
             }
             Some(Resolution::Unresolved { .. }) | None => {}
         }
@@ -90,8 +88,8 @@ fn plan_way_back(context: &Context<'_>, writing: &mut BTreeSet<Act>, plan: &mut 
     }
 }
 
-/// How many hosts the proof of a release lets go at a time: one while there is none, and nobody while one bakes. None: it is
-/// to be looked at first, or it has failed.
+/// How many hosts the proof of a release lets be in flight at a time: one while there is none, and nobody is taken while one
+/// bakes. None: it is to be looked at first, or it has failed.
 fn has_proof(
     context: &Context<'_>,
     name: &GroupName,
@@ -101,18 +99,16 @@ fn has_proof(
     plan: &mut Plan,
 ) -> Option<u32> {
     let in_flight = flight.map_or(0, |flight| flight.in_flight);
-    let due = context.members_of(name).iter().any(|of| of.is(Phase::Outdated));
+    let due = has_more_to_go(context, name);
     if in_flight == 0 && !due {
         return Some(u32::MAX);
     }
     match judge(context, name, group, release) {
         Verdict::Proven if !settled(context, group, release, due, plan) => Some(0),
         // Of two images (of two architectures) one may not have been tried: as long as that is so, one host at a time.
-        Verdict::Proven if !new_images(context, name, release, group.policy.bake).is_empty() => {
-            Some(1_u32.saturating_sub(in_flight))
-        }
+        Verdict::Proven if !new_images(context, name, release, group.policy.bake).is_empty() => Some(1),
         Verdict::Proven => Some(u32::MAX),
-        Verdict::Untried => Some(1_u32.saturating_sub(in_flight)),
+        Verdict::Untried => Some(1),
         Verdict::Baking { host, since, until } => {
             plan.look_again = earlier(plan.look_again, Some(until));
             if due {
@@ -152,10 +148,15 @@ fn settled<'a>(context: &Context<'a>, group: &GroupView, release: &Release<'_>, 
     false
 }
 
+/// Is some host of it due, or claimed?
+fn has_more_to_go(context: &Context<'_>, name: &GroupName) -> bool {
+    context.members_of(name).iter().any(|of| of.is(Phase::Outdated)) || !claims(context, name).is_empty()
+}
+
 /// Nothing begins outside the maintenance window or in a freeze: no host is taken, and no template is written either, as
 /// whatever the group launches for other reasons would be on the new image.
 fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>, plan: &mut Plan) -> bool {
-    if release.is_in_use() && !context.members_of(name).iter().any(|of| of.is(Phase::Outdated)) {
+    if release.is_in_use() && !has_more_to_go(context, name) {
         return true;
     }
     match group.policy.calendar.admits(context.now) {
@@ -254,10 +255,14 @@ pub fn plan_pruning(context: &Context<'_>, opened: Timestamp, plan: &mut Plan) {
     }
 }
 
-fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
+fn flights(view: &ClusterView, stand_ins: &BTreeSet<&InstanceId>, plan: &Plan) -> BTreeMap<GroupName, Flight> {
     let mut flights: BTreeMap<GroupName, Flight> = BTreeMap::new();
     for (id, phase) in plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase)) {
         let Some(ours) = view.hosts.get(id).and_then(|host| host.ours.as_ref()) else { continue };
+        let claimed = *phase == Phase::Leaving && !stand_ins.contains(id) && view.is_in_place(id, &ours.group);
+        if claimed && !stands(view, ours) {
+            continue;
+        }
         let flight = flights.entry(ours.group.clone()).or_default();
         flight.in_flight += 1;
         match phase {
@@ -280,101 +285,11 @@ fn flights(view: &ClusterView, plan: &Plan) -> BTreeMap<GroupName, Flight> {
     flights
 }
 
-/// Admits as many as may go now; returns how many.
-fn admit(
-    context: &Context<'_>,
-    name: &GroupName,
-    group: &GroupView,
-    release: &Release<'_>,
-    flight: Option<&Flight>,
-    most: u32,
-    plan: &mut Plan,
-) -> u32 {
-    let view = context.view;
-    let none = Flight::default();
-    let flight = flight.unwrap_or(&none);
-    let budget = group.policy.max_in_flight.hosts(group.size());
-    let room = budget.saturating_sub(flight.in_flight).min(most);
-    let due = context.members_of(name).iter().filter(|of| of.is(Phase::Outdated)).filter_map(MemberHost::known);
-    if room == 0 || due.clone().next().is_none() {
-        return 0;
-    }
-    if !agreed(context, release, plan) {
-        return 0;
-    }
-    let looks = lacking(context, name, group, release);
-    if !looks.is_empty() {
-        plan.looks.extend(looks);
-        return 0;
-    }
-    if !others::lets_go(context, name, plan) {
-        return 0;
-    }
-    let (replacing, emptying) = (group.capacity_of(flight.replacing), group.capacity_of(flight.emptying));
-    let gate = others::alarms(view, group)
-        .and_then(|()| gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now));
-    match gate {
-        Ok(()) => {
-            let due = match admissible(view, group, order(view, due)) {
-                Admissible::Hosts(due) => due,
-                Admissible::Look(looks) => {
-                    plan.looks.extend(looks);
-                    return 0;
-                }
-                Admissible::Nobody(why) => {
-                    plan.look_again = earlier(plan.look_again, Some(context.now + TENANTS_AGAIN));
-                    block(context, name, group, &Blocked::Tenants(why), plan);
-                    return 0;
-                }
-            };
-            let hosts: BTreeSet<InstanceId> =
-                due.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
-            // The order is a fixed one: nobody goes instead of one whose claim AWS has refused.
-            let known = hosts.iter().filter_map(|id| view.hosts.get_key_value(id));
-            if known.into_iter().any(|(id, host)| is_left_alone(id, host, context.now, plan)) {
-                return 0;
-            }
-            let admitted = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-            plan.acts.push(Act::Claim { group: name.clone(), hosts });
-            admitted
-        }
-        Err(why) => {
-            block(context, name, group, &why, plan);
-            0
-        }
-    }
-}
-
-/// Do all workers see the same release by now? Where a group launches in several ways, one whose reads lag behind sees some of
-/// them as they were: other hosts are outdated by that, and another one would be the first to go.
-fn agreed(context: &Context<'_>, release: &Release<'_>, plan: &mut Plan) -> bool {
-    if release.launches.len() < 2 {
-        return true;
-    }
-    let soonest = release.since().saturating_add(READS_LAG).unwrap_or(Timestamp::MAX);
-    if context.now < soonest {
-        plan.look_again = earlier(plan.look_again, Some(soonest));
-    }
-    context.now >= soonest
-}
-
-/// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
-/// the template to another release, what others are at. A member of which nobody has heard does not count; the sweep finds it, if the event was lost.
-fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
-    let view = context.view;
-    let first = [Look::Group(name.clone()), Look::Ours, Look::Cluster].into_iter().chain(release.looks_at_use());
-    let first = first.chain([Look::Hooks(name.clone())]).chain(others::looks(view, name, group, context.now));
-    // Of several images in use one may be old, and the parameter that says so was read when it lagged behind.
-    let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
-    let first = first.chain(origins);
-    first.filter(|look| !view.is_known(look, context.now)).collect()
-}
-
 /// Would the gate before the next host of this group be open, as far as its capacity goes?
 pub fn is_at_capacity(context: &Context<'_>, name: &GroupName, plan: &Plan) -> bool {
     let view = context.view;
     let Some(group) = view.groups.get(name) else { return true };
-    let flights = flights(view, plan);
+    let flights = flights(view, context.stand_ins, plan);
     let (replacing, emptying) = flights.get(name).map_or((0, 0), |flight| (flight.replacing, flight.emptying));
     let (replacing, emptying) = (group.capacity_of(replacing), group.capacity_of(emptying));
     gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now).is_ok()
@@ -418,7 +333,7 @@ pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupV
     plan.looks.extend(looks);
 }
 
-fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Blocked, plan: &mut Plan) {
+pub(super) fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Blocked, plan: &mut Plan) {
     let (view, now) = (context.view, context.now);
     plan.blocked.insert(name.clone(), why.to_string());
     let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
@@ -511,7 +426,7 @@ mod tests {
             let member = Member { id: "i-1".into(), zone: "a".into(), lifecycle, weight: None, image: None };
             view.groups.get_mut(&GroupName::from("web")).expect("the group").facts.members.push(member);
             let phases = BTreeMap::from([("i-1".into(), Phase::Leaving)]);
-            let flights = flights(&view, &Plan { phases, ..Plan::default() });
+            let flights = flights(&view, &BTreeSet::new(), &Plan { phases, ..Plan::default() });
             let flight = &flights[&GroupName::from("web")];
             assert_eq!((flight.in_flight, flight.replacing), (1, replacing), "{lifecycle:?}");
         }

@@ -10,6 +10,7 @@ use strum::IntoEnumIterator as _;
 
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::release::Resolution;
+use super::whole_second;
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
 use crate::id::{AmiId, GroupName, InstanceId};
 
@@ -212,7 +213,8 @@ fn phase_of_ours(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestam
     }
 }
 
-fn phase_of_member(
+/// The phase of a member that is not ours, or would not be.
+pub fn phase_of_member(
     view: &ClusterView,
     host: &Host,
     group: &GroupName,
@@ -235,8 +237,9 @@ fn phase_of_member(
     if member.lifecycle != Lifecycle::InService {
         return in_place;
     }
-    let too_old = matches!((host.launched(), view.forced_before()), (Some(at), Some(before)) if at < before)
-        && view.in_scope(group);
+    // EC2 tells whole seconds: one that was launched in the same second is not known to be older.
+    let before = view.forced_before().map(whole_second);
+    let too_old = matches!((host.launched(), before), (Some(at), Some(before)) if at < before) && view.in_scope(group);
     if other_image || too_old { Phase::Outdated } else { in_place }
 }
 

@@ -37,6 +37,7 @@ mod retreat;
 pub mod stall;
 pub mod status;
 pub mod tags;
+mod taking;
 pub mod tenants;
 pub mod writing;
 
@@ -387,18 +388,23 @@ pub fn is_in_flight(phase: Phase) -> bool {
 
 /// Would a rotation have something to do: is some host outdated, or some template behind its release?
 pub fn is_due(view: &ClusterView, now: Timestamp) -> bool {
+    !due(view, now).is_empty()
+}
+
+/// The groups in which a rotation would have something to do.
+pub fn due(view: &ClusterView, now: Timestamp) -> BTreeSet<GroupName> {
     if !view.opted_in {
-        return false;
+        return BTreeSet::new();
     }
     let resolutions = resolutions(view, now);
-    let behind = resolutions.values().any(|resolution| match resolution {
+    let behind = |resolution: &Resolution<'_>| match resolution {
         Resolution::Resolved(release) => !release.is_in_use(),
         Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
-    });
-    behind || {
-        let (phases, _) = host::phases(view, &resolutions, &host::memberships(view), now);
-        phases.values().any(|phase| *phase == Phase::Outdated)
-    }
+    };
+    let behind = resolutions.iter().filter(|(_, resolution)| behind(resolution)).map(|(name, _)| (*name).clone());
+    let (_, members) = host::phases(view, &resolutions, &host::memberships(view), now);
+    let outdated = members.iter().filter(|(_, members)| members.iter().any(|of| of.is(Phase::Outdated)));
+    behind.chain(outdated.map(|(name, _)| (*name).clone())).collect()
 }
 
 /// An open rotation closes when nothing is left to do, by a look at everything, and every group is whole: a group that is
@@ -432,6 +438,12 @@ fn plan_closing(context: &Context<'_>, plan: &mut Plan) {
 
 fn is_left_to_do(context: &Context<'_>, id: &InstanceId, phase: Phase) -> bool {
     phase == Phase::Outdated && context.memberships.get(id).is_some_and(|(group, _)| context.view.in_scope(group))
+}
+
+/// As EC2 tells when an instance was launched, or a template's version made: what is compared with such a time is cut down in
+/// the same way first.
+pub fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// The earlier of two times, where there are any.

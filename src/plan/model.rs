@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::admission::CLAIM_GOOD_FOR;
 use super::answer::Answers;
 use super::hold::{Hold, Problem, Refusal};
+use super::host::READS_LAG;
 use super::others::Others;
 use super::outcome::{Skipped, Standing};
 use super::policy::{BadSetting, Policy};
@@ -292,6 +294,10 @@ pub struct Host {
     pub arn: Option<ContainerInstanceArn>,
     /// Our tags on it.
     pub ours: Option<Ours>,
+    /// Since when we know that they are written, without a gap in which they had lapsed.
+    pub claimed: Option<Timestamp>,
+    /// When a read last showed them.
+    pub tags_read: Option<Timestamp>,
     pub draining_since: Option<Timestamp>,
     /// It goes back to its group.
     pub give_back: Option<GiveBack>,
@@ -512,6 +518,12 @@ impl ClusterView {
         })
     }
 
+    /// Is it a member of this group that is neither on its way in nor on its way out?
+    pub fn is_in_place(&self, id: &InstanceId, group: &GroupName) -> bool {
+        let members = self.groups.get(group).into_iter().flat_map(|group| &group.facts.members);
+        members.filter(|member| member.is_in_place()).any(|member| member.id == *id)
+    }
+
     /// Is it still listed in this group, which is letting go of it?
     pub fn is_detaching(&self, id: &InstanceId, group: &GroupName) -> bool {
         let members = self.groups.get(group).into_iter().flat_map(|group| &group.facts.members);
@@ -606,6 +618,23 @@ impl Host {
             Seen::Missing => true,
             Seen::Unknown => false,
         }
+    }
+
+    /// Our tags on it, as they were written or read at this time. What was written a moment ago is not taken back by a read that
+    /// lags behind; nor does one make a claim older than it is known to be.
+    pub fn hear_of_claim(&mut self, read: Option<Ours>, now: Timestamp) {
+        let lags = match (&self.ours, &read) {
+            (Some(known), Some(read)) => read.since < known.since,
+            (Some(_), None) => self.claimed.is_some_and(|at| now < at + READS_LAG),
+            (None, _) => false,
+        };
+        if lags {
+            return;
+        }
+        let goes_on =
+            matches!((&self.ours, &read), (Some(known), Some(read)) if read.since <= known.since + CLAIM_GOOD_FOR);
+        self.claimed = self.claimed.filter(|_| goes_on).or(read.as_ref().map(|_| now));
+        self.ours = read;
     }
 
     pub fn status(&self) -> Option<ContainerInstanceStatus> {

@@ -18,8 +18,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::admission::CLAIM_GOOD_FOR;
 use super::canary::unknown;
-use super::flight::{Batches, CLAIM_GOOD_FOR, is_left_alone};
+use super::flight::{Batches, is_left_alone};
 use super::hold::Problem;
 use super::host::{Phase, READS_LAG};
 use super::ladder::given_up;

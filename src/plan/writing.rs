@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Anywhere, ClusterView, GroupView, Look, Written};
 use super::release::{Back, Launching, RESOLVE, Release, Resolution, Way};
-use super::{Act, Context};
+use super::{Act, Context, whole_second};
 use crate::effect::{LaunchChange, TemplateSpec, TemplateVersion, VersionRule};
 use crate::id::{AmiId, GroupName, ParameterName, TemplateId};
 
@@ -303,7 +303,7 @@ pub(super) fn prune(context: &Context<'_>, release: &Release<'_>, opened: Timest
     for launch in &release.launches {
         let Way::Version { spec, in_use } = &launch.way else { continue };
         let template = &spec.template;
-        if made_from(in_use).is_none() || in_use.created < opened || view.unprunable.contains(template) {
+        if made_from(in_use).is_none() || in_use.created < whole_second(opened) || view.unprunable.contains(template) {
             continue;
         }
         let looks = [Look::Versions(template.clone()), Look::Everybody];

@@ -22,6 +22,7 @@ pub enum Stream {
     OddShapes,
     Happenings,
     Descriptions,
+    Tears,
 }
 
 /// A delay that is drawn anew each time, evenly between two bounds.

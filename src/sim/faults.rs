@@ -2,9 +2,11 @@
 //!
 //! Never "every n-th": that would resonate with the length of a pass, and some call would never fail.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
-use super::chance::{Chance, Delay};
+use super::chance::{Chance, Delay, Stream};
 use crate::effect::{Failure, FailureKind, Request};
 
 /// Rates are shares of 1.0 for each single request, event or receive; `…_per_hour` are mean counts over the whole account.
@@ -29,6 +31,15 @@ pub struct Faults {
     pub stale_reads: f64,
     /// How far in the past, at most.
     pub max_staleness: SignedDuration,
+    /// The share of the operations of each worker, drawn anew in each of its lives, whose calls take longer than others: so the
+    /// reads of one look are of different times, and what others do comes between any two of them.
+    pub torn: f64,
+    /// By how much at most, on the way there and, by a draw of its own, on the way back.
+    pub torn_by: SignedDuration,
+    /// How often all workers begin at the same time, and so do their sweeps.
+    pub abreast: f64,
+    /// Operations of one worker that always take so much longer.
+    pub slow: &'static [Slow],
     pub worker_kills_per_hour: f64,
     /// The worker that caused this effect (counted over all workers from 1) dies before it hears of it.
     pub kill_after_effect: Option<u64>,
@@ -65,6 +76,10 @@ impl Faults {
             tasks_unread: 0.0,
             stale_reads: 0.0,
             max_staleness: SignedDuration::from_secs(10),
+            torn: 0.0,
+            torn_by: SignedDuration::from_secs(3),
+            abreast: 0.0,
+            slow: &[],
             worker_kills_per_hour: 0.0,
             kill_after_effect: None,
             restart_delay: Delay::secs(5, 60),
@@ -98,6 +113,8 @@ impl Faults {
     /// Everything at once, and hosts and people besides.
     pub const fn heavy() -> Self {
         Self {
+            torn: 0.3,
+            abreast: 0.5,
             events_lost: 0.3,
             events_doubled: 0.2,
             events_reordered: 0.3,
@@ -153,6 +170,60 @@ impl Faults {
             return Fate::Stale(chance.delay(Delay::millis(0, most)));
         }
         Fate::Performed
+    }
+}
+
+/// One operation of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slow {
+    pub worker: usize,
+    pub operation: &'static str,
+    pub there: SignedDuration,
+    pub back: SignedDuration,
+}
+
+/// How much longer than others the calls of each worker take, operation by operation.
+#[derive(Debug)]
+pub(super) struct Tears {
+    chance: Chance,
+    /// In milliseconds, there and back, at most.
+    of: BTreeMap<(usize, &'static str), (u64, u64)>,
+}
+
+impl Tears {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { chance: Chance::new(seed, Stream::Tears), of: BTreeMap::new() }
+    }
+
+    pub(super) fn hit(&mut self, rate: f64) -> bool {
+        self.chance.hit(rate)
+    }
+
+    /// A worker begins a new life.
+    pub(super) fn forget(&mut self, worker: usize) {
+        self.of.retain(|(of, _), _| *of != worker);
+    }
+
+    /// How much longer this call takes, there and back.
+    pub(super) fn draw(
+        &mut self,
+        faults: &Faults,
+        worker: usize,
+        request: &Request,
+    ) -> (SignedDuration, SignedDuration) {
+        let operation = request.operation();
+        let slow = faults.slow.iter().find(|slow| slow.worker == worker && slow.operation == operation);
+        let (mut there, mut back) = slow.map(|slow| (slow.there, slow.back)).unwrap_or_default();
+        if faults.torn > 0.0 && !request.is_queue() {
+            let (chance, most) = (&mut self.chance, u64::try_from(faults.torn_by.as_millis()).unwrap_or(0));
+            let (most_there, most_back) = *self.of.entry((worker, operation)).or_insert_with(|| {
+                let mut bound = || if chance.hit(faults.torn) { most } else { 0 };
+                (bound(), bound())
+            });
+            there += self.chance.delay(Delay::millis(0, most_there));
+            back += self.chance.delay(Delay::millis(0, most_back));
+        }
+        (there, back)
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::Report;
 use super::timeline::Happening;
 use crate::id::{GroupName, InstanceId};
+use crate::plan::host::READS_LAG;
 use crate::plan::policy::Policy;
 
 /// One host that was replaced.
@@ -35,13 +36,13 @@ struct Group {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Hindsight {
-    /// Summed over the rotation of a host: from the tag to its detach; from the moment in which its group was whole without it
+    /// Summed over the rotation of a host: from the time at which its claim is ripe to its detach; from the moment in which its group was whole without it
     /// to its drain; from the end of its last task to its termination; from the end of another, whose place in the budget it
     /// takes, to its tag. On average, and of the host that had to wait longest.
     pub idle: SignedDuration,
     pub longest_idle: SignedDuration,
-    /// The first host's boot and the longer of its drain and its bake; then for each wave of as many hosts as the budget allows
-    /// the longest boot, the time to settle, and the longest drain. Of the group that takes longest.
+    /// The time in which its claim ripens, the first host's boot and the longer of its drain and its bake; then for each wave of as
+    /// many hosts as the budget allows that time, the longest boot, the time to settle, and the longest drain. Of the group that takes longest.
     pub critical_path: SignedDuration,
 }
 
@@ -137,7 +138,7 @@ impl Group {
             (Some(_), None) | (None, _) => SignedDuration::ZERO,
         };
         between(place, course.tagged)
-            + between(course.tagged, course.detached)
+            + between(course.tagged.map(|tagged| tagged + READS_LAG), course.detached)
             + between(self.whole_without(course), course.draining)
             + between(course.drained, course.terminated)
     }
@@ -169,10 +170,11 @@ impl Group {
         let timed: Vec<(SignedDuration, SignedDuration)> =
             courses.iter().enumerate().map(|(nth, course)| (boot(nth, course), drain(course))).collect();
         let Some(((boot, drain), others)) = timed.split_first() else { return SignedDuration::ZERO };
-        let first = *boot + (*drain).max(if others.is_empty() { SignedDuration::ZERO } else { policy.bake });
+        let first =
+            READS_LAG + *boot + (*drain).max(if others.is_empty() { SignedDuration::ZERO } else { policy.bake });
         let longest = |wave: &[(SignedDuration, SignedDuration)]| {
             let boot = wave.iter().map(|(boot, _)| *boot).max().unwrap_or_default();
-            boot + policy.settle + wave.iter().map(|(_, drain)| *drain).max().unwrap_or_default()
+            READS_LAG + boot + policy.settle + wave.iter().map(|(_, drain)| *drain).max().unwrap_or_default()
         };
         others.chunks(self.budget(policy)).map(longest).fold(first, |sum, wave| sum + wave)
     }
@@ -214,8 +216,8 @@ mod tests {
         let report = Simulation::new(scenario).run(SignedDuration::from_hours(4));
         assert_eq!(report.outcome, Outcome::Closed);
         let Hindsight { idle, longest_idle, critical_path } = Hindsight::of(&report, &policy);
-        // 60 s until another has come, and a drain of a little more than 297 s (or the bake of the first).
-        assert!((1075..1105).contains(&critical_path.as_secs()), "{critical_path:?}");
+        // 15 s for its claim, 60 s until another has come, and a drain of a little more than 297 s (or the bake of the first).
+        assert!((1120..1150).contains(&critical_path.as_secs()), "{critical_path:?}");
         assert!(report.simulated_seconds >= critical_path.as_secs());
         assert!(idle > SignedDuration::ZERO && longest_idle >= idle, "{idle:?} {longest_idle:?}");
     }

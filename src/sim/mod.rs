@@ -42,7 +42,7 @@ pub mod world;
 use jiff::Timestamp;
 
 pub use chance::Delay;
-pub use faults::Faults;
+pub use faults::{Faults, Slow};
 pub use invariants::Violation;
 pub use limits::Used;
 pub use mishaps::Mishaps;

@@ -7,7 +7,7 @@ use tracing::trace;
 
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay, Stream};
-use super::faults::{Fate, throttled};
+use super::faults::{Fate, Tears, throttled};
 use super::limits::Limits;
 use super::report::Report;
 use super::scenario::Scenario;
@@ -39,6 +39,7 @@ pub struct Simulation {
     latency: Chance,
     faults: Chance,
     descriptions: Chance,
+    tears: Tears,
     seeds: Chance,
     limits: Limits,
     spins: u64,
@@ -93,6 +94,7 @@ impl Simulation {
             latency: Chance::new(seed, Stream::Latency),
             faults: Chance::new(seed, Stream::Faults),
             descriptions: Chance::new(seed, Stream::Descriptions),
+            tears: Tears::new(seed),
             seeds: Chance::new(seed, Stream::Workers),
             limits: Limits::new(scenario.account),
             spins: 0,
@@ -102,10 +104,13 @@ impl Simulation {
             counters: Counters::default(),
             scenario,
         };
+        let abreast = simulation.tears.hit(simulation.scenario.faults.abreast);
+        let mut first = None;
         for worker in 0..simulation.scenario.workers {
             simulation.workers.push(Worker { engine: None, life: 0, mode: Mode::default(), fired: START });
             let at = START + simulation.seeds.delay(Delay::secs(1, 30));
-            simulation.agenda.put(at, Event::Start(worker));
+            let first = *first.get_or_insert(at);
+            simulation.agenda.put(if abreast { first } else { at }, Event::Start(worker));
         }
         simulation.plan_kill();
         clock::set(START);
@@ -259,6 +264,7 @@ impl Simulation {
         slot.engine = Some(engine);
         slot.life += 1;
         slot.mode = self.scenario.settings.mode;
+        self.tears.forget(worker);
         self.world.note(Happening::WorkerStarted { worker });
     }
 
@@ -299,8 +305,10 @@ impl Simulation {
             let Some((id, request)) = slot.engine.as_mut().and_then(Engine::poll_request) else { return };
             let latency = self.latency.skewed(self.scenario.latency);
             let sender = Sender { worker, life, mode, id };
+            let (there, back) = self.tears.draw(&self.scenario.faults, worker, &request);
             let way_back = latency / 2;
-            self.agenda.put(self.now + (latency - way_back), Event::Arrives { sender, request, way_back });
+            let arrives = self.now + (latency - way_back) + there;
+            self.agenda.put(arrives, Event::Arrives { sender, request, way_back: way_back + back });
         }
     }
 

@@ -329,8 +329,8 @@ fn refused(why: Refusal, message: &Command, known: &[&str]) -> String {
             format!("no Auto Scaling group stands behind a capacity provider of cluster {cluster}")
         }
         Refusal::ForcedScope => format!(
-            "another rotation of cluster {cluster} is under way, and its hosts would be forced as well: ask again when it has \
-             closed"
+            "another rotation of cluster {cluster} is under way, and what is forced would be forced for both: ask again when it \
+             has closed"
         ),
         Refusal::ScopeTooLong => {
             "the names of so many groups do not fit into one tag of the cluster (256 characters): rotate \

@@ -8,6 +8,7 @@ use crate::effect::{Group, InstanceState, Lifecycle, Request, VersionRule};
 use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
 use crate::plan::policy::{Budget, DrainWhen, Ladder};
 use crate::plan::tags::Tags;
+use crate::plan::whole_second;
 use crate::sim::world::{Host, HostNo, Owner, TaskNo, World};
 
 /// Until a sweep has seen it, and what was claimed before it has been detached.
@@ -252,8 +253,9 @@ impl World {
         tags.any(|tag| tag.split_whitespace().any(|word| word == id.as_str()))
     }
 
+    /// In whole seconds, as EC2 tells of launches.
     pub(super) fn rotate_before(&self, cluster: &ClusterArn) -> Option<Timestamp> {
-        self.cluster_tag(cluster, "rotate-before")?.parse().ok()
+        self.cluster_tag(cluster, "rotate-before")?.parse().ok().map(whole_second)
     }
 
     /// Promise 2: this effect has put one more host in flight than may be. (Desired capacity may sink below what is in flight.)
@@ -306,8 +308,12 @@ impl World {
         u32::try_from(members + in_flight).unwrap_or(u32::MAX)
     }
 
+    /// A claim that has not been confirmed harms nobody: the host serves in its group, and may stay there.
     fn in_flight_of(&self, no: HostNo, group: &GroupName) -> bool {
         let Some(host) = self.account.host(no) else { return false };
+        if matches!(host.member, Some(Lifecycle::InService | Lifecycle::Standby)) {
+            return false;
+        }
         let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
         !gone
             && self.is_ours(no)

@@ -7,7 +7,7 @@
 //! | promise | checked |
 //! |---|---|
 //! | 1 no task is interrupted | at each terminate or deregister of a host that runs: every task on it is STOPPED |
-//! | 2 budget | after each effect: hosts in flight, per group and cluster, against the largest desired capacity of the last minute |
+//! | 2 budget | after each effect: hosts in flight (ours by tag, and out of their group), per group and cluster, against the largest desired capacity of the last minute |
 //! | 3 capacity | after each effect that took an ACTIVE host out of service: those that are left, and those that others took within the grace, are as many as desired |
 //! | 4 no orphans | tag before detach; at the end: every detached host is gone, a member again, or named by a hold |
 //! | 5 hands off | at each effect: nothing that has not opted in, and no host that a person set aside |

@@ -25,6 +25,12 @@ fn detached(world: &mut World, index: usize) -> crate::sim::world::HostNo {
     host
 }
 
+fn take(world: &mut World, index: usize) {
+    let host = world.nth_host(index).unwrap();
+    world.tag_host(host);
+    world.detach_host(host).unwrap();
+}
+
 #[test]
 fn promise_1_terminating_a_host_with_tasks_interrupts_them() {
     let mut world = released(quiet());
@@ -61,10 +67,12 @@ fn promise_1_a_death_is_not_the_workers_doing() {
 fn promise_2_a_third_host_in_flight_is_one_too_many() {
     let mut world = released(quiet());
     for index in 0..2 {
-        world.tag_host(world.nth_host(index).unwrap());
+        take(&mut world, index);
     }
     assert_eq!(world.ledger.violations, []);
     world.tag_host(world.nth_host(2).unwrap());
+    assert_eq!(world.ledger.violations, [], "a claim alone harms nobody");
+    world.detach_host(world.nth_host(2).unwrap()).unwrap();
     assert_eq!(world.promises_broken(), [2]);
     assert_eq!(world.ledger.max_in_flight_seen, 3);
 }
@@ -74,7 +82,7 @@ fn promise_2_a_group_can_have_a_budget_of_its_own() {
     let shape = GroupShape::new(GROUP, 4).tag("max-in-flight", "1");
     let mut world = released(quiet().groups(vec![shape]));
     for index in 0..2 {
-        world.tag_host(world.nth_host(index).unwrap());
+        take(&mut world, index);
     }
     assert_eq!(world.promises_broken(), [2]);
 }
@@ -85,7 +93,7 @@ fn promise_2_the_cluster_can_have_a_budget_too() {
     scenario.settings.policy.max_in_flight_cluster = Some(1);
     let mut world = released(scenario);
     for index in 0..2 {
-        world.tag_host(world.nth_host(index).unwrap());
+        take(&mut world, index);
     }
     assert_eq!(world.promises_broken(), [2]);
 }
@@ -356,15 +364,19 @@ fn promise_7_a_current_host_is_taken_only_when_it_is_forced() {
     assert_eq!(world.promises_broken(), [7]);
 }
 
-/// Puts our tags on the first `count` hosts of the second of two clusters.
+/// Puts our tags on the next `count` hosts of the second of two clusters, and detaches them.
 fn take_in_second(world: &mut World, count: usize) -> Vec<crate::sim::world::HostNo> {
     let (group, cluster) = (GroupName::from("demo-2-demo-asg"), cluster_arn("demo-2"));
-    let hosts: Vec<_> = world.account.members_of(&group).map(|(no, _)| no).take(count).collect();
+    let serves = |host: &crate::sim::world::Host| host.member == Some(crate::effect::Lifecycle::InService);
+    let members = world.account.members_of(&group).filter(|(_, host)| serves(host));
+    let hosts: Vec<_> = members.map(|(no, _)| no).take(count).collect();
     for no in &hosts {
         assert_eq!(world.account.host(*no).unwrap().cluster, cluster);
         let tags = [("rotation", "demo-2/20260114T030000Z"), ("group", group.as_str())];
         let tags = tags.map(|(key, value)| (format!("ecs-rotator:{key}"), value.to_owned()));
         world.ok(&Request::CreateTags { instances: vec![no.instance()], tags: tags.into() });
+        let instances = vec![no.instance()];
+        world.ok(&Request::DetachInstances { group: group.clone(), instances, decrement: false });
     }
     hosts
 }
@@ -376,10 +388,11 @@ fn of_several_clusters_each_has_the_promises_of_its_own() {
     for index in [0, 1] {
         let host = world.account.members_of(&GroupName::from(GROUP)).nth(index).unwrap().0;
         world.tag_host(host);
+        world.detach_host(host).unwrap();
     }
     take_in_second(&mut world, 2);
     assert_eq!(world.ledger.violations, [], "two are in flight in each");
-    take_in_second(&mut world, 3);
+    take_in_second(&mut world, 1);
     assert_eq!(world.promises_broken(), [2]);
 
     let mut scenario = two();
@@ -387,15 +400,14 @@ fn of_several_clusters_each_has_the_promises_of_its_own() {
     let mut world = released(scenario);
     let host = world.account.members_of(&GroupName::from(GROUP)).next().unwrap().0;
     world.tag_host(host);
+    world.detach_host(host).unwrap();
     take_in_second(&mut world, 1);
     assert_eq!(world.ledger.violations, [], "one is in flight in each");
-    take_in_second(&mut world, 2);
+    take_in_second(&mut world, 1);
     assert_eq!(world.promises_broken(), [2]);
 
     let mut world = released(two());
     let host = take_in_second(&mut world, 1)[0];
-    let detach = |instances| Request::DetachInstances { group: "demo-2-demo-asg".into(), instances, decrement: false };
-    world.ok(&detach(vec![host.instance()]));
     world.advance(secs(15));
     let cluster = cluster_arn("demo-2");
     let status = crate::effect::ContainerInstanceStatus::Draining;

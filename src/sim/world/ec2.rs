@@ -13,6 +13,7 @@ use crate::effect::{
     VersionRule,
 };
 use crate::id::{AmiId, GroupName, InstanceId, PageToken, ParameterName, TemplateId, Zone};
+use crate::plan::whole_second;
 use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.
@@ -207,7 +208,7 @@ impl World {
         description: &str,
         client_token: &str,
     ) -> Answer {
-        let now = self.now;
+        let now = whole_second(self.now);
         let Some(template) = self.template_mut(id) else {
             return Err(Refusal::not_found("InvalidLaunchTemplateId.NotFound", id));
         };

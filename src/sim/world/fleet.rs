@@ -10,6 +10,7 @@ use super::services::host_size;
 use super::{FORGET, Physics, World};
 use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
 use crate::id::{AmiId, ClusterArn, GroupName, Zone};
+use crate::plan::whole_second;
 use crate::sim::chance::Delay;
 use crate::sim::scenario::{BadRelease, Membership, OTHER};
 use crate::sim::timeline::{By, Happening};
@@ -170,7 +171,7 @@ impl World {
             image,
             zone,
             state: InstanceState::Pending,
-            launched: self.now,
+            launched: whole_second(self.now),
             tags: BTreeMap::from([(GROUP_NAME_TAG.to_owned(), group.name.to_string())]),
             weight: None,
             protected: false,
@@ -376,7 +377,7 @@ impl World {
 
     /// Launch times of hosts that were there before the simulation began.
     pub(super) fn age(&mut self, no: HostNo, by: SignedDuration) {
-        let launched = self.now - by;
+        let launched = whole_second(self.now - by);
         if let Some(host) = self.host_mut(no) {
             (host.launched, host.state, host.member) = (launched, InstanceState::Running, Some(Lifecycle::InService));
             host.agent = Some(Agent { status: ContainerInstanceStatus::Active, connected: true, registered: launched });

@@ -145,7 +145,7 @@ impl World {
 
     /// EC2 counts its launch from now.
     pub(super) fn wake(&mut self, no: HostNo, group: &crate::effect::Group) {
-        let now = self.now;
+        let now = crate::plan::whole_second(self.now);
         let Some(host) = self.host_mut(no) else { return };
         (host.member, host.state, host.launched) = (Some(Lifecycle::Pending), InstanceState::Pending, now);
         let image = host.image.clone();
