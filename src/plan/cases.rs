@@ -5,8 +5,9 @@
 
 use super::*;
 use crate::effect::{
-    Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, Instance, InstanceRefresh, InstanceState,
-    Launch, Lifecycle, Member, Parameter, ParameterKind, TemplateSpec, TemplateVersion, VersionRule,
+    Activity, ActivityStatus, AlarmState, ContainerInstance, ContainerInstanceStatus, Group, Image, Instance,
+    InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
+    VersionRule,
 };
 use crate::plan::model::{Anywhere, BrokenTasks, GroupView, Host, Seen, TaskSeen, TaskWatch};
 use crate::plan::policy::{Budget, DrainWhen, Ladder};
@@ -69,6 +70,8 @@ fn facts(name: &str) -> Group {
         managed: false,
         counted_in: None,
         arn: None,
+        zones: BTreeSet::new(),
+        traffic_sources: BTreeSet::new(),
     }
 }
 
@@ -112,7 +115,13 @@ fn add_host(view: &mut ClusterView, id: &str, image: &str, launched: Timestamp) 
 fn add_member(view: &mut ClusterView, id: &str, image: &str, launched: Timestamp) {
     add_host(view, id, image, launched);
     let facts = &mut web(view).facts;
-    facts.members.push(Member { id: id.into(), zone: id.into(), lifecycle: Lifecycle::InService, weight: None });
+    facts.members.push(Member {
+        id: id.into(),
+        zone: id.into(),
+        lifecycle: Lifecycle::InService,
+        weight: None,
+        image: None,
+    });
     facts.desired += 1;
 }
 
@@ -122,6 +131,7 @@ fn cluster() -> ClusterView {
     view.opted_in = true;
     state(&mut view, RotationState::Open, ago(HOUR));
     view.belonging.insert("web".into());
+    view.hooks.insert("web".into(), Vec::new());
     view.groups.insert("web".into(), GroupView::new(facts("web"), &Tags::new("t:"), &Policy::default()));
     for (number, image, created) in [(1, "ami-1", ago(900 * HOUR)), (2, "ami-2", ago(4 * HOUR))] {
         let version = version(number, image, created);
@@ -302,10 +312,10 @@ fn the_first_host_of_a_group_goes_alone_and_only_when_nothing_stands_against_it(
 }
 
 fn alarm(view: &mut ClusterView, in_alarm: bool, missing: bool) {
-    let name = || vec!["errors".into()];
     web(view).policy.alarms.insert("errors".into());
-    let (in_alarm, missing) = (if in_alarm { name() } else { Vec::new() }, if missing { name() } else { Vec::new() });
-    view.others.take_alarms(&name(), &in_alarm, &missing);
+    let state = if in_alarm { AlarmState::InAlarm } else { AlarmState::Quiet };
+    let states = if missing { BTreeMap::new() } else { BTreeMap::from([("errors".into(), state)]) };
+    view.others.take_alarms(&["errors".into()], &states);
 }
 
 fn refresh(view: &mut ClusterView, since: Timestamp) {
@@ -710,6 +720,7 @@ fn without_replacement() -> ClusterView {
 /// Launches from the same template.
 fn add_api(view: &mut ClusterView) {
     view.belonging.insert("api".into());
+    view.hooks.insert("api".into(), Vec::new());
     view.groups.insert("api".into(), GroupView::new(facts("api"), &Tags::new("t:"), &Policy::default()));
     view.looked.insert(Look::Group("api".into()), now());
 }
@@ -828,7 +839,8 @@ fn returning() -> ClusterView {
 }
 
 fn attach(view: &mut ClusterView) {
-    let member = Member { id: "i-9".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None };
+    let member =
+        Member { id: "i-9".into(), zone: "a".into(), lifecycle: Lifecycle::InService, weight: None, image: None };
     web(view).facts.members.push(member);
 }
 
@@ -1009,7 +1021,8 @@ fn a_launch_that_failed_ends_the_wait_where_trying_again_does_not_help() {
         take(&mut view, "i-9", ago(180));
         web(&mut view).facts.members.retain(|member| member.id.as_str() != "i-4");
         let said = message.to_owned();
-        let list = vec![Activity { started: ago(started), launch: true, failed: true, message: said }];
+        let status = ActivityStatus::Failed;
+        let list = vec![Activity { started: ago(started), launch: true, status, instance: None, message: said }];
         web(&mut view).activities = Some(model::Activities { read: Some(now()), list });
         let plan = plan(&view, &Policy::default(), now());
         assert_eq!(acts(&plan), acts_expected, "{message}: {plan:#?}");
