@@ -179,7 +179,7 @@ fn a_small_fleet_has_few_bars_and_a_large_one_says_whose_host_it_follows() {
     assert!(!small.contains("shown in detail"), "{small}");
     let large = text("--hosts 100");
     assert_eq!(
-        large.matches("one host of api-asg is shown in detail; the 99 other hosts are counted").count(),
+        large.matches("one host of web-asg is shown in detail; the 99 other hosts are counted").count(),
         1,
         "{large}"
     );

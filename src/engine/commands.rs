@@ -559,6 +559,7 @@ mod tests {
         facts.tags.insert("t:ami-parameter".to_owned(), "/p".to_owned());
         for name in names {
             let group = Group { name: (*name).into(), ..facts.clone() };
+            view.hooks.insert((*name).into(), Vec::new());
             view.groups.insert((*name).into(), GroupView::new(group, &Tags::new("t:"), &Policy::default()));
         }
         let image = |id: &str| Image {
@@ -625,6 +626,7 @@ mod tests {
             let mut other = view.groups[&GroupName::from(names[0])].facts.clone();
             other.name = "other".into();
             other.tags.insert("t:ami-parameter".to_owned(), "/q".to_owned());
+            view.hooks.insert("other".into(), Vec::new());
             view.groups.insert("other".into(), GroupView::new(other, &Tags::new("t:"), &Policy::default()));
             view.scope = scope.iter().map(|name| (*name).into()).collect();
             view

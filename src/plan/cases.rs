@@ -156,6 +156,7 @@ fn cluster() -> ClusterView {
         Look::AllTasks,
         Look::Group("web".into()),
         Look::Refreshes("web".into()),
+        Look::Hooks("web".into()),
         Look::Alarm("errors".into()),
         Look::Activities("web".into()),
         Look::Parameter("/p".into()),
@@ -193,7 +194,8 @@ fn lifecycle(view: &mut ClusterView, id: &str, lifecycle: Lifecycle) {
 
 fn take(view: &mut ClusterView, id: &str, since: Timestamp) {
     let ours = Ours { rotation: RotationId::new(&"c".into(), ago(HOUR)), group: "web".into(), since };
-    host(view, id).ours = Some(ours);
+    let host = host(view, id);
+    (host.ours, host.claimed, host.tags_read) = (Some(ours), Some(since), Some(now()));
 }
 
 /// `i-9` was taken three minutes ago, and `i-4` has come in its place.
@@ -468,7 +470,7 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
 /// `i-1` was tagged ten seconds ago.
 fn tagged() -> ClusterView {
     let mut view = cluster();
-    take(&mut view, "i-1", ago(10));
+    take(&mut view, "i-1", ago(20));
     view
 }
 
@@ -484,7 +486,9 @@ fn a_tagged_host_is_detached_while_its_tag_is_new_and_nobody_has_thought_better_
     all(
         tagged,
         &[
-            ("its tag is new", |_| {}, &["Detach i-1"]),
+            ("its tag was known to be written 15 s ago", |_| {}, &["Detach i-1"]),
+            ("others may have claimed as well", |view| take(view, "i-1", ago(14)), &[]),
+            ("a read does not show its tag any more", |view| host(view, "i-1").tags_read = Some(ago(5)), &[]),
             ("its tag is a minute old", |view| take(view, "i-1", ago(60)), &["Detach i-1"]),
             ("its tag is older", |view| take(view, "i-1", ago(61)), &["Claim i-1"]),
             (
@@ -637,7 +641,7 @@ fn a_host_is_terminated_when_we_have_deregistered_it_or_two_looks_say_that_it_is
             ("seen a moment ago", |view| host(view, "i-9").missing_since = Some(ago(14)), &[]),
             ("seen a while ago", |view| host(view, "i-9").missing_since = Some(ago(15)), &["Terminate i-9"]),
             ("not known since when", |_| {}, &[]),
-            ("still in its group", |view| web(view).facts.members[0].id = "i-9".into(), &["Claim i-9"]),
+            ("still in its group", |view| web(view).facts.members[0].id = "i-9".into(), &[]),
         ],
     );
     let mut view = retired();
@@ -676,12 +680,13 @@ fn each_rung_of_the_ladder_has_its_time_and_a_host_is_forced_when_every_task_has
         (force, 69, None, None, true, &[]),
         (force, 70, None, None, true, &["StopTasks t/api t/batch"]),
         (force, 80, Some(480), None, true, &["StopTasks t/batch"]),
-        (force, 80, Some(299), Some(299), true, &[]),
-        (force, 80, Some(300), Some(300), true, &["Terminate i-9"]),
-        (force, 80, Some(300), Some(300), false, &[]),
+        // Neither has begun to stop.
+        (force, 90, Some(899), Some(899), true, &[]),
+        (force, 90, Some(900), Some(900), true, &["Terminate i-9"]),
+        (force, 90, Some(900), Some(900), false, &[]),
         // The second was told three minutes after the first.
-        (force, 80, Some(479), Some(299), true, &[]),
-        (force, 80, Some(299), Some(479), true, &[]),
+        (force, 90, Some(1079), Some(899), true, &[]),
+        (force, 90, Some(899), Some(1079), true, &[]),
     ] {
         let mut view = stalled(drained);
         web(&mut view).policy.ladder = ladder;
@@ -692,6 +697,25 @@ fn each_rung_of_the_ladder_has_its_time_and_a_host_is_forced_when_every_task_has
         }
         let plan = plan(&view, &Policy::default(), now());
         assert_eq!(acts(&plan), expected, "{ladder:?} {drained} {told_api:?} {told_batch:?} {looked}: {plan:#?}");
+    }
+    // Told two hours ago, a third of an hour ago, and so on: how far the two have come since.
+    use model::Stopping::{Deactivating, Told};
+    for (told_ago, api, batch, expected) in [
+        (1800, Deactivating, Told(ago(1790)), &[][..]),
+        (4499, Deactivating, Told(ago(1790)), &[]),
+        (4500, Deactivating, Told(ago(1790)), &["Terminate i-9"]),
+        (4500, Told(ago(599)), Told(ago(1790)), &[]),
+        (1800, Told(ago(600)), Told(ago(600)), &["Terminate i-9"]),
+    ] {
+        let mut view = stalled(200);
+        web(&mut view).policy.ladder = force;
+        for (task, how_far) in [("t/api", api), ("t/batch", batch)] {
+            told(&mut view, task, told_ago);
+            watch(&mut view).stopping.insert(task.into(), how_far);
+        }
+        view.looked.insert(Look::Left("i-9".into()), now());
+        let plan = plan(&view, &Policy::default(), now());
+        assert_eq!(acts(&plan), expected, "{told_ago} {api:?} {batch:?}: {plan:#?}");
     }
     let mut view = stalled(80);
     web(&mut view).policy.ladder = force;
@@ -794,11 +818,7 @@ fn what_failed_is_put_back_and_a_host_of_before_goes_back_to_its_group() {
                 &["SetDefault 1"],
             ),
             ("its group has opted out", |view| web(view).opted_out = true, &[]),
-            (
-                "what was before is no more",
-                |view| _ = view.images.insert("ami-1".into(), Seen::Missing),
-                &["GiveBack i-9 i-4"],
-            ),
+            ("what was before is no more", |view| _ = view.images.insert("ami-1".into(), Seen::Missing), &[]),
             (
                 "what was before cannot be launched",
                 |view| {

@@ -8,7 +8,7 @@ use super::admission::{Blocked, CLAIM_GOOD_FOR, gate, order, stands};
 use super::flight::is_left_alone;
 use super::groups::{Flight, block};
 use super::host::{MemberHost, Phase, READS_LAG, REFUSED_FOR, Target, phase_of_member};
-use super::model::{GroupView, Host, Look};
+use super::model::{ClusterView, GroupView, Host, Look};
 use super::others;
 use super::release::{Launching, Release};
 use super::tags::Ours;
@@ -162,7 +162,7 @@ fn confirm<'a>(
         return Some(old);
     }
     let looks = [Look::Ours, Look::Group(name.clone()), Look::Cluster];
-    let lacking: Vec<Look> = looks.iter().filter(|look| !view.is_known(look, now)).cloned().collect();
+    let lacking: Vec<Look> = looks.iter().filter(|look| !is_known(view, look, now)).cloned().collect();
     if !lacking.is_empty() {
         plan.looks.extend(lacking);
         return None;
@@ -238,6 +238,11 @@ fn agreed(context: &Context<'_>, release: &Release<'_>, plan: &mut Plan) -> bool
     context.now >= soonest
 }
 
+/// Well enough to take a host. A person who has stopped the rotation is heard in the pass that would take one.
+fn is_known(view: &ClusterView, look: &Look, now: Timestamp) -> bool {
+    if *look == Look::Cluster { view.is_fresh(look, now) } else { view.is_known(look, now) }
+}
+
 /// The group as it is now, whom other workers may have tagged meanwhile, whether somebody has paused the rotation or moved
 /// the template to another release, what others are at. A member of which nobody has heard does not count; the sweep finds it, if the event was lost.
 fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: &Release<'_>) -> BTreeSet<Look> {
@@ -247,5 +252,5 @@ fn lacking(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
     // Of several images in use one may be old, and the parameter that says so was read when it lagged behind.
     let origins = release.launches.iter().filter(|_| release.launches.len() > 1).map(Launching::look_at_origin);
     let first = first.chain(origins);
-    first.filter(|look| !view.is_known(look, context.now)).collect()
+    first.filter(|look| !is_known(view, look, context.now)).collect()
 }
