@@ -605,9 +605,17 @@ mod tests {
         for state in [Open, Paused, Held] {
             for ask in [Ask::CheckReleases, Ask::Parameter("/p".into())] {
                 let mut view = behind(&["api", "web"], Some(state));
-                assert_eq!(scope_after(&view, &[ask.clone()]), None, "it is about all of them: {state:?} {ask:?}");
+                assert_eq!(
+                    scope_after(&view, std::slice::from_ref(&ask)),
+                    None,
+                    "it is about all of them: {state:?} {ask:?}"
+                );
                 view.scope = ["api".into()].into();
-                assert_eq!(scope_after(&view, &[ask.clone()]), Some((state, all.clone())), "{state:?} {ask:?}");
+                assert_eq!(
+                    scope_after(&view, std::slice::from_ref(&ask)),
+                    Some((state, all.clone())),
+                    "{state:?} {ask:?}"
+                );
                 view.rotate_before = Some(now());
                 let forced = settle(&view, &[ask.clone().into()], now());
                 assert_eq!((forced.wanted, forced.put_off), (None, true), "it would be forced: {state:?} {ask:?}");

@@ -292,7 +292,8 @@ impl Context<'_> {
             // The agent's registration is later than the launch: EC2 knows better, unless what it said is from before the host
             // was woken in a warm pool.
             let look = Look::Instance(id.clone());
-            if !(came_after && host.ec2.here().is_some()) && !self.view.has_looked(&look) {
+            let told = came_after && host.ec2.here().is_some();
+            if !told && !self.view.has_looked(&look) {
                 plan.looks.insert(look);
                 return false;
             }

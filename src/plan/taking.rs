@@ -198,7 +198,6 @@ fn confirm<'a>(
 
 /// The claims that are to be written anew: those that still count, and those that have lapsed. One that has, and whose host is not
 /// due any more, is taken back. None: a look is needed first.
-#[expect(clippy::type_complexity, reason = "two lists of claims")]
 fn outdated_claims<'a>(
     context: &Context<'a>,
     name: &GroupName,
