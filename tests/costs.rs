@@ -25,14 +25,14 @@ fn the_polling_procedure_looks_every_two_seconds_and_rotates_every_host() {
 fn a_drain_of_five_minutes_is_waited_for_and_not_looked_at() {
     let report = run(long_drains(20, 1, Budget::Hosts(1)));
     let calls = report.requests.values().sum::<u64>();
-    assert!(calls <= 600, "{calls} calls for 20 hosts: {:#?}", report.requests);
+    assert!(calls <= 640, "{calls} calls for 20 hosts: {:#?}", report.requests);
     let looks = report.requests["ListTasks"];
     assert!(looks <= 30, "{looks} lists of tasks for 20 drains");
 }
 
 #[test]
 fn hosts_that_go_together_share_their_calls() {
-    for (hosts, groups, most) in [(100, 1, 7.8), (300, 3, 7.3)] {
+    for (hosts, groups, most) in [(100, 1, 8.4), (300, 3, 7.9)] {
         let report = run(long_drains(hosts, groups, Budget::Percent(10)));
         let each = report.requests.values().sum::<u64>() as f64 / f64::from(hosts);
         assert!(each <= most, "{each} calls per host of {hosts}: {:#?}", report.requests);

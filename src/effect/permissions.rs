@@ -139,6 +139,7 @@ const TO_RECEIVE: &[Permission] = &[need("sqs:ReceiveMessage", On::Queue), only(
 
 impl Operation {
     /// The actions that a call of this kind needs.
+    #[expect(clippy::too_many_lines, reason = "a flat match with one arm for each operation")]
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
             Operation::ReceiveMessage => TO_RECEIVE,

@@ -640,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_refuses_three_times_is_a_problem_of_its_host() {
+    fn a_host_about_which_a_call_is_refused_once_is_no_problem_yet() {
         let act = || Act::Terminate { hosts: BTreeSet::from(["i-1".into()]) };
         let (state, _) = taken(act(), Err(refused("TerminateInstances")));
         let host = &state.view.unwrap().hosts[&InstanceId::from("i-1")];
