@@ -1,7 +1,7 @@
 //! Freezes from an iCalendar text (RFC 5545), as calendars export it.
 //!
 //! Every VEVENT freezes while it lasts, unless it is cancelled or does not block time (`TRANSP:TRANSPARENT`); those, and what
-//! freezes by its nature (VTODO, VJOURNAL), are named in [`Freeze::notes`]. What is not understood fails the whole text, with the
+//! freezes by its nature (VTODO, VJOURNAL), are named in `Freeze::notes`. What is not understood fails the whole text, with the
 //! name of the event: a freeze that is left out in silence is worse than none at all.
 //!
 //! What could turn the meaning round, or shift it, is not guessed at: calendars in which the events are what is allowed
