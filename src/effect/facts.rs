@@ -131,9 +131,9 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
-    /// Is it on its way into service?
-    pub const fn is_pending(self) -> bool {
-        matches!(self, Self::Pending | Self::PendingWait)
+    /// Is it in service, or on its way there? Then its group launches nobody else for it.
+    pub const fn fills_a_place(self) -> bool {
+        matches!(self, Self::InService | Self::Pending | Self::PendingWait)
     }
 }
 

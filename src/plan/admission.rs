@@ -51,8 +51,12 @@ pub const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// Does a claim count? It does until a read of the group has begun that would show the host out of it if somebody had acted on
 /// the claim.
 pub fn stands(view: &ClusterView, ours: &Ours) -> bool {
-    let over = ours.since + CLAIM_GOOD_FOR + READS_LAG * 2;
-    view.looked.get(&Look::Group(ours.group.clone())).is_none_or(|read| *read < over)
+    view.looked.get(&Look::Group(ours.group.clone())).is_none_or(|read| *read < lapses_at(ours))
+}
+
+/// A read of the group that begins from then on would show the host out of it if somebody had acted on the claim.
+pub fn lapses_at(ours: &Ours) -> Timestamp {
+    ours.since + CLAIM_GOOD_FOR + READS_LAG * 2
 }
 
 /// Why nobody of a group can be admitted although somebody is due.

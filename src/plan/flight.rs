@@ -8,7 +8,6 @@ use super::admission::CLAIM_GOOD_FOR;
 use super::canary::{
     Dead, FailedLaunch, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown,
 };
-use super::exit::{self, Exit};
 use super::groups::plan_reconnection;
 use super::hold::{BlockedKind, Problem, in_words};
 use super::host::{DrainStep, MemberHost, Phase, READS_LAG, REFUSED_FOR, drain_step};
@@ -100,11 +99,6 @@ impl Context<'_> {
             return;
         }
         let Some(facts) = self.view.groups.get(group) else { return };
-        // Since it was tagged, the group has got something that a detach would cost.
-        if matches!(exit::check(self.view, group, facts), Exit::Costs(_)) {
-            self.stays(id, ours, batches, plan);
-            return;
-        }
         match member.lifecycle {
             // Nobody will ever admit it.
             Lifecycle::InService | Lifecycle::Standby if self.is_nobodys(group) => {
@@ -359,7 +353,7 @@ impl Context<'_> {
         }
     }
 
-    /// The rotation is over, or is not about this group, or does not know what its hosts shall run.
+    /// The rotation is over, or is not about this group, or does not know what its hosts shall run, or leaves it alone.
     fn is_nobodys(&self, group: &GroupName) -> bool {
         let over = self.view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
         let unresolved = matches!(self.resolutions.get(group), Some(Resolution::Unresolved { .. }) | None);

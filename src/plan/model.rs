@@ -575,7 +575,7 @@ impl GroupView {
         if self.facts.launch.least_weight().is_none() {
             return self.facts.desired;
         }
-        let counts = |member: &&Member| member.lifecycle == Lifecycle::InService || member.lifecycle.is_pending();
+        let counts = |member: &&Member| member.lifecycle.fills_a_place();
         u32::try_from(self.facts.members.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
 
@@ -604,7 +604,7 @@ impl Strength {
             let in_service = member.lifecycle == Lifecycle::InService;
             let weight = member.weight();
             strength.ready += weight * u32::from(serves && in_service);
-            strength.registered += weight * u32::from(serves && (in_service || member.lifecycle.is_pending()));
+            strength.registered += weight * u32::from(serves && member.lifecycle.fills_a_place());
         }
         strength
     }

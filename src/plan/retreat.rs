@@ -160,16 +160,16 @@ impl Context<'_> {
             plan.looks.extend(lacks);
             return true;
         }
-        match self.may_be_attached(host, group) {
+        let stays_out = match self.may_be_attached(host, group) {
             Attachable::Lacks(look) => {
                 plan.looks.insert(look);
                 return true;
             }
             // AWS would refuse it: it goes its way, once the group is whole.
             Attachable::No if because != Because::GivenUp => return false,
-            Attachable::No | Attachable::Yes => {}
-        }
-        let stays_out = self.may_be_attached(host, group) == Attachable::No;
+            Attachable::No => true,
+            Attachable::Yes => false,
+        };
         // Where members are weighted, one for one is not one for one.
         let counts = group.facts.launch.least_weight().is_none();
         let connected = host.is_connected(self.now);
@@ -234,7 +234,7 @@ impl Context<'_> {
         taken: &BTreeSet<InstanceId>,
     ) -> Option<InstanceId> {
         let members = group.facts.members.iter();
-        let there = members.filter(|member| member.lifecycle == Lifecycle::InService || member.lifecycle.is_pending());
+        let there = members.filter(|member| member.lifecycle.fills_a_place());
         let free = there.filter(|member| !self.stands_in(&member.id) && !taken.contains(&member.id));
         let hosts = free.filter_map(|member| self.view.hosts.get_key_value(&member.id));
         let timeout = self.replacement_timeout(&ours.group);
@@ -320,7 +320,7 @@ impl Context<'_> {
         }
         let is_there = |id: &InstanceId| {
             let lifecycle = self.memberships.get(id).filter(|(of, _)| **of == ours.group).map(|(_, m)| m.lifecycle);
-            lifecycle.is_some_and(|at| matches!(at, Lifecycle::InService | Lifecycle::Standby) || at.is_pending())
+            lifecycle.is_some_and(|at| at.fills_a_place() || at == Lifecycle::Standby)
         };
         let (desired, room) = (group.facts.desired, group.facts.desired < group.facts.max);
         match (self.memberships.contains_key(id), is_there(instead)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::{Blocked, CLAIM_GOOD_FOR, gate, order, stands};
+use super::admission::{Blocked, CLAIM_GOOD_FOR, gate, lapses_at, order, stands};
 use super::flight::is_left_alone;
 use super::groups::{Flight, block};
 use super::host::{MemberHost, Phase, READS_LAG, REFUSED_FOR, Target, phase_of_member};
@@ -52,10 +52,6 @@ impl Claim<'_> {
     /// From when on nobody can have claimed another one without that being seen.
     fn ripe_at(&self, now: Timestamp) -> Timestamp {
         self.host.claimed.unwrap_or(now) + READS_LAG
-    }
-
-    fn lapses_at(&self) -> Timestamp {
-        self.ours.since + CLAIM_GOOD_FOR + READS_LAG * 2
     }
 }
 
@@ -168,7 +164,8 @@ fn confirm<'a>(
         return None;
     }
     if !within {
-        let lapses = ripe.iter().chain(&unripe).chain(&old).map(Claim::lapses_at).filter(|at| now < *at).min();
+        let lapses =
+            ripe.iter().chain(&unripe).chain(&old).map(|claim| lapses_at(claim.ours)).filter(|at| now < *at).min();
         plan.look_again = earlier(plan.look_again, Some(lapses.unwrap_or(now + READS_LAG)));
         return Some(old);
     }

@@ -118,7 +118,7 @@ impl World {
     fn orphan(&self, no: HostNo) -> Option<String> {
         let host = self.account.host(no)?;
         let gone = matches!(host.state, InstanceState::ShuttingDown | InstanceState::Terminated);
-        let member = host.member.is_some_and(|at| at == Lifecycle::InService || at.is_pending());
+        let member = host.member.is_some_and(Lifecycle::fills_a_place);
         if gone || member {
             return None;
         }

@@ -258,7 +258,7 @@ impl Host {
 
     /// Counts towards its group's desired capacity.
     pub fn is_counted(&self) -> bool {
-        self.member.is_some_and(|at| at == Lifecycle::InService || at.is_pending())
+        self.member.is_some_and(Lifecycle::fills_a_place)
     }
 
     /// For how much of its group's capacity it counts.
