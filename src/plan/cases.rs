@@ -487,6 +487,28 @@ fn a_tagged_host_is_detached_while_its_tag_is_new_and_nobody_has_thought_better_
         &[
             ("its tag was known to be written 15 s ago", |_| {}, &["Detach i-1"]),
             ("others may have claimed as well", |view| take(view, "i-1", ago(14)), &[]),
+            ("the group was read before that", |view| _ = view.looked.insert(Look::Group("web".into()), ago(6)), &[]),
+            ("who is ours was read before that", |view| _ = view.looked.insert(Look::Ours, ago(6)), &[]),
+            (
+                "both were read after that",
+                |view| view.looked.extend([Look::Group("web".into()), Look::Ours].map(|look| (look, ago(5)))),
+                &["Detach i-1"],
+            ),
+            (
+                "more are tagged than may go: another worker has taken one as well",
+                |view| take(view, "i-2", ago(20)),
+                &[],
+            ),
+            (
+                "more are in flight than may be",
+                |view| {
+                    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
+                    take(view, "i-9", ago(600));
+                    container(view, "i-9").status = ContainerInstanceStatus::Draining;
+                    container(view, "i-9").running_tasks = 1;
+                },
+                &[],
+            ),
             ("a read does not show its tag any more", |view| host(view, "i-1").tags_read = Some(ago(5)), &[]),
             ("its tag is a minute old", |view| take(view, "i-1", ago(60)), &["Detach i-1"]),
             ("its tag is older", |view| take(view, "i-1", ago(61)), &["Claim i-1"]),
@@ -746,6 +768,7 @@ fn an_image_is_rejected_when_a_new_host_of_it_has_not_registered_in_time_and_nob
         &[
             ("overdue", |_| {}, &["Reject web"]),
             ("nothing is baked", |view| web(view).policy.bake = SignedDuration::ZERO, &["Reject web"]),
+            ("a launching hook has it", |view| lifecycle(view, "i-4", Lifecycle::PendingWait), &[]),
             ("it is young", |view| host(view, "i-4").ec2.here_mut().unwrap().launched = ago(899), &[]),
             ("somebody has served with it", |view| add_member(view, "i-5", "ami-2", ago(2 * HOUR)), &[]),
             (

@@ -43,6 +43,8 @@ pub struct Report {
     pub tasks_moved_old_to_old: u64,
     /// The same, when none of those had room.
     pub tasks_moved_for_want_of_room: u64,
+    /// Tasks that ECS itself moved to another zone, because their service stood unevenly.
+    pub tasks_rebalanced: u64,
     /// Tasks that were not STOPPED when a worker terminated their host.
     pub tasks_interrupted: u64,
     /// The same, on hosts that died or that others terminated.
@@ -97,6 +99,7 @@ impl Report {
             tasks_moved: ledger.tasks_drained.min(ledger.tasks_started),
             tasks_moved_old_to_old: ledger.moves.old_to_old,
             tasks_moved_for_want_of_room: ledger.moves.for_want_of_room,
+            tasks_rebalanced: ledger.moves.rebalanced,
             tasks_interrupted: ledger.tasks_interrupted,
             tasks_lost_by_others: ledger.tasks_lost_by_others,
             mishaps: world.mishaps,

@@ -53,6 +53,8 @@ pub struct Scenario {
     /// How many service tasks fit on a host.
     pub slots_per_host: u32,
     pub placement: Placement,
+    /// ECS rebalances services that are spread over the zones.
+    pub zone_rebalancing: bool,
     pub workers: usize,
     pub trigger: Trigger,
     /// When the release happens, after the start.
@@ -288,6 +290,7 @@ impl Scenario {
             stuck_task: false,
             slots_per_host: 0,
             placement: Placement::Spread,
+            zone_rebalancing: true,
             workers: 1,
             trigger: Trigger::Event,
             release_after: SignedDuration::from_mins(10),

@@ -38,6 +38,7 @@ pub struct Figures {
     tasks_moved_old_to_old: u64,
     /// The same, when none of those had room.
     tasks_moved_for_want_of_room: u64,
+    tasks_rebalanced: u64,
     /// By the worker.
     tasks_interrupted: u64,
     /// By dying hosts and by people.
@@ -96,6 +97,7 @@ impl Figures {
             tasks_moved: report.tasks_moved,
             tasks_moved_old_to_old: report.tasks_moved_old_to_old,
             tasks_moved_for_want_of_room: report.tasks_moved_for_want_of_room,
+            tasks_rebalanced: report.tasks_rebalanced,
             tasks_interrupted: report.tasks_interrupted,
             tasks_lost_by_others: report.tasks_lost_by_others,
             events_sent: mishaps.events,

@@ -16,6 +16,8 @@ pub struct Moves {
     pub old_to_old: u64,
     /// To an old host when no new one had room.
     pub for_want_of_room: u64,
+    /// To another zone, by ECS itself, so that a service stands evenly over the zones.
+    pub rebalanced: u64,
 }
 
 impl Moves {

@@ -38,6 +38,7 @@ impl World {
             abandoning: BTreeSet::new(),
             drained_by_ecs: BTreeSet::new(),
             stuck_services: BTreeSet::new(),
+            uneven: BTreeSet::new(),
             lost_zones: BTreeSet::new(),
             avoided_zones: BTreeSet::new(),
             serial: 0,

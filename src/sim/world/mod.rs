@@ -80,6 +80,8 @@ pub struct World {
     drained_by_ecs: BTreeSet<GroupName>,
     /// Services that were noted to be unable to move a task.
     stuck_services: BTreeSet<usize>,
+    /// Services that stand unevenly over the zones, and are to be rebalanced.
+    uneven: BTreeSet<usize>,
     /// Zones that are lost, and which groups have tried to launch there and do not try again.
     lost_zones: BTreeSet<Zone>,
     avoided_zones: BTreeSet<(GroupName, Zone)>,
@@ -124,6 +126,8 @@ enum Physics {
     Dies(HostNo),
     /// The scheduler of ECS looks at the services of a cluster.
     Services(ClusterArn),
+    /// It rebalances a service over the zones.
+    Rebalance(usize),
     /// A task goes on, unless its course has changed meanwhile.
     TaskStep(TaskNo, u32),
     ForgetTask(TaskNo),
@@ -224,6 +228,7 @@ impl World {
             Physics::AgentDies(host) => self.agent_dies(host),
             Physics::Dies(host) => self.dies(host),
             Physics::Services(cluster) => self.services_look(&cluster),
+            Physics::Rebalance(service) => self.rebalance_service(service),
             Physics::TaskStep(task, course) => self.task_step(task, course),
             Physics::ForgetTask(task) => self.forget_task(task),
             Physics::Deliver(body) => self.queue.send(body, self.now),

@@ -4,6 +4,10 @@
 //! down), and stops old tasks while its RUNNING tasks stay above minimumHealthyPercent (rounded up). So 100 % / 100 %, and one
 //! task with 100/150 or 50/100, never get anywhere. Tasks that do not run yet are stopped at once. Daemon tasks stop last.
 //! Standalone tasks are none of a scheduler's business.
+//!
+//! A service that spreads its tasks is rebalanced over the zones while it is steady: where one zone has two more than another,
+//! tasks start in the emptier one, and as soon as they run as many stop in the fuller one. It needs a maximumPercent over 100.
+//! (AWS, "Balancing an Amazon ECS service across Availability Zones": on for services made since 2025-06.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +21,8 @@ use crate::sim::scenario::Placement;
 use crate::sim::timeline::Happening;
 
 const NOWHERE: &str = "was unable to place a task because no container instance met all of its requirements.";
+const NOWHERE_IN_ZONE: &str =
+    "is unable to place a task in Availability Zone because no container instance met all of its requirements.";
 const NO_ROOM: &str = "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
     Update the minimumHealthyPercent or maximumPercent value and try again.";
 const STEADY: &str = "has reached a steady state.";
@@ -24,6 +30,9 @@ const MOST_EVENTS: usize = 100;
 
 /// From a change to the scheduler's next look.
 const SCHEDULER: Delay = Delay::millis(500, 2500);
+
+/// How long a service stands unevenly over the zones before that is mended. AWS gives no figure.
+const REBALANCED_AFTER: Delay = Delay::secs(60, 300);
 
 /// What a task of a service needs, where a test does not say otherwise.
 pub(super) const TASK: Resources = Resources { cpu: 128, memory: 256, gpus: 0 };
@@ -105,18 +114,75 @@ impl World {
         if !tally.leaving.is_empty() && may_stop == 0 && room == 0 && tally.staying == tally.staying_running {
             self.say(index, NO_ROOM);
             self.note_stuck(index);
-        } else if lacks == 0 && tally.leaving.is_empty() && tally.staying == tally.staying_running {
+        } else if tally.is_steady() && lacks == 0 {
             self.say(index, STEADY);
+            self.rebalance_later(index, places);
+        }
+        if tally.is_steady() {
+            self.stop_surplus(index, (tally.staying - desired.min(tally.staying)).min(may_stop), places);
         }
         let mut zones = by_zone(index, places);
         for _ in 0..lacks.min(room) {
-            let Some(place) = choose(self.scenario.placement, index, service_needs, &mut zones, places) else {
+            let Some(place) = choose(self.scenario.placement, None, index, service_needs, &mut zones, places) else {
                 self.say(index, NOWHERE);
                 break;
             };
             let (no, on_old) = (place.no, place.old);
             let new_has_room = places.iter().any(|place| !place.old && service_needs.fit_in(place.free));
             self.ledger.moves.placed(index, on_old, new_has_room);
+            self.start_task(Owner::Service(index), no);
+        }
+    }
+
+    /// Of the fullest zones, where more run than are desired.
+    fn stop_surplus(&mut self, index: usize, surplus: usize, places: &[Place]) {
+        let mut zones = by_zone(index, places);
+        for _ in 0..surplus {
+            let Some(zone) = (0..zones.len()).max_by_key(|zone| zones[*zone]) else { return };
+            let here = places.iter().filter(|place| place.zone == zone);
+            let tasks = here.flat_map(|place| self.account.tasks_on(place.no));
+            let last = tasks.filter(|(no, task)| {
+                task.owner == Owner::Service(index) && task.is_wanted() && !self.is_protected(*no)
+            });
+            let Some((no, _)) = last.max_by_key(|(no, _)| no.serial) else { return };
+            self.stop_task(no, false);
+            zones[zone] -= 1;
+        }
+    }
+
+    fn rebalance_later(&mut self, index: usize, places: &[Place]) {
+        if self.is_rebalanced(index) && unevenness(&by_zone(index, places), places) > 0 && self.uneven.insert(index) {
+            self.after(REBALANCED_AFTER, Physics::Rebalance(index));
+        }
+    }
+
+    fn is_rebalanced(&self, index: usize) -> bool {
+        let service = &self.account.services[index];
+        self.scenario.zone_rebalancing
+            && self.scenario.placement == Placement::Spread
+            && service.most() > service.desired
+    }
+
+    /// Starts tasks in the emptiest zones, if the service is still steady and stands unevenly.
+    pub(super) fn rebalance_service(&mut self, index: usize) {
+        self.uneven.remove(&index);
+        let service = &self.account.services[index];
+        let (cluster, needs, desired, most) = (service.cluster.clone(), service.needs, service.desired, service.most());
+        let tallies = tally(&self.account, &cluster);
+        if !tallies.get(&index).is_some_and(|tally| tally.is_steady() && tally.staying == desired) {
+            return;
+        }
+        let mut places = self.places(&cluster);
+        let mut zones = by_zone(index, &places);
+        let moved = unevenness(&zones, &places).min(u32::try_from(most - desired).unwrap_or(u32::MAX));
+        for _ in 0..moved {
+            let emptiest = places.iter().map(|place| place.zone).min_by_key(|zone| zones[*zone]);
+            let Some(place) = choose(Placement::Spread, emptiest, index, needs, &mut zones, &mut places) else {
+                self.say(index, NOWHERE_IN_ZONE);
+                return;
+            };
+            let no = place.no;
+            self.ledger.moves.rebalanced += 1;
             self.start_task(Owner::Service(index), no);
         }
     }
@@ -210,7 +276,9 @@ impl World {
             let needs = service.needs;
             let mut zones = by_zone(index, &places);
             for _ in 0..service.desired {
-                let Some(place) = choose(self.scenario.placement, index, needs, &mut zones, &mut places) else { break };
+                let Some(place) = choose(self.scenario.placement, None, index, needs, &mut zones, &mut places) else {
+                    break;
+                };
                 let no = place.no;
                 self.add_task(Owner::Service(index), no, TaskStatus::Running);
             }
@@ -239,6 +307,21 @@ fn tally(account: &Account, cluster: &ClusterArn) -> BTreeMap<usize, Tally> {
     tallies
 }
 
+impl Tally {
+    /// None is on its way.
+    fn is_steady(&self) -> bool {
+        self.leaving.is_empty() && self.leaving_unready.is_empty() && self.staying == self.staying_running
+    }
+}
+
+/// How many tasks would have to go to another zone for them to stand evenly: none while no zone has two more than another.
+/// A zone in which no host takes tasks does not count.
+fn unevenness(zones: &[u32], places: &[Place]) -> u32 {
+    let counts = || places.iter().map(|place| zones[place.zone]);
+    let (Some(fewest), Some(most)) = (counts().min(), counts().max()) else { return 0 };
+    (most - fewest) / 2
+}
+
 /// How many tasks of a service are in each zone.
 fn by_zone(index: usize, places: &[Place]) -> Vec<u32> {
     let mut zones = vec![0; places.iter().map(|place| place.zone + 1).max().unwrap_or(0)];
@@ -248,9 +331,10 @@ fn by_zone(index: usize, places: &[Place]) -> Vec<u32> {
     zones
 }
 
-/// The host with room that comes first by the strategy, on which the task is counted from now on.
+/// The host with room (in this zone, if one is named) that comes first by the strategy, on which the task is counted from now on.
 fn choose<'a>(
     placement: Placement,
+    zone: Option<usize>,
     index: usize,
     needs: Resources,
     zones: &mut [u32],
@@ -263,7 +347,8 @@ fn choose<'a>(
             Placement::Binpack => (place.free.cpu, 0, 0, place.no),
         }
     };
-    let best = places.iter_mut().filter(|place| needs.fit_in(place.free)).min_by_key(|place| rank(place))?;
+    let fits = |place: &&mut Place| needs.fit_in(place.free) && zone.is_none_or(|zone| zone == place.zone);
+    let best = places.iter_mut().filter(fits).min_by_key(|place| rank(place))?;
     best.free = best.free.without(needs);
     best.tasks += 1;
     zones[best.zone] += 1;

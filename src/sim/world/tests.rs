@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::hand::{GROUP, release_image, released, secs};
-use super::{Owner, World, cluster_arn};
+use super::{HostNo, Owner, World, cluster_arn};
 use crate::effect::{
     ContainerInstanceStatus, DesiredStatus, FailureKind, InstanceFilter, InstanceState, LaunchChange, Lifecycle, Reply,
     Request, TaskStatus, VersionRule,
 };
-use crate::id::{GroupName, InstanceId};
+use crate::id::{GroupName, InstanceId, Zone};
 use crate::sim::chance::Delay;
 use crate::sim::faults::Faults;
 use crate::sim::scenario::{Act, CLUSTER, GroupShape, Scenario, ServiceShape, TemplateShape};
+use crate::sim::timeline::By;
 
 fn quiet() -> Scenario {
     Scenario::new(7).hosts(3).tasks_per_host(4).faults(Faults { agent_drops_per_hour: 0.0, ..Faults::none() })
@@ -95,6 +96,54 @@ fn a_drain_moves_tasks_within_what_their_services_allow() {
     assert!(world.is_empty_host(host));
     assert_eq!((world.running_tasks(0), world.running_tasks(1)), (6, 6));
     assert!(world.ledger.tasks_drained >= 4);
+}
+
+/// How many of a service's tasks run in each zone.
+fn zones_of(world: &World, service: usize) -> Vec<usize> {
+    let mut zones: BTreeMap<&Zone, usize> = BTreeMap::new();
+    for (no, host) in world.account.hosts.iter() {
+        let tasks = world.account.tasks_on(*no).filter(|(_, task)| task.owner == Owner::Service(service));
+        *zones.entry(&host.zone).or_default() += tasks.filter(|(_, task)| task.is_wanted()).count();
+    }
+    zones.into_values().collect()
+}
+
+/// Both hosts of a zone are drained, and take tasks again: their service stands unevenly.
+fn uneven(service: ServiceShape) -> World {
+    let mut scenario = quiet().services(vec![service]);
+    (scenario.standalone_tasks, scenario.slots_per_host) = (0, 12);
+    let mut world = released(scenario);
+    let zone = world.account.hosts[&world.nth_host(0).unwrap()].zone.clone();
+    let home = cluster_arn(CLUSTER);
+    let at_home = world.account.hosts_in(&home);
+    let hosts: Vec<HostNo> = at_home.filter(|(_, host)| host.zone == zone).map(|(no, _)| no).collect();
+    for host in &hosts {
+        world.drain_host(*host);
+    }
+    world.until(1200, "empty", |world| hosts.iter().all(|host| world.is_empty_host(*host)));
+    for host in hosts {
+        world.change_status(host, ContainerInstanceStatus::Active, By::Person);
+    }
+    assert!(zones_of(&world, 0).contains(&0), "{:?}", zones_of(&world, 0));
+    world
+}
+
+#[test]
+fn a_service_that_stands_unevenly_over_the_zones_is_rebalanced_and_always_runs_as_many_as_desired() {
+    let mut world = uneven(ServiceShape::new("web", 9, 100, 200));
+    for _ in 0..1200 {
+        world.advance(secs(1));
+        assert!(world.running_tasks(0) >= 9, "minimum 100 %");
+    }
+    assert_eq!((zones_of(&world, 0), world.running_tasks(0)), (vec![3, 3, 3], 9));
+    assert_eq!(world.ledger.moves.rebalanced, 3);
+}
+
+#[test]
+fn a_service_that_may_not_start_one_more_is_not_rebalanced() {
+    let mut world = uneven(ServiceShape::new("web", 9, 50, 100));
+    world.advance(secs(3600));
+    assert!(zones_of(&world, 0).contains(&0) && world.ledger.moves.rebalanced == 0, "{:?}", zones_of(&world, 0));
 }
 
 #[test]
