@@ -6,8 +6,8 @@
 use super::*;
 use crate::effect::{
     Activity, ActivityStatus, AlarmState, ContainerInstance, ContainerInstanceStatus, Group, Image, Instance,
-    InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
-    VersionRule,
+    InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Override, Parameter, ParameterKind, TemplateSpec,
+    TemplateVersion, VersionRule,
 };
 use crate::plan::model::{Anywhere, BrokenTasks, GroupView, Host, Seen, TaskSeen, TaskWatch};
 use crate::plan::policy::{Budget, DrainWhen, Ladder};
@@ -463,6 +463,102 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
     for (most, expected) in [(0, &[][..]), (1, &["Claim i-1"]), (2, &["Claim i-1 i-2"])] {
         let policy = Policy { max_in_flight_cluster: Some(most), ..Policy::default() };
         assert_eq!(acts(&plan(&proven(), &policy, now())), expected, "{most} of the cluster");
+    }
+}
+
+/// One override launches from `lt-1`, and another one from `lt-2`, which is like it.
+fn launches_in_two_ways(view: &mut ClusterView, written: Timestamp) {
+    let default = |template: &str| TemplateSpec { template: template.into(), rule: VersionRule::Default };
+    let of = |template| Override { instance_type: None, template, image: None, weight: None };
+    let overrides = vec![of(None), of(Some(default("lt-2")))];
+    web(view).facts.launch = Launch::Mixed { base: default("lt-1"), overrides };
+    for template in ["lt-1", "lt-2"] {
+        let version = TemplateVersion { template: template.into(), ..version(2, "ami-2", written) };
+        view.templates.insert((template.into(), VersionRule::Default), Ok(version.clone()));
+        view.templates.insert((template.into(), VersionRule::Number(2)), Ok(version));
+        view.looked.insert(Look::Template(template.into(), VersionRule::Default), now());
+    }
+}
+
+#[test]
+fn where_a_group_launches_in_several_ways_nobody_goes_until_all_workers_see_the_same_release() {
+    all(
+        cluster,
+        &[
+            ("written a while ago", |view| launches_in_two_ways(view, ago(15)), &["Claim i-1"]),
+            ("written a moment ago", |view| launches_in_two_ways(view, ago(14)), &[]),
+        ],
+    );
+}
+
+/// So many hosts of the release are gone, which their group has ended.
+fn lose(view: &mut ClusterView, hosts: usize) {
+    for id in ["i-5", "i-6", "i-7"].into_iter().take(hosts) {
+        add_host(view, id, "ami-2", ago(600));
+        host(view, id).ec2.here_mut().unwrap().state = InstanceState::Terminated;
+        (host(view, id).container, host(view, id).of_group) = (Seen::Missing, Some("web".into()));
+    }
+}
+
+#[test]
+fn one_or_two_hosts_that_are_lost_are_accidents_and_three_are_the_image() {
+    all(
+        cluster,
+        &[
+            ("one", |view| lose(view, 1), &["Claim i-1"]),
+            ("two", |view| lose(view, 2), &["Claim i-1"]),
+            ("three", |view| lose(view, 3), &["Reject web"]),
+            (
+                "three, and the activities are not looked at",
+                |view| {
+                    lose(view, 3);
+                    forget(view, Look::Activities("web".into()));
+                },
+                &[],
+            ),
+            (
+                "three, and one has served",
+                |view| {
+                    lose(view, 3);
+                    add_member(view, "i-4", "ami-2", ago(2 * HOUR));
+                },
+                &["Claim i-1"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_first_host_of_a_release_is_looked_at_again_and_again_while_its_agent_is_away() {
+    for (read, looks) in [(Some(ago(29)), false), (Some(ago(30)), true), (None, true)] {
+        let mut view = cluster();
+        add_member(&mut view, "i-4", "ami-2", ago(150));
+        container(&mut view, "i-4").agent_connected = false;
+        host(&mut view, "i-4").away_since = Some(ago(60));
+        forget(&mut view, Look::Host("i-4".into()));
+        view.looked.extend(read.map(|at| (Look::Host("i-4".into()), at)));
+        let plan = plan(&view, &Policy::default(), now());
+        assert_eq!(plan.looks.contains(&Look::Host("i-4".into())), looks, "{read:?}: {plan:#?}");
+        assert_eq!(acts(&plan), [] as [&str; 0]);
+        assert!(looks || plan.look_again.is_some_and(|at| at <= now() + SignedDuration::from_secs(30)), "{plan:#?}");
+    }
+}
+
+/// None of its tasks is to run, one has not been seen to stop, and the event that says so is lost.
+#[test]
+fn an_event_that_says_that_a_drain_is_over_and_is_lost_is_made_good_for_after_five_minutes() {
+    for (last_look, looks) in [(299, false), (300, true)] {
+        let mut view = draining();
+        host(&mut view, "i-9").draining_since = Some(ago(600));
+        (watch(&mut view).since, watch(&mut view).last_look) = (ago(600), ago(last_look));
+        watch(&mut view).tasks.insert("t/1".into(), TaskSeen::NotStopped);
+        forget(&mut view, Look::Host("i-9".into()));
+        forget(&mut view, Look::Tasks("i-9".into()));
+        let plan = plan(&view, &Policy::default(), now());
+        let looked =
+            plan.looks.iter().any(|look| matches!(look, Look::Host(id) | Look::Tasks(id) if id.as_str() == "i-9"));
+        assert_eq!(looked, looks, "{last_look} s: {plan:#?}");
+        assert!(looks || plan.look_again.is_some_and(|at| at <= ago(last_look - 300)), "{last_look} s: {plan:#?}");
     }
 }
 
