@@ -2,10 +2,11 @@
 //!
 //! ```sh
 //! cargo run --release --no-default-features --example campaign -- --seeds 0..10000 --faults heavy
+//! cargo run --release --no-default-features --example campaign -- --seeds 0..10000 --faults heavy --eventful
 //! cargo run --release --no-default-features --example campaign -- --seeds 42..43 --faults heavy --timeline
 //! ```
 //!
-//! Ends with 1 when a promise was broken, a task interrupted, or a rotation neither closed nor held.
+//! Ends with 1 when a promise was broken, a task interrupted where none is forced, or a rotation neither closed nor held.
 
 use std::io::Write;
 use std::ops::Range;
@@ -28,6 +29,9 @@ struct Arguments {
     seeds: Range<u64>,
     #[arg(long, value_enum, default_value_t = Level::Heavy)]
     faults: Level,
+    /// With a bad image, a pause, a second ask, an opt-out, a group that leaves, a refresh, hosts that are forced
+    #[arg(long)]
+    eventful: bool,
     /// In place of the one or two that the seed draws
     #[arg(long)]
     workers: Option<usize>,
@@ -76,7 +80,7 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 
 impl Arguments {
     fn scenario(&self, seed: u64) -> Scenario {
-        let mut scenario = Scenario::random(seed);
+        let mut scenario = if self.eventful { Scenario::eventful(seed) } else { Scenario::random(seed) };
         scenario.faults = match self.faults {
             Level::None => Faults::none(),
             Level::Light => Faults::light(),
@@ -126,9 +130,11 @@ fn work(arguments: &Arguments, next: &AtomicU64, tally: &Mutex<Tally>) {
         if seed >= arguments.seeds.end {
             return;
         }
-        let report = Simulation::new(arguments.scenario(seed)).run(LONG);
+        let scenario = arguments.scenario(seed);
+        let forces = scenario.settings.policy.ladder.force_after.is_some();
+        let report = Simulation::new(scenario).run(LONG);
         let mut tally = tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tally.count(seed, &report, arguments.timeline);
+        tally.count(seed, &report, forces, arguments.timeline);
         let done = seed - arguments.seeds.start;
         if done > 0 && done.is_multiple_of(TOLD_EVERY) {
             eprintln!("{done} of {}", arguments.seeds.end - arguments.seeds.start);
@@ -137,7 +143,7 @@ fn work(arguments: &Arguments, next: &AtomicU64, tally: &Mutex<Tally>) {
 }
 
 impl Tally {
-    fn count(&mut self, seed: u64, report: &Report, timeline: bool) {
+    fn count(&mut self, seed: u64, report: &Report, forces: bool, timeline: bool) {
         let mut out = std::io::stdout().lock();
         if timeline {
             for moment in &report.timeline {
@@ -145,7 +151,7 @@ impl Tally {
             }
         }
         self.hosts += u64::from(report.hosts);
-        let is_broken = !report.violations.is_empty() || report.tasks_interrupted > 0;
+        let is_broken = !report.violations.is_empty() || (report.tasks_interrupted > 0 && !forces);
         match &report.outcome {
             Outcome::Closed if !is_broken => self.closed += 1,
             Outcome::Skipped { .. } if !is_broken => self.skipped += 1,

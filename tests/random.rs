@@ -140,3 +140,11 @@ fn whatever_people_do_in_the_middle_every_rotation_comes_to_an_end_on_bad_days_t
         }
     }
 }
+
+/// A group leaves or opts out whose template another one shares, or a template reads a parameter that names a rejected image.
+#[test]
+fn regression_a_group_that_no_worker_can_bring_to_its_release_is_left_as_it_is() {
+    for seed in [548, 958, 1053, 1784] {
+        comes_to_an_end(seed, Faults::heavy());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle};
+use crate::effect::{ContainerInstanceStatus, InstanceState, Lifecycle, TemplateSpec, VersionRule};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AmiId, ClusterArn, GroupName};
@@ -54,10 +54,34 @@ impl World {
             one_of_several.is_none_or(|cluster| self.home_of(group) == *cluster)
                 && self.group_opted_in(group)
                 && !self.ledger.beyond_workers.contains(*group)
+                && !self.is_barred(group)
         });
         let mut outdated: Vec<(HostNo, AmiId)> = groups.flat_map(|group| self.outdated_of(group, since)).collect();
         outdated.sort_unstable();
         outdated
+    }
+
+    /// Can no worker bring it to its release as things are? A new version would move a group that takes no part, or its template
+    /// reads a parameter that names an image which it has rejected.
+    fn is_barred(&self, name: &GroupName) -> bool {
+        let Some(group) = self.account.groups.get(name) else { return false };
+        let reads_parameter = self.account.reads_parameter(group);
+        if reads_parameter && self.account.images_to_launch(group).iter().any(|image| self.rejects(name, image)) {
+            return true;
+        }
+        let moves = |spec: &TemplateSpec, other: &TemplateSpec| {
+            let follows = match other.rule {
+                VersionRule::Latest => true,
+                VersionRule::Default => spec.rule == VersionRule::Default,
+                VersionRule::Number(_) => false,
+            };
+            spec.template == other.template && follows
+        };
+        let ours = group.launch.templates();
+        self.account.groups.iter().filter(|(other, _)| !self.group_opted_in(other)).any(|(_, other)| {
+            let theirs = other.launch.templates();
+            !reads_parameter && ours.iter().any(|spec| theirs.iter().any(|other| moves(spec, other)))
+        })
     }
 
     fn outdated_of(&self, group: &GroupName, since: Timestamp) -> Vec<(HostNo, AmiId)> {

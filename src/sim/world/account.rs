@@ -479,6 +479,16 @@ impl Account {
         Some(self.templates.get(&spec.template)?.resolve(spec.rule)?.image.clone())
     }
 
+    /// Do some of its instances take their image from a parameter, whatever a worker writes?
+    pub fn reads_parameter(&self, group: &Group) -> bool {
+        let own = match &group.launch {
+            Launch::Mixed { overrides, .. } => overrides.iter().filter_map(|own| own.image.clone()).collect(),
+            Launch::Configuration(_) | Launch::Template(_) | Launch::Unknown => Vec::new(),
+        };
+        let templates = group.launch.templates().into_iter().filter_map(|spec| self.image_of(spec));
+        templates.chain(own).any(|image| image.starts_with("resolve:ssm:"))
+    }
+
     fn resolve_image(&self, written: &str) -> Option<AmiId> {
         match written.strip_prefix("resolve:ssm:") {
             Some(parameter) => {
