@@ -11,6 +11,9 @@
 //! A claim is good for [`CLAIM_GOOD_FOR`]. It has *lapsed*, and counts no more, when a read of the group that began so late that
 //! whatever was done about it would be seen ([`stands`]) still shows the host there. Then it is claimed anew, in its turn.
 //!
+//! A host that is to stay after all is let go: its tag is taken off, and with it a claim that was written meanwhile. So it is done
+//! on reads only that would show such a claim ([`may_be_let_go_from`]).
+//!
 //! Why that is enough: suppose that at some time more hosts are out of their group than may be. Each was detached on a claim, and
 //! has carried the tag since. One of these claims was written last. Whoever detached that host had read all tags as they were
 //! then or later, so it saw all of the others tagged. None of them was gone, as they are not gone now. And none had lapsed: a
@@ -57,6 +60,12 @@ pub fn stands(view: &ClusterView, ours: &Ours) -> bool {
 /// A read of the group that begins from then on would show the host out of it if somebody had acted on the claim.
 pub fn lapses_at(ours: &Ours) -> Timestamp {
     ours.since + CLAIM_GOOD_FOR + READS_LAG * 2
+}
+
+/// From when on a read shows whether the claim was written anew while it still counted. A host is let go on such reads only: a tag
+/// that is taken off takes off a newer claim as well, and whoever wrote that one may not see it in time.
+pub fn may_be_let_go_from(ours: &Ours) -> Timestamp {
+    lapses_at(ours) + READS_LAG * 2
 }
 
 /// Why nobody of a group can be admitted although somebody is due.

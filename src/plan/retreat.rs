@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::admission::CLAIM_GOOD_FOR;
+use super::admission::{CLAIM_GOOD_FOR, may_be_let_go_from};
 use super::canary::unknown;
 use super::flight::{Batches, is_left_alone};
 use super::hold::Problem;
@@ -115,13 +115,16 @@ impl Context<'_> {
 
     /// It has been tagged and not detached. Another worker may be about to detach it: it is let go once none can be any more.
     pub(super) fn stays(&self, id: &InstanceId, ours: &Ours, batches: &mut Batches, plan: &mut Plan) -> bool {
-        let soonest = ours.since + CLAIM_GOOD_FOR + READS_LAG;
+        let soonest = may_be_let_go_from(ours);
         if self.now < soonest {
             plan.look_again = earlier(plan.look_again, Some(soonest));
             return true;
         }
-        let looks = [Look::Group(ours.group.clone()), Look::Instance(id.clone())];
-        let stale: Vec<Look> = looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now)).collect();
+        // The cluster too: a rotation may have been opened, or go on, and the host may be claimed for it.
+        let looks = [Look::Cluster, Look::Group(ours.group.clone()), Look::Instance(id.clone())];
+        let read = |look: &Look| self.view.looked.get(look).is_some_and(|read| *read >= soonest);
+        let stale: Vec<Look> =
+            looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now) || !read(look)).collect();
         if stale.is_empty() {
             return self.lets_go(id, &mut batches.let_go);
         }
@@ -406,6 +409,12 @@ impl Context<'_> {
         let look = Look::Host(host.clone());
         if !self.view.is_fresh(&look, self.now) {
             plan.looks.insert(look);
+            return;
+        }
+        // One that may still register would get tasks between the last look and its end.
+        let in_time = known.launched().map(|launched| launched + self.replacement_timeout(group));
+        if let Some(until) = in_time.filter(|until| self.now < *until) {
+            plan.look_again = earlier(plan.look_again, Some(until));
             return;
         }
         match known.missing_since.map(|since| since + READS_LAG) {
