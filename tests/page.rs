@@ -280,9 +280,7 @@ fn the_page_follows_a_rotation_to_its_end_without_being_loaded_again() {
     page.until("somebody drains", "!!document.querySelector('.cell.draining')");
     page.until(
         "some are done, and others on their way",
-        &format!(
-            "{COUNT} >= 12 && !!document.querySelector('.cell.draining') && !!document.querySelector('.cell.replacing')"
-        ),
+        &format!("{COUNT} >= 12 && !!document.querySelector('.cell.draining, .cell.replacing')"),
     );
     let done = page.number(COUNT);
     page.picture("rotation");
