@@ -68,6 +68,11 @@ pub fn may_be_let_go_from(ours: &Ours) -> Timestamp {
     lapses_at(ours) + READS_LAG * 2
 }
 
+/// Has this been looked at just now, and late enough to let go of a host by it?
+pub fn is_known_to_let_go(view: &ClusterView, ours: &Ours, look: &Look, now: Timestamp) -> bool {
+    view.is_fresh(look, now) && view.looked.get(look).is_some_and(|read| *read >= may_be_let_go_from(ours))
+}
+
 /// Why nobody of a group can be admitted although somebody is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blocked {

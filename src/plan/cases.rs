@@ -392,6 +392,14 @@ fn where_refreshes_cannot_be_asked_for_they_are_asked_for_again_after_an_hour() 
     }
 }
 
+/// `i-9` was taken ten minutes ago, and a task of it still runs.
+fn one_drains(view: &mut ClusterView) {
+    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
+    take(view, "i-9", ago(600));
+    container(view, "i-9").status = ContainerInstanceStatus::Draining;
+    container(view, "i-9").running_tasks = 1;
+}
+
 /// `i-4` runs the release, and has served for two hours.
 fn proven() -> ClusterView {
     let mut view = cluster();
@@ -415,16 +423,7 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
                 |view| host(view, "i-4").connected = Some(ago(2 * HOUR - 300)),
                 &[],
             ),
-            (
-                "one drains",
-                |view| {
-                    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
-                    take(view, "i-9", ago(600));
-                    container(view, "i-9").status = ContainerInstanceStatus::Draining;
-                    container(view, "i-9").running_tasks = 1;
-                },
-                &["Claim i-1"],
-            ),
+            ("one drains", one_drains, &["Claim i-1"]),
             (
                 "one is refused: a problem",
                 |view| {
@@ -438,10 +437,7 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
             (
                 "one drains, and another member is missing",
                 |view| {
-                    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
-                    take(view, "i-9", ago(600));
-                    container(view, "i-9").status = ContainerInstanceStatus::Draining;
-                    container(view, "i-9").running_tasks = 1;
+                    one_drains(view);
                     host(view, "i-3").container = Seen::Missing;
                 },
                 &[],
@@ -450,10 +446,7 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
                 "one drains that was drained at once, and its place is empty",
                 |view| {
                     web(view).policy.drain = DrainWhen::AtOnce;
-                    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
-                    take(view, "i-9", ago(600));
-                    container(view, "i-9").status = ContainerInstanceStatus::Draining;
-                    container(view, "i-9").running_tasks = 1;
+                    one_drains(view);
                     host(view, "i-3").container = Seen::Missing;
                 },
                 &["Claim i-1"],
@@ -595,16 +588,7 @@ fn a_tagged_host_is_detached_while_its_tag_is_new_and_nobody_has_thought_better_
                 |view| take(view, "i-2", ago(20)),
                 &[],
             ),
-            (
-                "more are in flight than may be",
-                |view| {
-                    add_host(view, "i-9", "ami-1", ago(600 * HOUR));
-                    take(view, "i-9", ago(600));
-                    container(view, "i-9").status = ContainerInstanceStatus::Draining;
-                    container(view, "i-9").running_tasks = 1;
-                },
-                &[],
-            ),
+            ("more are in flight than may be", one_drains, &[]),
             ("a read does not show its tag any more", |view| host(view, "i-1").tags_read = Some(ago(5)), &[]),
             ("its tag is a minute old", |view| take(view, "i-1", ago(60)), &["Detach i-1"]),
             ("its tag is older", |view| take(view, "i-1", ago(61)), &["Claim i-1"]),

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::admission::{CLAIM_GOOD_FOR, may_be_let_go_from};
+use super::admission::{CLAIM_GOOD_FOR, is_known_to_let_go, may_be_let_go_from};
 use super::canary::unknown;
 use super::flight::{Batches, is_left_alone};
 use super::hold::Problem;
@@ -122,9 +122,8 @@ impl Context<'_> {
         }
         // The cluster too: a rotation may have been opened, or go on, and the host may be claimed for it.
         let looks = [Look::Cluster, Look::Group(ours.group.clone()), Look::Instance(id.clone())];
-        let read = |look: &Look| self.view.looked.get(look).is_some_and(|read| *read >= soonest);
         let stale: Vec<Look> =
-            looks.into_iter().filter(|look| !self.view.is_fresh(look, self.now) || !read(look)).collect();
+            looks.into_iter().filter(|look| !is_known_to_let_go(self.view, ours, look, self.now)).collect();
         if stale.is_empty() {
             return self.lets_go(id, &mut batches.let_go);
         }

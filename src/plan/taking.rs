@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::{Blocked, CLAIM_GOOD_FOR, gate, lapses_at, may_be_let_go_from, order, stands};
+use super::admission::{
+    Blocked, CLAIM_GOOD_FOR, gate, is_known_to_let_go, lapses_at, may_be_let_go_from, order, stands,
+};
 use super::flight::is_left_alone;
 use super::groups::{Flight, block};
 use super::host::{MemberHost, Phase, READS_LAG, REFUSED_FOR, Target, phase_of_member};
@@ -213,11 +215,8 @@ fn outdated_claims<'a>(
         current.into_iter().partition(|claim| context.now >= may_be_let_go_from(claim.ours));
     let first = young.iter().map(|claim| may_be_let_go_from(claim.ours)).min();
     plan.look_again = earlier(plan.look_again, first);
-    let read = |claim: &Claim<'_>, look: &Look| {
-        view.looked.get(look).is_some_and(|read| *read >= may_be_let_go_from(claim.ours))
-    };
     let looks = current.iter().map(|claim| (claim, Look::Instance(claim.id.clone())));
-    let looks = looks.filter(|(claim, look)| !view.is_fresh(look, context.now) || !read(claim, look));
+    let looks = looks.filter(|(claim, look)| !is_known_to_let_go(view, claim.ours, look, context.now));
     let looks: BTreeSet<Look> = looks.map(|(_, look)| look).collect();
     if !looks.is_empty() {
         plan.looks.extend(looks);

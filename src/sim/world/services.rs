@@ -94,6 +94,7 @@ impl World {
     }
 
     fn roll(&mut self, index: usize, tally: Option<&Tally>, places: &mut [Place]) {
+        let mut zones = by_zone(index, places);
         let nothing = Tally::default();
         let tally = tally.unwrap_or(&nothing);
         let service = &self.account.services[index];
@@ -116,12 +117,11 @@ impl World {
             self.note_stuck(index);
         } else if tally.is_steady() && lacks == 0 {
             self.say(index, STEADY);
-            self.rebalance_later(index, places);
+            self.rebalance_later(index, &zones, places);
         }
         if tally.is_steady() {
-            self.stop_surplus(index, (tally.staying - desired.min(tally.staying)).min(may_stop), places);
+            self.stop_surplus(index, tally.staying.saturating_sub(desired).min(may_stop), &zones, places);
         }
-        let mut zones = by_zone(index, places);
         for _ in 0..lacks.min(room) {
             let Some(place) = choose(self.scenario.placement, None, index, service_needs, &mut zones, places) else {
                 self.say(index, NOWHERE);
@@ -135,8 +135,8 @@ impl World {
     }
 
     /// Of the fullest zones, where more run than are desired.
-    fn stop_surplus(&mut self, index: usize, surplus: usize, places: &[Place]) {
-        let mut zones = by_zone(index, places);
+    fn stop_surplus(&mut self, index: usize, surplus: usize, zones: &[u32], places: &[Place]) {
+        let mut zones = zones.to_vec();
         for _ in 0..surplus {
             let Some(zone) = (0..zones.len()).max_by_key(|zone| zones[*zone]) else { return };
             let here = places.iter().filter(|place| place.zone == zone);
@@ -150,8 +150,8 @@ impl World {
         }
     }
 
-    fn rebalance_later(&mut self, index: usize, places: &[Place]) {
-        if self.is_rebalanced(index) && unevenness(&by_zone(index, places), places) > 0 && self.uneven.insert(index) {
+    fn rebalance_later(&mut self, index: usize, zones: &[u32], places: &[Place]) {
+        if self.is_rebalanced(index) && unevenness(zones, places) > 0 && self.uneven.insert(index) {
             self.after(REBALANCED_AFTER, Physics::Rebalance(index));
         }
     }
