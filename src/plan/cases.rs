@@ -604,6 +604,22 @@ fn a_tagged_host_is_detached_while_its_tag_is_new_and_nobody_has_thought_better_
             ("its group has opted out", |view| web(view).opted_out = true, &[]),
             ("aborted: another worker may be about to detach it", |view| abort(view, 119), &[]),
             ("aborted, and none can be any more", |view| abort(view, 120), &["LetGo i-1"]),
+            (
+                "aborted, and the cluster is not looked at",
+                |view| {
+                    abort(view, 120);
+                    forget(view, Look::Cluster);
+                },
+                &[],
+            ),
+            (
+                "aborted, and its tags were read before none could be",
+                |view| {
+                    abort(view, 125);
+                    view.looked.insert(Look::Instance("i-1".into()), ago(6));
+                },
+                &[],
+            ),
             ("no launches", |view| _ = web(view).facts.suspended.insert("Launch".to_owned()), &[]),
             ("its group ends it", |view| lifecycle(view, "i-1", Lifecycle::Terminating), &[]),
             ("its group lets go of it", |view| lifecycle(view, "i-1", Lifecycle::Detaching), &[]),
@@ -980,6 +996,15 @@ fn a_host_on_its_way_back_is_attached_and_one_goes_in_its_stead_so_that_as_many_
                     web(view).facts.desired = 5;
                 },
                 &["End i-4"],
+            ),
+            (
+                "attached, and the other may still register",
+                |view| {
+                    attach(view);
+                    web(view).facts.desired = 5;
+                    host(view, "i-4").ec2.here_mut().unwrap().launched = ago(899);
+                },
+                &[],
             ),
             (
                 "attached, and the other was first missed ten seconds ago",
