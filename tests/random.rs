@@ -149,13 +149,14 @@ fn regression_a_group_that_no_worker_can_bring_to_its_release_is_left_as_it_is()
     }
 }
 
-/// A tag that is taken off takes off a newer claim as well (3699), and a host that comes instead and may still register gets tasks
-/// between the last look and its end (the others).
+/// A tag that is taken off takes off a newer claim as well (3699), a host that comes instead and may still register gets tasks
+/// between the last look and its end (342, 474, 1036), and a rejection is written on a group that left its cluster minutes ago
+/// (2114).
 #[test]
-fn regression_no_claim_is_taken_off_with_an_older_one_and_no_host_is_ended_that_may_still_register() {
+fn regression_what_several_workers_of_which_each_is_slow_have_done_wrong_once() {
     let (stale_reads, duplicate_delivery) = (0.5, 0.3);
     let faults = Faults { torn: 0.5, abreast: 1.0, stale_reads, duplicate_delivery, ..Faults::heavy() };
-    for (seed, workers) in [(342, 2), (474, 2), (1036, 2), (3699, 3)] {
+    for (seed, workers) in [(342, 2), (474, 2), (1036, 2), (3699, 3), (2114, 3)] {
         let report = run(Scenario::eventful(seed).workers(workers).faults(faults.clone()));
         assert_eq!((report.violations.as_slice(), report.tasks_interrupted), ([].as_slice(), 0), "seed {seed}");
     }

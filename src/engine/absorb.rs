@@ -40,7 +40,7 @@ pub fn cluster(view: &mut ClusterView, facts: Cluster, settings: &Settings, tags
     let ours = tags.read_cluster(&facts.tags);
     view.opted_in = facts.status == "ACTIVE" && settings.takes(&facts.arn.name(), ours.enabled);
     view.enabled = ours.enabled;
-    view.providers = facts.capacity_providers;
+    view.providers = facts.capacity_providers.into_iter().collect();
     view.unread_tags = tags.unread(Thing::Cluster, &facts.tags);
     name_groups(view, settings);
     // What was written a moment ago is not taken back by a read that lags behind.

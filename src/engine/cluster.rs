@@ -69,7 +69,7 @@ pub struct ClusterState {
     pub looked_at: Option<Timestamp>,
     /// When it was looked at last with success: by a pass, or by a sweep that found it at rest.
     pub seen_at: Option<Timestamp>,
-    pub providers: Vec<CapacityProviderName>,
+    pub providers: BTreeSet<CapacityProviderName>,
     /// The newest version of each container instance that an event spoke of.
     versions: BTreeMap<String, u64>,
     /// The phases of hosts in flight at the last look, and whose hosts they were, for the log.
@@ -131,7 +131,7 @@ impl ClusterState {
             settled: None,
             looked_at: None,
             seen_at: None,
-            providers: Vec::new(),
+            providers: BTreeSet::new(),
             versions: BTreeMap::new(),
             phases: BTreeMap::new(),
             set_aside: BTreeSet::new(),
@@ -204,6 +204,11 @@ impl ClusterState {
         self.view = Some(view);
     }
 
+    /// Its capacity providers are not those of the last look at everything: groups may have left it, or joined it.
+    pub fn has_other_providers(&self) -> bool {
+        self.view.as_ref().is_some_and(|view| view.providers != self.providers)
+    }
+
     /// Once, as long as it is so.
     pub fn tell_notes(&mut self, view: &ClusterView, policy: &Policy, now: Timestamp) {
         let notes = notes::of_groups(view, policy, now);
@@ -257,7 +262,8 @@ impl ClusterState {
     /// What the sweep has found of it, and the instances that carry our tag for it. In the middle of a rotation what a rotation
     /// changes is looked at again, and now and then everything.
     pub fn swept(&mut self, found: Found, ours: Vec<Instance>, settings: &Settings, tags: &Tags, now: Timestamp) {
-        let moved = self.looked_at.is_some() && self.providers != found.facts.capacity_providers;
+        let providers: BTreeSet<_> = found.facts.capacity_providers.iter().cloned().collect();
+        let moved = self.looked_at.is_some() && self.providers != providers;
         if !found.under_way && ours.is_empty() && !moved {
             // What a pass has failed to look at is not looked at by this.
             if self.looked_at.is_some() && self.patience.failures() == 0 {

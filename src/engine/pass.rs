@@ -286,6 +286,10 @@ impl Pass {
 
     fn plan(&mut self, state: &mut ClusterState, context: &mut Context<'_>) {
         let Some(view) = &state.view else { return };
+        if state.has_other_providers() {
+            self.errand.whole = true;
+            return;
+        }
         let mut plan = plan(view, &context.settings.policy, context.now);
         state.note_phases(&plan, context.now);
         let Some(view) = &state.view else { return };

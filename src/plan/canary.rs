@@ -459,10 +459,11 @@ pub fn reject(context: &Context<'_>, name: &GroupName, images: &BTreeSet<AmiId>,
         *other == name || !templates(of).is_disjoint(&own) || !parameters.is_disjoint(&own_parameters)
     };
     for (other, of) in context.view.groups.iter().filter(shares).filter(|(_, of)| of.is_ours_to_touch()) {
-        let look = Look::Group(other.clone());
-        if !context.view.is_fresh(&look, context.now) {
-            // Another worker may have written it already.
-            plan.looks.insert(look);
+        // Another worker may have written it already, and the cluster tells whether the group is still its own.
+        let looks = [Look::Cluster, Look::Group(other.clone())].into_iter();
+        let lacking: Vec<Look> = looks.filter(|look| !context.view.is_fresh(look, context.now)).collect();
+        if !lacking.is_empty() {
+            plan.looks.extend(lacking);
         } else if !images.is_subset(&of.source.rejected) {
             plan.acts.push(Act::Reject { group: other.clone(), images: images.clone(), why: why.clone() });
         }

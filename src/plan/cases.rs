@@ -885,6 +885,8 @@ fn an_image_is_rejected_when_a_new_host_of_it_has_not_registered_in_time_and_nob
                 },
                 &[],
             ),
+            ("its group is not looked at", |view| forget(view, Look::Group("web".into())), &[]),
+            ("the cluster is not looked at: is the group still its own?", |view| forget(view, Look::Cluster), &[]),
             ("there is another group on the template", add_api, &["Reject api", "Reject web"]),
             (
                 "the other has opted out",

@@ -152,7 +152,7 @@ pub struct ClusterView {
     pub answers: Answers,
     /// What its worker has published of its settings, as the tags say it; None: no worker has.
     pub settings: Option<String>,
-    pub providers: Vec<CapacityProviderName>,
+    pub providers: BTreeSet<CapacityProviderName>,
     /// The groups behind them, and those that the configuration names.
     pub belonging: BTreeSet<GroupName>,
     /// Those of them that the configuration names (`--group-of`).
@@ -399,7 +399,7 @@ impl ClusterView {
             scope: BTreeSet::new(),
             answers: Answers::default(),
             settings: None,
-            providers: Vec::new(),
+            providers: BTreeSet::new(),
             belonging: BTreeSet::new(),
             configured: BTreeSet::new(),
             groups: BTreeMap::new(),
