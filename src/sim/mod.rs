@@ -51,7 +51,7 @@ pub use scenario::{
     AccountLimits, Act, BadRelease, CLUSTER, Follows, GroupShape, ImageKind, Membership, Neighbours, OTHER,
     OWN_PARAMETER, Placement, Scenario, ServiceShape, TemplateShape, Trigger,
 };
-pub use simulation::Simulation;
+pub use simulation::{Exchange, Simulation, Watch};
 pub use survey::{survey, survey_by_workers};
 pub use timeline::{By, Happening, Moment};
 

@@ -47,7 +47,18 @@ pub struct Simulation {
     requests: BTreeMap<&'static str, u64>,
     queue_requests: BTreeMap<&'static str, u64>,
     counters: Counters,
+    watch: Option<Watch>,
 }
+
+/// What goes between workers and AWS, in the order in which it arrives there.
+#[derive(Clone, Copy, Debug)]
+pub enum Exchange<'a> {
+    Asked(&'a Request),
+    Answered(&'a Result<Reply, Failure>),
+}
+
+/// Is told of each exchange.
+pub type Watch = Box<dyn FnMut(Exchange<'_>) + Send>;
 
 struct Worker {
     engine: Option<Engine>,
@@ -102,6 +113,7 @@ impl Simulation {
             requests: BTreeMap::new(),
             queue_requests: BTreeMap::new(),
             counters: Counters::default(),
+            watch: None,
             scenario,
         };
         let abreast = simulation.tears.hit(simulation.scenario.faults.abreast);
@@ -115,6 +127,13 @@ impl Simulation {
         simulation.plan_kill();
         clock::set(START);
         simulation
+    }
+
+    /// Tells of every exchange from now on.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     pub fn now(&self) -> Timestamp {
@@ -316,6 +335,7 @@ impl Simulation {
     fn arrives(&mut self, sender: Sender, request: &Request, way_back: SignedDuration) {
         let counts = if request.is_queue() { &mut self.queue_requests } else { &mut self.requests };
         *counts.entry(request.operation()).or_default() += 1;
+        self.tell(Exchange::Asked(request));
         self.world.check_mode(sender.mode, request);
         if self.limits.refuses(request, self.now) {
             self.world.mishaps.calls_throttled += 1;
@@ -370,7 +390,14 @@ impl Simulation {
         Reply::Tasks { tasks, failures }
     }
 
+    fn tell(&mut self, exchange: Exchange<'_>) {
+        if let Some(watch) = &mut self.watch {
+            watch(exchange);
+        }
+    }
+
     fn answer(&mut self, sender: Sender, reply: Result<Reply, Failure>, way_back: SignedDuration) {
+        self.tell(Exchange::Answered(&reply));
         self.agenda.put(self.now + way_back, Event::Answers { sender, reply });
     }
 
