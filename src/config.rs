@@ -10,8 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::Args;
 use jiff::SignedDuration;
 
-use crate::engine::Settings;
-use crate::engine::observe::Mode;
+use crate::engine::{Mode, Settings};
 use crate::id::{AlarmName, BusName, ClusterName, GroupName, NamedCluster, NoCluster};
 use crate::plan::calendar::{BadIcs, Calendar, Freeze, Windows};
 use crate::plan::family::{BadFamilies, Families};

@@ -15,7 +15,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ecs_rotator::engine::observe::Mode;
+use ecs_rotator::engine::Mode;
 use ecs_rotator::journal::Journal;
 use ecs_rotator::plan::policy::{Budget, Policy};
 use ecs_rotator::record::{Record, html};

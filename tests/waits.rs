@@ -1,8 +1,8 @@
 //! Every wait in the code ends, and there is a test that shows how. The lists are exhaustive matches: a new wait does not
 //! compile until it stands here; and each test that is named must be there.
 
-use ecs_rotator::plan::WaitsFor;
-use ecs_rotator::plan::admission::Blocked;
+use ecs_rotator::plan::output::WaitsFor;
+use ecs_rotator::plan::problem::Blocked;
 
 /// A host that waits: for what, until when, and the test in which it ends by that.
 fn of_hosts(wait: WaitsFor) -> (&'static str, &'static str) {

@@ -292,7 +292,7 @@ fn both(one: &Value, other: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::effect::Operation;
-    use crate::engine::observe::Mode;
+    use crate::engine::Mode;
     use crate::id::{AlarmName, ClusterName};
     use strum::IntoEnumIterator as _;
 

@@ -1,9 +1,10 @@
 //! `report`: the picture of a rotation, drawn from what workers said of it in their log. Nothing is called.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, IsTerminal as _, Write as _};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{fs, io};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -11,7 +12,7 @@ use clap::Args;
 use super::demo::count;
 use crate::id::ClusterName;
 use crate::journal::LogLine;
-use crate::plan::hold::in_words;
+use crate::plan::timing::in_words;
 use crate::record::{Record, html};
 
 const EXAMPLES: &str = "\

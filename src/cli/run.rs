@@ -11,8 +11,9 @@ use clap::Args;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::log::{self, LogFormat};
-use crate::aws::{self, Aws, First};
+use super::log;
+use super::log::LogFormat;
+use crate::aws::{Aws, First};
 use crate::config::{LOG_FORMAT_VARIABLE, ModeArgs, PaceArgs, QueueArgs, RotationArgs, TellArgs};
 use crate::doctor::facts::Caller;
 use crate::engine::vitals::Vitals;
@@ -21,9 +22,10 @@ use crate::id::{ClusterName, GroupName};
 use crate::journal::Journal;
 use crate::plan::calendar::Calendar;
 use crate::plan::family::Families;
-use crate::plan::hold::in_words;
 use crate::plan::policy::{Ladder, Policy};
-use crate::web::{self, Window};
+use crate::plan::timing::in_words;
+use crate::web::Window;
+use crate::{aws, web};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,7 +3,8 @@
 use super::facts::{Facts, Principal, Rest};
 use super::{Area, Check, one_line};
 use crate::effect::FailureKind;
-use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, NO_SUCH_GROUP, Status, forecast};
+use crate::plan::forecast::{Assumptions, Forecast, GroupForecast, Status, forecast};
+use crate::plan::output::NO_SUCH_GROUP;
 use crate::plan::published::Published;
 
 pub(super) fn checks(facts: &Facts, rest: &Rest) -> Vec<Check> {

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::{Neighbours, Settings};
+use super::ownership::Neighbours;
+use super::settings::Settings;
 use crate::effect::{
     Activity, Cluster, ContainerInstance, ContainerInstanceStatus, DesiredStatus, Group, Image, ImageQuery, Instance,
     ItemFailure, Launch, Parameter, Request, Task, TaskStatus, TemplateSpec, TemplateVersion, VersionQuery,
 };
 use crate::id::{AmiId, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn, TaskArn, TemplateId};
-use crate::plan::host::READS_LAG;
 use crate::plan::model::{
     Activities, BrokenTasks, ClusterView, GroupView, Host, Look, Seen, Stopping, TaskSeen, TaskWatch, Wiped,
 };
-use crate::plan::tags::{Rotation, RotationState, Tags, Thing};
+use crate::plan::rotation::{Rotation, RotationState};
+use crate::plan::tags::{Tags, Thing};
+use crate::plan::timing::READS_LAG;
 
 /// The tag by which EC2 knows of an instance's group. A detach takes it away.
 const GROUP_NAME_TAG: &str = "aws:autoscaling:groupName";
@@ -653,7 +655,7 @@ mod tests {
     fn a_claim_that_was_written_a_moment_ago_is_not_taken_back_by_a_read_and_later_it_is() {
         let ours = |since| {
             let rotation = "c/19700101T000000Z".into();
-            crate::plan::tags::Ours { rotation, group: "web".into(), since: time(since) }
+            crate::plan::rotation::Ours { rotation, group: "web".into(), since: time(since) }
         };
         let mut host = Host::default();
         host.hear_of_claim(Some(ours(100)), time(101));

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::wire::Purpose;
+use super::call::Purpose;
 use crate::effect::{ContainerInstanceStatus, LaunchChange, Lifecycle, Member, Request, TemplateVersion, VersionRule};
 use crate::id::{ContainerInstanceArn, GroupName, InstanceId, TaskArn, Zone};
-use crate::plan::Act;
 use crate::plan::model::{ClusterView, Look, Seen, Written};
-use crate::plan::tags::{Ours, Rejection, RotationId, Tags};
+use crate::plan::output::Act;
+use crate::plan::rotation::{Ours, Rejection, RotationId};
+use crate::plan::tags::Tags;
 
 /// AWS's limits per call.
 const DETACHED: usize = 20;

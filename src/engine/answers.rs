@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::error;
 
-use super::absorb::{self, FollowUp};
+use super::absorb::FollowUp;
+use super::call::Purpose;
 use super::cluster::ClusterState;
+use super::context::Context;
 use super::pass::Pass;
 use super::say::{say, say_host};
-use super::wire::Purpose;
-use super::{Context, acts, news};
+use super::{absorb, acts, news};
 use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
-use crate::plan::Act;
-use crate::plan::hold::{Problem, Refusal};
-use crate::plan::host::REFUSED_FOR;
+use crate::plan::made::made_from;
 use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
-use crate::plan::writing;
+use crate::plan::output::Act;
+use crate::plan::problem::{Problem, Refusal};
+use crate::plan::timing::REFUSED_FOR;
 
 /// A call about a host that AWS refuses so often, with time and looks in between, will be refused again.
 const MOST_REFUSALS: u32 = 3;
@@ -349,7 +350,7 @@ fn tell_forced(view: &ClusterView, act: &Act) {
 
 fn is_known(view: &ClusterView, template: &TemplateId, number: u64) -> bool {
     let in_use = view.templates.get(&(template.clone(), VersionRule::Number(number)));
-    in_use.is_some_and(|version| version.as_ref().is_ok_and(|version| writing::made_from(version).is_some()))
+    in_use.is_some_and(|version| version.as_ref().is_ok_and(|version| made_from(version).is_some()))
 }
 
 /// Is it AWS's answer that this cannot be asked: not by us, or not here?
@@ -560,8 +561,9 @@ fn task_page(
 mod tests {
     use super::*;
     use crate::effect::{ContainerInstance, ItemFailure};
+    use crate::engine::ownership::{Neighbours, Owners};
+    use crate::engine::settings::Settings;
     use crate::engine::wire::Wire;
-    use crate::engine::{Neighbours, Owners, Settings};
     use crate::plan::model::Host;
     use crate::plan::tags::Tags;
 
@@ -597,7 +599,7 @@ mod tests {
     /// What an answer to an act does.
     fn taken(act: Act, reply: Result<Reply, Failure>) -> (ClusterState, Pass) {
         let (mut state, mut pass, mut wire) =
-            (state(), Pass::new(super::super::pass::Errand::default()), Wire::default());
+            (state(), Pass::new(super::super::errand::Errand::default()), Wire::default());
         let (owners, settings, tags) = (Owners::new(), Settings::default(), Tags::new("t:"));
         let neighbours = Neighbours { owners: &owners, all: true };
         let mut context =

@@ -11,12 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{Level, enabled, info};
 
 use super::acts::hosts_of;
+use super::call::{Call, Owner, Purpose};
 use super::say::Subject as _;
-use super::wire::{Call, Owner, Purpose};
 use crate::effect::{ContainerInstanceStatus, InstanceState, LaunchChange, Lifecycle, Reply, Request, VersionRule};
 use crate::id::{ClusterName, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
 use crate::plan::model::ClusterView;
-use crate::plan::tags::{RotationId, Tags};
+use crate::plan::rotation::RotationId;
+use crate::plan::tags::Tags;
 
 /// The message of every line of it.
 pub const CHANGED: &str = "production changed";

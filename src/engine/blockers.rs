@@ -4,33 +4,15 @@
 use jiff::Timestamp;
 use tracing::error;
 
-use super::Context;
+use super::call::Purpose;
 use super::cluster::ClusterState;
-use super::looks::{SERVICES, TASKS};
+use super::context::Context;
+use super::looks::further_calls;
 use super::pass::Pass;
 use super::say::say_host;
-use super::wire::Purpose;
 use crate::effect::{Failure, Reply, Request};
-use crate::id::{ClusterArn, InstanceId, ServiceArn, TaskArn};
-use crate::plan::model::ClusterView;
-use crate::plan::stall::Blockers;
-
-/// More tasks than one call can describe are on no host; if they were, the first of them say enough.
-pub fn first_call(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
-    let left: Vec<TaskArn> = view.hosts.get(id)?.watch.as_ref()?.left().take(TASKS).cloned().collect();
-    let request = Request::DescribeTasks { cluster: view.arn.clone(), arns: left };
-    Some((Purpose::Blockers(id.clone()), request))
-}
-
-/// What their services say, and whom these must not stop.
-fn further_calls(cluster: &ClusterArn, blockers: &Blockers) -> Vec<Request> {
-    // A name does as well as an ARN here.
-    let names: Vec<ServiceArn> = blockers.services.keys().map(|name| ServiceArn::new(name.as_str())).collect();
-    let tasks: Vec<TaskArn> = blockers.services.values().flat_map(|service| service.tasks.iter().cloned()).collect();
-    let describe = |names: &[ServiceArn]| Request::DescribeServices { cluster: cluster.clone(), arns: names.to_vec() };
-    let protection = |tasks: &[TaskArn]| Request::GetTaskProtection { cluster: cluster.clone(), arns: tasks.to_vec() };
-    names.chunks(SERVICES).map(describe).chain(tasks.chunks(TASKS).map(protection)).collect()
-}
+use crate::id::InstanceId;
+use crate::plan::drain_report::Blockers;
 
 impl Pass {
     pub(super) fn explained(

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
-use super::wire::{Owner, Wire};
+use super::call::Owner;
+use super::settings::Settings;
+use super::wire::Wire;
 use crate::effect::{Cluster, Instance, InstanceFilter, Reply, Request};
 use crate::id::{ClusterArn, ClusterName};
-use crate::plan::tags::{RotationState, Tags};
+use crate::plan::rotation::RotationState;
+use crate::plan::tags::Tags;
 
 /// AWS's limit.
 const CLUSTERS: usize = 100;

@@ -8,30 +8,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
-use super::Settings;
-use super::absorb;
+use super::call::TagChange;
 use super::census::Found;
 use super::commands::{Ask, Wanted, followed};
-use super::news;
-use super::observe::Told;
-use super::pass::{Errand, rotation_of_hosts};
+use super::errand::{Errand, rotation_of_hosts};
 use super::patience::Patience;
-use super::publish::Given;
-use super::releases::Settled;
-use super::say::{Teller, say, say_host};
-use super::wire::TagChange;
+use super::say::{Subject, Teller, say, say_host};
+use super::settings::Settings;
+use super::settled::Settled;
+use super::told::{Given, Told};
+use super::{absorb, news};
 use crate::effect::{Instance, Lifecycle, News, Notice};
 use crate::event::EventKind;
 use crate::id::{CapacityProviderName, ClusterArn, ClusterName, GroupName, InstanceId, ParameterName, Receipt};
 use crate::plan::forecast::SWEEPS_PER_WHOLE_LOOK;
-use crate::plan::hold::{Hold, Problem};
-use crate::plan::host::Phase;
+use crate::plan::hold::Hold;
+use crate::plan::host::{Phase, is_in_flight};
 use crate::plan::model::{ClusterView, Host, Look, Tenants};
 use crate::plan::outcome::{Standing, skipped_in_words};
+use crate::plan::output::{Plan, WaitsFor};
 use crate::plan::policy::Policy;
+use crate::plan::problem::Problem;
+use crate::plan::rotation::{Rotation, RotationId, RotationState};
 use crate::plan::status::{ClusterStatus, status};
-use crate::plan::tags::{Rotation, RotationId, RotationState, Tags};
-use crate::plan::{Plan, WaitsFor, earlier, is_in_flight, notes, patch};
+use crate::plan::tags::Tags;
+use crate::plan::timing::earlier;
+use crate::plan::{notes, patch};
 
 /// From the end of a pass to the next one of the same cluster. Who comes alone is served at once; where many hosts of a cluster
 /// come to the same point one after another, those of a second are served in the same calls.
@@ -533,6 +535,16 @@ fn tell_change(cluster: &ClusterName, change: &TagChange) {
         }
         Standing::Paused => info!(%cluster, rotation = %id, because, "rotation paused"),
         Standing::Closed => info!(%cluster, rotation = %id, "rotation closed"),
+    }
+}
+
+impl Subject for ClusterState {
+    fn cluster(&self) -> ClusterName {
+        self.name.clone()
+    }
+
+    fn rotation(&self) -> Option<&RotationId> {
+        self.view.as_ref().and_then(Subject::rotation)
     }
 }
 

@@ -19,7 +19,9 @@ use crate::plan::hold::Hold;
 use crate::plan::model::ClusterView;
 use crate::plan::outcome::{Skipped, SkippedGroup};
 use crate::plan::release::follows;
-use crate::plan::tags::{BadScope, Rotation, RotationId, RotationState, RotationTags, Tags, word, write_scope};
+use crate::plan::rotation::{Rotation, RotationId, RotationState};
+use crate::plan::tag_text::word;
+use crate::plan::tags::{BadScope, RotationTags, Tags, write_scope};
 
 /// One thing asked of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::wire::{Owner, Wire};
+use super::call::{Owner, Receipts};
+use super::wire::Wire;
 use crate::effect::{Message, Request};
 use crate::id::Receipt;
-
-/// Receipts of messages, in the order of their arrival.
-pub type Receipts = Vec<Receipt>;
 
 /// SQS's limit for a batch, and for a receive.
 const BATCH: usize = 10;

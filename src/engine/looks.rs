@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::blockers;
-use super::wire::Purpose;
+use super::call::Purpose;
 use crate::effect::{DesiredStatus, ImageQuery, InstanceFilter, Request, VersionQuery};
 use crate::id::{
-    AlarmName, AmiId, CapacityProviderName, ContainerInstanceArn, GroupName, InstanceId, ParameterName, ServiceArn,
-    TaskArn,
+    AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
+    ServiceArn, TaskArn,
 };
+use crate::plan::drain_report::Blockers;
 use crate::plan::model::{ClusterView, Look};
 use crate::plan::tags::Tags;
 
@@ -112,7 +112,7 @@ pub fn requests(looks: &BTreeSet<Look>, view: &ClusterView, tags: &Tags) -> Vec<
             Look::Refreshes(name) => calls.push(plain(Request::DescribeInstanceRefreshes { group: name.clone() })),
             Look::Hooks(name) => calls.push(plain(Request::DescribeLifecycleHooks { group: name.clone() })),
             Look::Alarm(name) => batches.alarms.push(name.clone()),
-            Look::Blockers(id) => calls.extend(blockers::first_call(view, id)),
+            Look::Blockers(id) => calls.extend(first_call(view, id)),
         }
     }
     calls.extend(batches.requests(view));
@@ -228,6 +228,23 @@ pub fn protection(view: &ClusterView, arns: &BTreeSet<TaskArn>) -> Vec<(Purpose,
     arns.chunks(TASKS)
         .map(|arns| plain(Request::GetTaskProtection { cluster: view.arn.clone(), arns: arns.to_vec() }))
         .collect()
+}
+
+/// More tasks than one call can describe are on no host; if they were, the first of them say enough.
+pub fn first_call(view: &ClusterView, id: &InstanceId) -> Option<(Purpose, Request)> {
+    let left: Vec<TaskArn> = view.hosts.get(id)?.watch.as_ref()?.left().take(TASKS).cloned().collect();
+    let request = Request::DescribeTasks { cluster: view.arn.clone(), arns: left };
+    Some((Purpose::Blockers(id.clone()), request))
+}
+
+/// What their services say, and whom these must not stop.
+pub fn further_calls(cluster: &ClusterArn, blockers: &Blockers) -> Vec<Request> {
+    // A name does as well as an ARN here.
+    let names: Vec<ServiceArn> = blockers.services.keys().map(|name| ServiceArn::new(name.as_str())).collect();
+    let tasks: Vec<TaskArn> = blockers.services.values().flat_map(|service| service.tasks.iter().cloned()).collect();
+    let describe = |names: &[ServiceArn]| Request::DescribeServices { cluster: cluster.clone(), arns: names.to_vec() };
+    let protection = |tasks: &[TaskArn]| Request::GetTaskProtection { cluster: cluster.clone(), arns: tasks.to_vec() };
+    names.chunks(SERVICES).map(describe).chain(tasks.chunks(TASKS).map(protection)).collect()
 }
 
 #[cfg(test)]

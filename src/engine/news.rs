@@ -8,27 +8,24 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::Engine;
-use super::wire::{Owner, TagChange};
+use super::call::{Owner, TagChange};
+use super::wire::Wire;
 use crate::effect::{Failure, News, Notice, Reply, Request};
-use crate::id::{ClusterArn, InstanceId};
-use crate::plan::Act;
-use crate::plan::hold::Problem;
+use crate::id::{BusName, ClusterArn, InstanceId};
 use crate::plan::model::ClusterView;
-use crate::plan::tags::{Rotation, RotationState};
+use crate::plan::output::Act;
+use crate::plan::problem::Problem;
+use crate::plan::rotation::{Rotation, RotationState};
 
 /// `PutEvents` takes so many.
 const PUT: usize = 10;
 
-impl Engine {
-    /// Sends what the clusters have to tell; forgets it where nobody wants to know.
-    pub(super) fn tell_news(&mut self) {
-        let notices = std::mem::take(&mut self.news);
-        let Some(bus) = &self.settings.event_bus else { return };
-        for notices in notices.chunks(PUT) {
-            let request = Request::PutEvents { bus: bus.clone(), notices: notices.to_vec() };
-            self.wire.send(Owner::News, request);
-        }
+/// Sends what the clusters have to tell; forgets it where nobody wants to know.
+pub fn tell(news: &mut Vec<Notice>, bus: Option<&BusName>, wire: &mut Wire) {
+    let notices = std::mem::take(news);
+    let Some(bus) = bus else { return };
+    for notices in notices.chunks(PUT) {
+        wire.send(Owner::News, Request::PutEvents { bus: bus.clone(), notices: notices.to_vec() });
     }
 }
 

@@ -14,95 +14,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, warn};
+use tracing::warn;
 
-use super::Engine;
 use super::cluster::ClusterState;
+use super::machine::Engine;
 use super::say::say;
-use crate::effect::{Failure, FailureKind, Found, FoundGroup, News, Notice, Request};
+use crate::effect::{Found, FoundGroup, News, Notice};
 use crate::id::{ClusterArn, InstanceId};
 use crate::plan::forecast::{Assumptions, as_if_open, forecast, found};
-use crate::plan::hold::in_words;
+use crate::plan::host::is_in_flight;
 use crate::plan::model::ClusterView;
-use crate::plan::policy::{BadSetting, Policy};
+use crate::plan::output::Plan;
+use crate::plan::plan;
+use crate::plan::policy::Policy;
+use crate::plan::rotation::RotationState;
 use crate::plan::status::status;
-use crate::plan::tags::RotationState;
-use crate::plan::{Plan, is_in_flight, plan};
-
-/// What a worker is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// It tells what it would do, and changes nothing: no tag either.
-    Observe,
-    #[default]
-    Rotate,
-}
-
-impl Mode {
-    pub const ALL: [Self; 2] = [Self::Observe, Self::Rotate];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Mode::Observe => "observe",
-            Mode::Rotate => "rotate",
-        }
-    }
-
-    pub const fn changes(self) -> bool {
-        match self {
-            Mode::Observe => false,
-            Mode::Rotate => true,
-        }
-    }
-}
-
-/// `observe` or `rotate`.
-impl std::str::FromStr for Mode {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        let mode = Self::ALL.into_iter().find(|mode| mode.word() == text.trim());
-        mode.ok_or_else(|| BadSetting { expected: "`observe` or `rotate`", got: text.to_owned() })
-    }
-}
-
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// The gate through which every call leaves: the answer to one that does not.
-///
-/// # Errors
-/// When it would change something, and nothing is to be changed.
-pub fn let_out(mode: Mode, request: &Request) -> Result<(), Failure> {
-    if mode.changes() || !request.is_effect() {
-        return Ok(());
-    }
-    let operation = request.operation();
-    error!(operation, "not called: it would change something, and this only observes: this is a defect of ecs-rotator");
-    Err(Failure {
-        kind: FailureKind::Refused,
-        operation,
-        code: "OnlyObserves".to_owned(),
-        message: "it would change something, and nothing is to be changed here".to_owned(),
-        request_id: None,
-    })
-}
+use crate::plan::timing::in_words;
 
 /// Why a command of a person comes to nothing.
 const ONLY_OBSERVES: &str = "this worker only observes (--mode observe)";
-
-/// What an observer has told of one cluster.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The digest of the last plan.
-    digest: Option<String>,
-    /// Hosts in flight, and the rotation that is under way.
-    in_flight: BTreeSet<InstanceId>,
-    under_way: Option<String>,
-}
 
 impl Engine {
     /// A command of a person that would change something.
@@ -199,9 +129,11 @@ fn tell(view: &ClusterView, found: &Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effect::Operation;
-    use crate::engine::wire::Owner;
-    use crate::engine::{Engine, Settings};
+    use crate::effect::{Operation, Request};
+    use crate::engine::call::Owner;
+    use crate::engine::machine::Engine;
+    use crate::engine::mode::{Mode, let_out};
+    use crate::engine::settings::Settings;
     use crate::sim::logs::errors_during;
     use strum::IntoEnumIterator as _;
 

@@ -8,56 +8,27 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::absorb::{self, FollowUp};
+use super::absorb::FollowUp;
+use super::call::{Owner, Purpose, TagChange};
 use super::cluster::ClusterState;
-use super::commands::{Asked, Settlement, settle};
+use super::commands::{Settlement, settle};
+use super::context::Context;
+use super::errand::Errand;
 use super::say::say;
-use super::wire::{Owner, Purpose, TagChange};
-use super::{Context, acts, looks};
+use super::{absorb, acts, looks};
 use crate::effect::{Failure, Request};
-use crate::id::{InstanceId, Receipt};
+use crate::id::InstanceId;
 use crate::plan::forecast::as_if_open;
-use crate::plan::hold::Problem;
-use crate::plan::host::READS_LAG;
 use crate::plan::model::{ClusterView, Look};
+use crate::plan::output::Plan;
+use crate::plan::plan;
+use crate::plan::problem::Problem;
 use crate::plan::release::{Launching, Resolution, resolve};
-use crate::plan::tags::{RotationId, RotationState};
-use crate::plan::{Plan, plan};
+use crate::plan::rotation::RotationState;
+use crate::plan::timing::READS_LAG;
 
 /// More steps than any pass needs: a plan that comes back to the same act for ever is a defect, and must not burn calls.
 const MOST_STEPS: u32 = 100;
-/// What a pass was started for.
-#[derive(Debug, Default)]
-pub struct Errand {
-    /// Look at everything, from the cluster's tags on.
-    pub whole: bool,
-    /// Look again at what a rotation changes: the groups, and the hosts in them or in flight.
-    pub sweep: bool,
-    pub looks: BTreeSet<Look>,
-    pub asks: Vec<Asked>,
-    /// Messages that wait for the end of the pass.
-    pub receipts: Vec<Receipt>,
-}
-
-impl Errand {
-    pub fn is_empty(&self) -> bool {
-        !self.whole && !self.sweep && self.looks.is_empty() && self.asks.is_empty() && self.receipts.is_empty()
-    }
-
-    /// People wait for it.
-    pub fn is_urgent(&self) -> bool {
-        !self.asks.is_empty()
-    }
-
-    /// Both errands in one.
-    pub fn join(&mut self, other: Errand) {
-        self.whole |= other.whole;
-        self.sweep |= other.sweep;
-        self.looks.extend(other.looks);
-        self.asks.extend(other.asks);
-        self.receipts.extend(other.receipts);
-    }
-}
 
 /// A pass under way.
 #[derive(Debug)]
@@ -411,9 +382,4 @@ fn lacking(view: &ClusterView, now: Timestamp) -> BTreeSet<Look> {
         fourth.extend(specs.map(|spec| Look::Template(spec.template.clone(), spec.rule)));
     }
     stage(fourth)
-}
-
-/// The id of a rotation that some host of this cluster was tagged with.
-pub fn rotation_of_hosts(view: &ClusterView) -> Option<RotationId> {
-    view.hosts.values().filter_map(|host| Some(host.ours.as_ref()?.rotation.clone())).max()
 }

@@ -10,26 +10,22 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::call::Purpose;
 use super::cluster::ClusterState;
 use super::commands::Asked;
+use super::context::Context;
 use super::pass::Pass;
 use super::say::say;
-use super::wire::Purpose;
-use super::{Context, Settings};
+use super::settings::Settings;
+use super::told::Given;
 use crate::effect::{Failure, Request};
 use crate::id::{ClusterName, GroupName};
 use crate::plan::answer::{Answer, Answers, MessageKey};
-use crate::plan::host::READS_LAG;
 use crate::plan::model::{ClusterView, GroupView, Look};
 use crate::plan::published::Published;
-use crate::plan::tags::{RotationId, RotationState, Tags};
-
-/// The answers that this worker has given, until no read can lag behind them any more.
-#[derive(Debug, Default)]
-pub struct Given {
-    answers: Answers,
-    at: Option<Timestamp>,
-}
+use crate::plan::rotation::{RotationId, RotationState};
+use crate::plan::tags::Tags;
+use crate::plan::timing::READS_LAG;
 
 impl Settings {
     /// Those of the worker that has published them on this cluster; what it does not tell is as it is here.

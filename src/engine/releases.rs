@@ -6,81 +6,22 @@
 //! Whatever neither tells (an image by name, a refusal that ends with time, a template that somebody has changed) is looked at
 //! as before: at each check where it is known to matter, and in every cluster some times a day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info};
 
-use super::commands::{Ask, followed};
-use super::pass::Errand;
-use super::wire::Owner;
-use super::{Engine, looks};
-use crate::effect::{Failure, Group, Launch, Reply, Request};
+use super::call::Owner;
+use super::commands::Ask;
+use super::errand::Errand;
+use super::looks;
+use super::machine::Engine;
+use super::settled::{ReleaseCheck, Says};
+use crate::effect::{Failure, Reply, Request};
 use crate::id::{ClusterArn, GroupName, ParameterName, Receipt};
-use crate::plan::model::ClusterView;
-use crate::plan::release::{Origin, Resolution};
-use crate::plan::tags::RotationState;
-use crate::plan::{is_due, resolutions};
 
 /// A cluster is looked at wholly at least this often, whatever its parameters say.
 const LOOKED_AT: SignedDuration = SignedDuration::from_hours(6);
-
-/// What a whole look found, of a cluster in which nothing was to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    at: Timestamp,
-    values: BTreeMap<ParameterName, String>,
-    groups: BTreeMap<GroupName, Says>,
-}
-
-/// What a group says of itself that a release hangs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Says {
-    tags: BTreeMap<String, String>,
-    launch: Launch,
-}
-
-impl Says {
-    fn of(group: &Group) -> Self {
-        Self { tags: group.tags.clone(), launch: group.launch.clone() }
-    }
-}
-
-impl Settled {
-    /// None: parameters alone do not tell whether something is to be done here.
-    pub fn of(view: &ClusterView, now: Timestamp) -> Option<Self> {
-        let closed = view.rotation.as_ref().is_none_or(|rotation| rotation.state == RotationState::Closed);
-        let told = resolutions(view, now).values().all(|resolution| match resolution {
-            Resolution::Resolved(release) => release
-                .launches
-                .iter()
-                .all(|launch| launch.refused.is_none() && !matches!(launch.origin, Origin::Named(_))),
-            Resolution::Unresolved { .. } | Resolution::Lacks(_) => false,
-        });
-        if !closed || !told || is_due(view, now) {
-            return None;
-        }
-        let names: BTreeSet<ParameterName> = followed(view, now).into_values().flatten().collect();
-        let value = |name: ParameterName| {
-            let value = view.parameters.get(&name)?.as_ref().ok()?.value.clone();
-            Some((name, value))
-        };
-        let values: BTreeMap<ParameterName, String> = names.iter().cloned().filter_map(value).collect();
-        let groups = view.groups.iter().map(|(name, group)| (name.clone(), Says::of(&group.facts))).collect();
-        (values.len() == names.len()).then_some(Self { at: now, values, groups })
-    }
-}
-
-/// One check under way.
-#[derive(Debug, Default)]
-pub struct ReleaseCheck {
-    outstanding: usize,
-    /// Values that could be read.
-    values: BTreeMap<ParameterName, String>,
-    groups: BTreeMap<GroupName, Says>,
-    receipts: Vec<Receipt>,
-    clusters: BTreeSet<ClusterArn>,
-}
 
 impl Engine {
     /// Looks at every cluster, as far as it must.

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::commands::{Ask, Asked};
-use super::pass::Errand;
+use super::errand::Errand;
+use super::machine::{Engine, Order};
 use super::relevance::{Relevance, weigh};
-use super::{Engine, Order};
 use crate::effect::Message;
 use crate::event::{Command, Event, EventKind, Parsed, parse};
 use crate::id::{ClusterArn, NamedCluster, ParameterName, Receipt};
@@ -250,10 +250,10 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Settings;
     use crate::engine::cluster::ClusterState;
+    use crate::engine::settings::Settings;
     use crate::plan::model::{ClusterView, Host};
-    use crate::plan::tags::{Ours, RotationId};
+    use crate::plan::rotation::{Ours, RotationId};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

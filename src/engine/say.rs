@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tracing::field::display;
 
-use super::cluster::ClusterState;
 use crate::id::{ClusterName, GroupName, InstanceId};
 use crate::plan::host::Phase;
 use crate::plan::model::{ClusterView, Host, TaskWatch};
-use crate::plan::tags::RotationId;
+use crate::plan::rotation::RotationId;
 
 /// What a line can be about.
 pub trait Subject {
@@ -26,16 +25,6 @@ impl Subject for ClusterView {
 
     fn rotation(&self) -> Option<&RotationId> {
         self.rotation.as_ref().map(|rotation| &rotation.id)
-    }
-}
-
-impl Subject for ClusterState {
-    fn cluster(&self) -> ClusterName {
-        self.name.clone()
-    }
-
-    fn rotation(&self) -> Option<&RotationId> {
-        self.view.as_ref().and_then(Subject::rotation)
     }
 }
 

@@ -10,17 +10,21 @@ use jiff::Timestamp;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::call::{Call, Owner, is_worth_another_try};
 use super::census::Census;
 use super::cluster::ClusterState;
-use super::observe::{Mode, let_out};
+use super::context::Context;
+use super::mode::{Mode, let_out};
+use super::ownership::{Neighbours, Owners};
 use super::pass::Pass;
-use super::wire::{Call, Owner, Wire, is_worth_another_try};
-use super::{Context, Neighbours, Owners, Settings, absorb, patience};
+use super::settings::Settings;
+use super::wire::Wire;
+use super::{absorb, patience};
 use crate::effect::{Failure, FailureKind, Reply, Request, RequestId};
 use crate::id::{ClusterArn, ContainerInstanceArn};
-use crate::plan::hold::Problem;
 use crate::plan::model::{ClusterView, GroupView, Look};
 use crate::plan::policy::Policy;
+use crate::plan::problem::Problem;
 use crate::plan::published::Published;
 use crate::plan::tags::Tags;
 

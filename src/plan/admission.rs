@@ -39,17 +39,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::hold::BlockedKind;
-use super::host::READS_LAG;
 use super::model::{ClusterView, GroupView, Host, Look, Strength};
 use super::policy::DrainWhen;
-use super::tags::Ours;
-use crate::id::{AlarmName, InstanceId, Zone};
-
-/// How long after its tag a host may be detached without a new one.
-pub const CLAIM_GOOD_FOR: SignedDuration = SignedDuration::from_secs(60);
+use super::problem::Blocked;
+use super::rotation::Ours;
+use super::timing::{CLAIM_GOOD_FOR, READS_LAG};
+use crate::id::{InstanceId, Zone};
 
 /// Does a claim count? It does until a read of the group has begun that would show the host out of it if somebody had acted on
 /// the claim.
@@ -73,89 +70,21 @@ pub fn is_known_to_let_go(view: &ClusterView, ours: &Ours, look: &Look, now: Tim
     view.is_fresh(look, now) && view.looked.get(look).is_some_and(|read| *read >= may_be_let_go_from(ours))
 }
 
-/// Why nobody of a group can be admitted although somebody is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    LaunchesSuspended,
-    /// The release has been written, and cannot be read back yet.
-    NotWritten(String),
-    /// Fewer members are ready than desired, and hosts in flight explain only `explained` of the missing ones.
-    NotWhole {
-        ready: u32,
-        desired: u32,
-        explained: u32,
-        absent: Vec<InstanceId>,
-        weighted: bool,
-    },
-    /// These alarms are in ALARM.
-    InAlarm(Vec<AlarmName>),
-    /// These alarms do not exist: nobody knows what they would say.
-    NoSuchAlarm(Vec<AlarmName>),
-    /// CloudWatch cannot evaluate these alarms, and says why: what they said last says nothing of now.
-    AlarmNotEvaluated(Vec<(AlarmName, String)>),
-    /// The drain of every host that is due would get stuck.
-    Tenants(String),
-}
-
 /// So many members that are not ready are named.
 const NAMED: usize = 3;
 
-impl Blocked {
-    pub fn not_whole(
-        group: &GroupView,
-        hosts: &BTreeMap<InstanceId, Host>,
-        ready: u32,
-        explained: u32,
-        now: Timestamp,
-    ) -> Self {
-        let serves = |id: &InstanceId| hosts.get(id).is_some_and(|host| host.serves(now));
-        let members = group.facts.members.iter().map(|member| &member.id);
-        let absent = members.filter(|id| !serves(id)).take(NAMED).cloned().collect();
-        let weighted = group.facts.launch.least_weight().is_some();
-        Self::NotWhole { ready, desired: group.facts.desired, explained, absent, weighted }
-    }
-}
-
-impl Blocked {
-    pub fn kind(&self) -> BlockedKind {
-        match self {
-            Blocked::LaunchesSuspended => BlockedKind::LaunchesSuspended,
-            Blocked::NotWritten(_) => BlockedKind::NotWritten,
-            Blocked::NotWhole { .. } => BlockedKind::NotAtCapacity,
-            Blocked::InAlarm(_) => BlockedKind::InAlarm,
-            Blocked::NoSuchAlarm(_) => BlockedKind::NoSuchAlarm,
-            Blocked::AlarmNotEvaluated(_) => BlockedKind::AlarmNotEvaluated,
-            Blocked::Tenants(_) => BlockedKind::Workloads,
-        }
-    }
-}
-
-impl std::fmt::Display for Blocked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Blocked::LaunchesSuspended => f.write_str("launches are suspended"),
-            Blocked::NotWritten(why) | Blocked::Tenants(why) => f.write_str(why),
-            Blocked::NotWhole { ready, desired, explained, absent, weighted } => {
-                let counted = if *weighted { "units of capacity" } else { "members" };
-                write!(f, "{ready} of {desired} {counted} are ready")?;
-                if *explained > 0 {
-                    write!(f, " and {explained} are being replaced")?;
-                }
-                let names: Vec<&str> = absent.iter().map(InstanceId::as_str).collect();
-                if names.is_empty() { Ok(()) } else { write!(f, " (not ready: {})", names.join(" ")) }
-            }
-            Blocked::InAlarm(names) => write!(f, "in ALARM: {}", list(names)),
-            Blocked::NoSuchAlarm(names) => write!(f, "no such alarm: {}", list(names)),
-            Blocked::AlarmNotEvaluated(alarms) => {
-                let one = |(name, why): &(AlarmName, String)| format!("{name} ({why})");
-                write!(f, "CloudWatch cannot evaluate {}", alarms.iter().map(one).collect::<Vec<_>>().join(", "))
-            }
-        }
-    }
-}
-
-fn list(names: &[AlarmName]) -> String {
-    names.iter().map(AlarmName::as_str).collect::<Vec<_>>().join(", ")
+pub fn not_whole(
+    group: &GroupView,
+    hosts: &BTreeMap<InstanceId, Host>,
+    ready: u32,
+    explained: u32,
+    now: Timestamp,
+) -> Blocked {
+    let serves = |id: &InstanceId| hosts.get(id).is_some_and(|host| host.serves(now));
+    let members = group.facts.members.iter().map(|member| &member.id);
+    let absent = members.filter(|id| !serves(id)).take(NAMED).cloned().collect();
+    let weighted = group.facts.launch.least_weight().is_some();
+    Blocked::NotWhole { ready, desired: group.facts.desired, explained, absent, weighted }
 }
 
 /// The gate before the budget.
@@ -177,7 +106,7 @@ pub fn gate(
         DrainWhen::AtOnce => replacing.saturating_add(emptying),
     };
     if ready.saturating_add(explained) < desired {
-        return Err(Blocked::not_whole(group, hosts, ready, explained, now));
+        return Err(not_whole(group, hosts, ready, explained, now));
     }
     Ok(())
 }

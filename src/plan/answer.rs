@@ -4,7 +4,8 @@
 //! last, as many as fit. It is written in the same call as the change that it tells of, so where it stands the change was
 //! made, and a message that is delivered once more is one that has been answered.
 
-use super::tags::{LONGEST_VALUE, RotationState};
+use super::rotation::RotationState;
+use super::tag_text::LONGEST_VALUE;
 
 /// Enough to tell some messages apart, and short enough for many of them in one tag.
 const KEY_LENGTH: usize = 8;
@@ -145,7 +146,7 @@ impl std::fmt::Display for Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tags::is_allowed;
+    use crate::plan::tag_text::is_allowed;
 
     fn all() -> Vec<Answer> {
         let plain = [Answer::Opened, Answer::Joined, Answer::JoinedPaused, Answer::Resumed, Answer::Paused];

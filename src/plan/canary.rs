@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::CLAIM_GOOD_FOR;
-use super::hold::in_words;
+use super::context::Context;
 use super::host::{MemberHost, Phase};
-use super::model::{AGENT_MAY_BE_AWAY, GroupView, Host, Look, Seen};
+use super::model::{GroupView, Host, Look, Seen};
+use super::output::{Act, Plan};
 use super::release::{Release, Resolution, Way};
-use super::{Act, Context, Plan, whole_second};
+use super::timing::{AGENT_MAY_BE_AWAY, BAKE_AGAIN, CLAIM_GOOD_FOR, STOPPED_TASKS_LISTED_FOR, in_words, whole_second};
 use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Lifecycle};
 use crate::id::{AmiId, GroupName, InstanceId, ParameterName};
 
@@ -25,12 +25,8 @@ const LOST: usize = 3;
 /// So many broken tasks are no accident, if they are also so many times as many as on a host of before.
 const BROKEN: usize = 3;
 const TIMES: i64 = 3;
-/// How long ECS lists tasks that have stopped.
-const LISTED: SignedDuration = SignedDuration::from_hours(1);
 /// So many hosts of before are compared with.
 const COMPARED: usize = 2;
-/// How soon a host whose bake is over but that is not connected is looked at again.
-const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// What the hosts of a group say of its release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +88,7 @@ pub fn judge(context: &Context<'_>, name: &GroupName, group: &GroupView, release
     match tried.iter().find(|tried| !tried.is_silent(now)) {
         Some(tried) => {
             let over = tried.registered + bake;
-            let until = if now < over && away.is_empty() { over } else { now + AGAIN };
+            let until = if now < over && away.is_empty() { over } else { now + BAKE_AGAIN };
             Verdict::Baking { host: tried.id.clone(), since: tried.registered, until }
         }
         None => Verdict::Untried,
@@ -156,7 +152,7 @@ fn breaks_tasks(context: &Context<'_>, group: &GroupView, first: &Tried<'_>, new
     let image = first.host.image()?;
     // Only the first of them is looked at, and only while ECS knows what broke.
     let others_served = !new.contains(image) && others_serve(context, group, first);
-    if bake.is_zero() || now >= first.registered + bake + LISTED || others_served {
+    if bake.is_zero() || now >= first.registered + bake + STOPPED_TASKS_LISTED_FOR || others_served {
         return None;
     }
     let is_stale = |host: &Host| host.broken.as_ref().is_none_or(|broken| broken.read < first.registered + bake);
@@ -186,9 +182,9 @@ fn breaks_tasks(context: &Context<'_>, group: &GroupView, first: &Tried<'_>, new
         return Some(Verdict::Lacks(looks));
     }
     let before = old.iter().filter_map(|(_, host)| host.broken.as_ref()).map(|broken| broken.tasks.len()).max();
-    let minutes = now.duration_since(first.registered).as_mins().clamp(1, LISTED.as_mins());
+    let minutes = now.duration_since(first.registered).as_mins().clamp(1, STOPPED_TASKS_LISTED_FOR.as_mins());
     // Broken tasks in an hour.
-    let rate = i64::try_from(broke).unwrap_or(i64::MAX).saturating_mul(LISTED.as_mins()) / minutes;
+    let rate = i64::try_from(broke).unwrap_or(i64::MAX).saturating_mul(STOPPED_TASKS_LISTED_FOR.as_mins()) / minutes;
     let rate_before = i64::try_from(before.unwrap_or(0)).unwrap_or(i64::MAX);
     if rate <= rate_before.saturating_mul(TIMES) {
         return None;

@@ -3,15 +3,21 @@
 //! The group `web` launches from the template `lt-1` by its default, and follows the parameter `/p`: its release is `ami-2`,
 //! and was `ami-1` before.
 
+use jiff::SignedDuration;
+
+use super::problem::Refusal;
+use super::rotation::GiveBack;
 use super::*;
 use crate::effect::{
     Activity, ActivityStatus, AlarmState, ContainerInstance, ContainerInstanceStatus, Group, Image, Instance,
     InstanceRefresh, InstanceState, Launch, Lifecycle, Member, Override, Parameter, ParameterKind, TemplateSpec,
     TemplateVersion, VersionRule,
 };
+use crate::id::{AmiId, InstanceId, ParameterName, TaskArn, TemplateId};
 use crate::plan::model::{Anywhere, BrokenTasks, GroupView, Host, Seen, TaskSeen, TaskWatch};
 use crate::plan::policy::{Budget, DrainWhen, Ladder};
-use crate::plan::tags::{Ours, Rejection, Rotation, RotationId, Tags};
+use crate::plan::rotation::{Ours, Rejection, Rotation, RotationId};
+use crate::plan::tags::Tags;
 
 type Change = fn(&mut ClusterView);
 
@@ -44,7 +50,7 @@ fn image(id: &str, created: Timestamp) -> Image {
 
 /// Number 1 is somebody's, the others are ours, each made from the one before.
 fn version(number: u64, image: &str, created: Timestamp) -> TemplateVersion {
-    let ours = (number > 1).then(|| writing::description(&image.into(), number - 1));
+    let ours = (number > 1).then(|| made::description(&image.into(), number - 1));
     TemplateVersion {
         template: "lt-1".into(),
         number,
@@ -430,7 +436,7 @@ fn when_one_has_baked_as_many_follow_as_the_budget_allows_beside_those_in_flight
                     add_host(view, "i-9", "ami-1", ago(600 * HOUR));
                     take(view, "i-9", ago(600));
                     let (operation, code, message) = (String::new(), String::new(), String::new());
-                    host(view, "i-9").problem = Some(hold::Refusal { operation, code, message });
+                    host(view, "i-9").problem = Some(Refusal { operation, code, message });
                 },
                 &[],
             ),
@@ -754,7 +760,7 @@ fn a_host_is_terminated_when_we_have_deregistered_it_or_two_looks_say_that_it_is
     );
     let mut view = retired();
     host(&mut view, "i-9").missing_since = Some(now());
-    let soon = now() + host::READS_LAG;
+    let soon = now() + timing::READS_LAG;
     assert!(plan(&view, &Policy::default(), now()).look_again.is_some_and(|at| at <= soon), "the second look");
 }
 

@@ -13,32 +13,20 @@
 //! vouches for the group by its tag `OS`, the name is enough: copies of stock images keep it.
 
 mod entry;
+mod kind;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use regex::Captures;
-use serde::Deserialize;
-
 pub use entry::BadFamilies;
-use entry::Pattern;
+pub use kind::Recognised;
 
+use super::family::kind::{Architecture, Family};
 use crate::id::ParameterName;
 
 /// The families, in the order they are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Families(Arc<[Family]>);
-
-/// What is known of an image by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Recognised {
-    /// For people, and equal for two images of one family, whatever their architecture: `al2023-gpu`,
-    /// `bottlerocket aws-ecs-2-nvidia`.
-    pub family: String,
-    /// Holds the id of the newest image of the family, for the architecture of this one.
-    pub parameter: ParameterName,
-}
 
 impl Default for Families {
     fn default() -> Self {
@@ -103,67 +91,6 @@ impl Families {
 fn first<'a>(mut families: impl Iterator<Item = &'a Family>, name: &str, architecture: &str) -> Option<Recognised> {
     let architecture = Architecture::of_word(architecture)?;
     families.find_map(|family| family.recognise(name, architecture))
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Family {
-    name: String,
-    os: String,
-    owners: BTreeSet<String>,
-    image: Pattern,
-    parameters: BTreeMap<Architecture, String>,
-}
-
-impl Family {
-    fn recognise(&self, name: &str, architecture: Architecture) -> Option<Recognised> {
-        let parameter = self.parameters.get(&architecture)?;
-        let words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        if words.filter_map(Architecture::of_word).any(|said| said != architecture) {
-            return None;
-        }
-        let captures = self.image.regex.captures(name)?;
-        let text = |group| captures.name(group).map_or("", |found| found.as_str());
-        let parameter =
-            self.image.groups().fold(parameter.clone(), |name, group| name.replace(&placeholder(group), text(group)));
-        // A group can hold what a name of an image may have and a name of a parameter may not: SSM would refuse the whole
-        // batch for it.
-        is_parameter_name(&parameter)
-            .then(|| Recognised { family: self.label(&captures), parameter: ParameterName::new(parameter) })
-    }
-
-    /// The family's name, and what else tells its parameters apart.
-    fn label(&self, captures: &Captures<'_>) -> String {
-        let is_used = |group: &&str| self.parameters.values().any(|text| text.contains(&placeholder(group)));
-        let held = self.image.groups().filter(is_used).filter_map(|group| captures.name(group));
-        held.fold(self.name.clone(), |label, held| label + " " + held.as_str())
-    }
-}
-
-fn placeholder(group: &str) -> String {
-    format!("{{{group}}}")
-}
-
-fn is_parameter_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:".contains(c))
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-enum Architecture {
-    #[serde(rename = "x86_64")]
-    X86,
-    #[serde(rename = "arm64")]
-    Arm,
-}
-
-impl Architecture {
-    /// As EC2 writes it, or as names of images do.
-    fn of_word(word: &str) -> Option<Self> {
-        match word {
-            "x86_64" => Some(Architecture::X86),
-            "arm64" | "aarch64" => Some(Architecture::Arm),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,28 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::CLAIM_GOOD_FOR;
+use super::blocking::{is_left_alone, plan_reconnection};
 use super::canary::{
     Dead, FailedLaunch, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown,
 };
-use super::groups::plan_reconnection;
-use super::hold::{BlockedKind, Problem, in_words};
-use super::host::{DrainStep, MemberHost, Phase, READS_LAG, REFUSED_FOR, drain_step};
+use super::context::Context;
+use super::drain_report::Blockers;
+use super::host::{DrainStep, MemberHost, Phase, drain_step};
 use super::model::{Host, Look, Strength, TaskWatch};
+use super::output::{Act, Plan, Wait, WaitsFor};
 use super::policy::DrainWhen;
+use super::problem::{BlockedKind, Problem};
 use super::release::{Release, Resolution};
-use super::stall::{self, Blockers};
-use super::tags::{Ours, RotationState};
-use super::{Act, Context, Plan, Wait, WaitsFor, earlier};
+use super::rotation::{Ours, RotationState};
+use super::stall;
+use super::timing::{ACTIVITIES_GOOD_FOR, CLAIM_GOOD_FOR, LIFECYCLE_LAG, READS_LAG, earlier, in_words};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
 use crate::id::{AmiId, GroupName, InstanceId};
-
-/// An instance can be registered while its group still has it as pending (a lifecycle hook, a health check), and no event
-/// of ours tells when that ends: so often it is looked at then.
-pub const LIFECYCLE_LAG: SignedDuration = SignedDuration::from_secs(15);
-
-/// What a group says of its launches is read again after this long, while somebody waits for one.
-const ACTIVITIES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(4);
 
 /// Acts that may be done in one call with others of their kind.
 #[derive(Default)]
@@ -77,17 +72,6 @@ pub fn plan_hosts_in_flight(context: &Context<'_>, plan: &mut Plan) {
         }
     }
     context.finish(batches, plan);
-}
-
-/// After AWS has refused a call about it: for a while, or until a person says that it is worth another try.
-pub(super) fn is_left_alone(id: &InstanceId, host: &Host, now: Timestamp, plan: &mut Plan) -> bool {
-    if let Some(refusal) = &host.problem {
-        plan.problems.insert(Problem::HostRefused { host: id.clone(), refusal: refusal.clone() });
-        return true;
-    }
-    let again = host.refused.map(|refused| refused + REFUSED_FOR).filter(|again| now < *again);
-    plan.look_again = earlier(plan.look_again, again);
-    again.is_some()
 }
 
 impl Context<'_> {

@@ -1,37 +1,25 @@
 //! The groups of an open rotation: first the release is written, then who goes next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::admission::{Blocked, gate, stands};
+use super::admission::not_whole;
+use super::blocking::{Flight, block, flights};
 use super::calendar::NotNow;
 use super::canary::{Verdict, judge, new_images, reject};
-use super::flight::LIFECYCLE_LAG;
-use super::hold::Problem;
+use super::context::Context;
 use super::host::{MemberHost, Phase};
-use super::model::{ClusterView, GroupView, Look};
-use super::others;
+use super::model::{GroupView, Look};
+use super::output::{Act, Plan, Wait, WaitsFor};
+use super::problem::{Blocked, Problem};
 use super::release::{Launching, Release, Resolution};
-use super::tags::RotationState;
+use super::rotation::RotationState;
 use super::taking::{Bounds, admit, claims};
+use super::timing::earlier;
 use super::writing::{Pruning, Step, next_step, prune};
-use super::{Act, Context, Plan, Wait, WaitsFor, earlier, is_in_flight};
 use crate::effect::Lifecycle;
-use crate::id::{GroupName, InstanceId};
-
-/// How long until an agent that was away is looked at again.
-const AGENT_AWAY: SignedDuration = SignedDuration::from_secs(30);
-
-/// How many hosts of each group are where.
-#[derive(Default)]
-pub(super) struct Flight {
-    /// Those too that are claimed; not where the claim has lapsed.
-    pub(super) in_flight: u32,
-    pub(super) replacing: u32,
-    /// Draining, drained or retired.
-    pub(super) emptying: u32,
-}
+use crate::id::GroupName;
 
 pub fn plan_groups(context: &Context<'_>, plan: &mut Plan) {
     let Context { view, policy, resolutions, .. } = *context;
@@ -170,7 +158,7 @@ fn is_time(context: &Context<'_>, name: &GroupName, group: &GroupView, release: 
 }
 
 fn note_resolutions(context: &Context<'_>, plan: &mut Plan) {
-    plan.unresolved.extend(context.view.absent().map(|name| (name.clone(), super::forecast::NO_SUCH_GROUP.to_owned())));
+    plan.unresolved.extend(context.view.absent().map(|name| (name.clone(), super::output::NO_SUCH_GROUP.to_owned())));
     let unread = |(name, group): (&GroupName, &GroupView)| Some((name.clone(), group.opt_out_unread.clone()?));
     plan.unresolved.extend(context.view.groups.iter().filter_map(unread));
     for (name, resolution) in context.resolutions {
@@ -255,46 +243,6 @@ pub fn plan_pruning(context: &Context<'_>, opened: Timestamp, plan: &mut Plan) {
     }
 }
 
-fn flights(view: &ClusterView, stand_ins: &BTreeSet<&InstanceId>, plan: &Plan) -> BTreeMap<GroupName, Flight> {
-    let mut flights: BTreeMap<GroupName, Flight> = BTreeMap::new();
-    for (id, phase) in plan.phases.iter().filter(|(_, phase)| is_in_flight(**phase)) {
-        let Some(ours) = view.hosts.get(id).and_then(|host| host.ours.as_ref()) else { continue };
-        let claimed = *phase == Phase::Leaving && !stand_ins.contains(id) && view.is_in_place(id, &ours.group);
-        if claimed && !stands(view, ours) {
-            continue;
-        }
-        let flight = flights.entry(ours.group.clone()).or_default();
-        flight.in_flight += 1;
-        match phase {
-            Phase::Replacing => flight.replacing += 1,
-            // Until its target groups have let go of it, it is listed, and serves its group no more.
-            Phase::Leaving if view.is_detaching(id, &ours.group) => flight.replacing += 1,
-            Phase::Draining | Phase::Drained | Phase::Retired => flight.emptying += 1,
-            Phase::Leaving
-            | Phase::Returning
-            | Phase::Gone
-            | Phase::Ending
-            | Phase::SetAside
-            | Phase::Outdated
-            | Phase::Unknown
-            | Phase::Behind
-            | Phase::Current
-            | Phase::Foreign => {}
-        }
-    }
-    flights
-}
-
-/// Would the gate before the next host of this group be open, as far as its capacity goes?
-pub fn is_at_capacity(context: &Context<'_>, name: &GroupName, plan: &Plan) -> bool {
-    let view = context.view;
-    let Some(group) = view.groups.get(name) else { return true };
-    let flights = flights(view, context.stand_ins, plan);
-    let (replacing, emptying) = flights.get(name).map_or((0, 0), |flight| (flight.replacing, flight.emptying));
-    let (replacing, emptying) = (group.capacity_of(replacing), group.capacity_of(emptying));
-    gate(group, &view.hosts, context.strength(name), replacing, emptying, context.now).is_ok()
-}
-
 /// Blocks the end of a rotation on groups that are not whole. Members that somebody else drained are somebody else's; those that
 /// their group ends fill no place.
 pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
@@ -309,48 +257,9 @@ pub fn plan_wholeness(context: &Context<'_>, plan: &mut Plan) {
         let aside: u32 = aside.map(|of| of.member.weight()).sum();
         let (ready, desired) = (context.strength(name).ready, group.facts.desired);
         if ready.saturating_add(aside) < desired {
-            let why = Blocked::not_whole(group, &view.hosts, ready, 0, context.now);
+            let why = not_whole(group, &view.hosts, ready, 0, context.now);
             block(context, name, group, &why, plan);
         }
-    }
-}
-
-/// Agents come and go several times an hour, and the event that one is back may be lost. Where only that keeps a group from
-/// being whole, those agents are looked at again, and soon. So are those of which only an event says that they have come.
-pub fn plan_reconnection(context: &Context<'_>, name: &GroupName, group: &GroupView, plan: &mut Plan) {
-    let view = context.view;
-    let is_away = |of: &&MemberHost<'_>| of.host.is_some_and(|host| host.is_disconnected() || host.said_to_serve);
-    let away: Vec<&MemberHost<'_>> = context.members_of(name).iter().filter(is_away).collect();
-    let would_do = context.strength(name).registered.saturating_add(away.iter().map(|of| of.member.weight()).sum());
-    if away.is_empty() || would_do < group.facts.desired {
-        return;
-    }
-    let looks = away.into_iter().map(|of| Look::Host(of.id().clone()));
-    let looks: BTreeSet<Look> = looks.filter(|look| !view.has_looked(look)).collect();
-    if looks.is_empty() {
-        plan.look_again = earlier(plan.look_again, Some(context.now + AGENT_AWAY));
-    }
-    plan.looks.extend(looks);
-}
-
-pub(super) fn block(context: &Context<'_>, name: &GroupName, group: &GroupView, why: &Blocked, plan: &mut Plan) {
-    let (view, now) = (context.view, context.now);
-    plan.blocked.insert(name.clone(), why.to_string());
-    let opened = view.rotation.as_ref().map_or(now, |rotation| rotation.since);
-    let strength = context.strength(name);
-    if strength.registered > strength.ready {
-        plan.look_again = earlier(plan.look_again, Some(now + LIFECYCLE_LAG));
-    }
-    plan_reconnection(context, name, group, plan);
-    if matches!(why, Blocked::InAlarm(_) | Blocked::NoSuchAlarm(_) | Blocked::AlarmNotEvaluated(_)) {
-        plan.look_again = earlier(plan.look_again, Some(now + others::ALARM_AGAIN));
-    }
-    let since = group.blocked_since.unwrap_or(now).max(opened);
-    let until = since + group.policy.replacement_timeout;
-    if now < until {
-        plan.look_again = earlier(plan.look_again, Some(until));
-    } else {
-        plan.problems.insert(Problem::blocked(name, why, group.policy.replacement_timeout));
     }
 }
 
@@ -360,10 +269,12 @@ mod tests {
     use crate::effect::{
         Group, Image, Launch, LaunchChange, Member, Override, Parameter, ParameterKind, TemplateSpec, VersionRule,
     };
-    use crate::plan::model::{Host, Seen};
+    use crate::plan::model::{ClusterView, Host, Seen};
     use crate::plan::plan;
     use crate::plan::policy::Policy;
-    use crate::plan::tags::{Ours, Rotation, RotationId, Tags};
+    use crate::plan::rotation::{Ours, Rotation, RotationId};
+    use crate::plan::tags::Tags;
+    use std::collections::BTreeMap;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -4,24 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use strum::IntoEnumIterator as _;
 
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::release::Resolution;
-use super::whole_second;
+use super::timing::{EVENTS_LOST_FOR, READS_LAG, whole_second};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
 use crate::id::{AmiId, GroupName, InstanceId};
-
-/// How long ECS's own reads may lag behind. A drain is not believed to be over sooner than this after our first look at
-/// its tasks: a list of tasks that is a little old can miss the one that has just been told to stop. Costs an empty host
-/// these seconds, and a host with tasks nothing (they take longer to stop).
-pub const READS_LAG: SignedDuration = SignedDuration::from_secs(15);
-
-/// After AWS refused a call about a host (it is on its way somewhere else, or what we read was old), it is left alone this
-/// long.
-pub const REFUSED_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where a host is on its way. Ordered as the rows are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::EnumIter)]
@@ -265,9 +256,6 @@ pub enum DrainStep {
     Wait(Option<Timestamp>),
 }
 
-/// Events tell when tasks stop. One that is lost is made good for by the next look at everything, or after this long.
-const EVENTS_LOST_FOR: SignedDuration = SignedDuration::from_mins(5);
-
 /// Looks only when something says that the drain may be over: its tasks are said to have stopped; or a look (a sweep's, or
 /// nothing for a long time) counted none that shall run: those that are known not to have stopped are on their way out.
 pub fn drain_step(view: &ClusterView, id: &InstanceId, host: &Host, now: Timestamp) -> DrainStep {
@@ -308,12 +296,30 @@ fn first_looks(view: &ClusterView, id: &InstanceId) -> Vec<Look> {
     looks.into_iter().filter(|look| !view.has_looked(look)).collect()
 }
 
+/// Is some host of these phases in flight?
+pub fn is_in_flight(phase: Phase) -> bool {
+    match phase {
+        Phase::Retired | Phase::Returning | Phase::Drained | Phase::Draining | Phase::Replacing | Phase::Leaving => {
+            true
+        }
+        Phase::Gone
+        | Phase::Ending
+        | Phase::SetAside
+        | Phase::Outdated
+        | Phase::Unknown
+        | Phase::Behind
+        | Phase::Current
+        | Phase::Foreign => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::effect::{ContainerInstance, Group, Instance, InstanceState, Launch};
     use crate::plan::policy::Policy;
-    use crate::plan::tags::{Ours, RotationId, Tags};
+    use crate::plan::rotation::{Ours, RotationId};
+    use crate::plan::tags::Tags;
 
     const NOW: i64 = 1_000_000;
 

@@ -12,26 +12,14 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::context::Context;
 use super::flight::Batches;
-use super::hold::{Problem, in_words};
 use super::model::{Host, Look, Stopping, TaskWatch};
+use super::output::{Act, Plan};
 use super::policy::Ladder;
-use super::{Act, Context, Plan, earlier};
+use super::problem::Problem;
+use super::timing::{DEACTIVATING_FOR, SILENT_FOR, STOPPING_AGAIN, STOPPING_FOR, earlier, in_words};
 use crate::id::{InstanceId, TaskArn};
-
-/// From STOPPING on: containers have their stop timeout (30 s, unless their task definition or their agent says otherwise), and
-/// then the agent a while to say so.
-const STOPPING_FOR: SignedDuration = SignedDuration::from_mins(10);
-
-/// A task behind a target group is DEACTIVATING for the deregistration delay first: 5 min by default, 1 h at most. Its
-/// containers hear nothing until then.
-const DEACTIVATING_FOR: SignedDuration = SignedDuration::from_mins(75);
-
-/// A task that has not even begun to stop is on a host whose agent does not answer.
-const SILENT_FOR: SignedDuration = SignedDuration::from_mins(15);
-
-/// How often it is looked how far they have come.
-const STOPPING_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl Context<'_> {
     pub(super) fn climb(

@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::admission::CLAIM_GOOD_FOR;
 use super::answer::Answers;
-use super::hold::{Hold, Problem, Refusal};
-use super::host::READS_LAG;
-use super::others::Others;
+use super::drain_report::Blockers;
+use super::gates::Others;
+use super::hold::Hold;
 use super::outcome::{Skipped, Standing};
 use super::policy::{BadSetting, Policy};
-use super::stall::Blockers;
-use super::tags::{GiveBack, Ours, Rejection, Rotation, RotationState, Tags, Thing};
+use super::problem::{Problem, Refusal};
+use super::rotation::{GiveBack, Ours, Rejection, Rotation, RotationState};
+use super::source::ImageSource;
+use super::tags::{Tags, Thing};
+use super::timing::{AGENT_MAY_BE_AWAY, CLAIM_GOOD_FOR, FRESH_FOR, HOOKS_GOOD_FOR, READS_LAG, REFRESHES_GOOD_FOR};
 use crate::effect::{
     Activity, ContainerInstance, ContainerInstanceStatus, Group, Image, ImagePattern, Instance, Lifecycle,
     LifecycleHook, Member, Parameter, Service, Task, TemplateSpec, TemplateVersion, VersionRule,
@@ -27,20 +29,6 @@ use crate::id::{
     AlarmName, AmiId, CapacityProviderName, ClusterArn, ContainerInstanceArn, GroupName, InstanceId, ParameterName,
     TaskArn, TemplateId, Zone,
 };
-
-/// How old a look may be for an act that cannot be undone.
-const FRESH_FOR: SignedDuration = SignedDuration::from_secs(30);
-
-/// How old it may be that no instance refresh is under way: one that has begun since takes hosts beside us for so long, and a
-/// host of ours leaves its group only when another has come.
-const REFRESHES_GOOD_FOR: SignedDuration = SignedDuration::from_mins(10);
-
-/// People add a lifecycle hook seldom.
-const HOOKS_GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// Agents lose their connection several times an hour and are back within a minute: that is no fault of the host. With a
-/// thousand members there is hardly a moment at which all of them are connected.
-pub const AGENT_MAY_BE_AWAY: SignedDuration = SignedDuration::from_mins(5);
 
 /// One question to AWS about this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -268,19 +256,6 @@ pub struct Strength {
     pub ready: u32,
     /// Those too that it has not in service yet.
     pub registered: u32,
-}
-
-/// What the group's tags say about where its image comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImageSource {
-    /// `{arch}` in it stands for the architecture of the image in use.
-    pub ami_parameter: Option<ParameterName>,
-    /// The same in its name.
-    pub ami_name: Option<ImagePattern>,
-    /// The tag `OS`: a family.
-    pub os: Option<String>,
-    /// Images that failed here.
-    pub rejected: BTreeSet<AmiId>,
 }
 
 /// One host: an EC2 instance, the container instance on it, or (for a moment) only one of the two.

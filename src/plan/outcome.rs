@@ -3,18 +3,11 @@
 //! A rotation that left a group out is not plainly closed. Which groups those are is decided when it closes, and stands in the
 //! cluster's tag `skipped` (`web-asg=unresolved api-asg=rejected`); the sentence is made by the reader.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::Serialize;
 use strum::IntoEnumIterator as _;
 
-use super::Context;
-use super::exit::{self, Exit};
-use super::host::{MemberHost, Phase};
-use super::model::GroupView;
-use super::release::{NotTaken, Release, Resolution};
-use super::tags::{ClusterTags, RotationState, word};
-use crate::effect::Lifecycle;
+use super::rotation::RotationState;
+use super::tag_text::word;
 use crate::id::GroupName;
 
 /// How a rotation stands.
@@ -42,12 +35,6 @@ impl Standing {
             RotationState::Closed if skipped => Self::ClosedWithGroupsSkipped,
             RotationState::Closed => Self::Closed,
         }
-    }
-
-    /// As the tags of a cluster say it; None: there has been no rotation.
-    pub fn told(tags: &ClusterTags) -> Option<Self> {
-        let aborted = tags.hold.as_ref().is_some_and(|hold| hold.aborted);
-        tags.rotation.as_ref().map(|rotation| Self::of(rotation.state, aborted, !tags.skipped.is_empty()))
     }
 
     /// `closed-with-groups-skipped`
@@ -161,67 +148,6 @@ pub fn read_skipped(text: &str) -> Vec<Skipped> {
         Some(Skipped { group: group.to_owned(), code: code.parse().ok()? })
     };
     text.split_whitespace().filter_map(entry).collect()
-}
-
-/// What an open rotation leaves out if it closes now.
-pub(super) fn skipped(context: &Context<'_>) -> BTreeMap<GroupName, SkippedGroup> {
-    let groups = context.view.groups.iter().filter(|(name, _)| context.view.in_scope(name));
-    let why = |(name, group): (&GroupName, &GroupView)| {
-        let (code, reason) = skips(context, name, group)?;
-        Some((name.clone(), SkippedGroup { group: name.clone(), code, reason }))
-    };
-    groups.filter_map(why).collect()
-}
-
-fn skips(context: &Context<'_>, name: &GroupName, group: &GroupView) -> Option<(SkipCode, String)> {
-    let asked_for = !context.view.scope.is_empty();
-    if group.facts.managed {
-        return asked_for.then(|| (SkipCode::Managed, "it is managed by AWS (an Operator is set)".to_owned()));
-    }
-    if let Some(why) = &group.opt_out_unread {
-        return Some((SkipCode::Unresolved, why.clone()));
-    }
-    if group.opted_out {
-        return asked_for
-            .then(|| (SkipCode::OptedOut, "it has opted out, or does not belong to the cluster".to_owned()));
-    }
-    if let Exit::Costs(reason) = exit::check(context.view, name, group) {
-        return Some((SkipCode::Exit, reason));
-    }
-    match context.resolutions.get(name) {
-        Some(Resolution::Unresolved { reason }) => Some((SkipCode::Unresolved, reason.clone())),
-        Some(Resolution::Resolved(release)) => refused(release).or_else(|| left_alone(context, name, release)),
-        Some(Resolution::Lacks(_)) | None => None,
-    }
-}
-
-/// A newer image that will not be taken however long one waits.
-fn refused(release: &Release<'_>) -> Option<(SkipCode, String)> {
-    release.launches.iter().find_map(|launch| {
-        let newer = launch.newer.as_ref()?;
-        let reason = launch.refused.clone().unwrap_or_else(|| newer.image.to_string());
-        match newer.not_taken {
-            NotTaken::Rejected => Some((SkipCode::Rejected, reason)),
-            NotTaken::Refused => Some((SkipCode::Refused, reason)),
-            NotTaken::Young => None,
-        }
-    })
-}
-
-/// Members that others took out of service, and that do not run the release.
-fn left_alone(context: &Context<'_>, name: &GroupName, release: &Release<'_>) -> Option<(SkipCode, String)> {
-    let old = |of: &&MemberHost<'_>| {
-        let image = of.host.and_then(|host| host.image());
-        image.is_some_and(|image| !release.images.contains(image))
-    };
-    let said = |of: &MemberHost<'_>| match (of.phase, of.member.lifecycle) {
-        (_, Lifecycle::Standby) => Some(format!("{} is in standby", of.id())),
-        (Some(Phase::SetAside), _) => Some(format!("{} is drained externally", of.id())),
-        _ => None,
-    };
-    let left: BTreeSet<String> = context.members_of(name).iter().filter(old).filter_map(said).collect();
-    let left: Vec<String> = left.into_iter().collect();
-    (!left.is_empty()).then(|| (SkipCode::Hosts, format!("{}, and not on the release", left.join(", "))))
 }
 
 /// The group that a word of the tag stands for.

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::conflicts::resolutions;
 use super::model::{ClusterView, GroupView, Host, Seen};
 use super::release::{Launching, Origin, Release, Resolution};
-use super::resolutions;
-use super::tags::RotationState;
+use super::rotation::RotationState;
 use crate::effect::Image;
 use crate::id::{AmiId, GroupName, InstanceId};
 
@@ -115,8 +115,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::effect::{Group, Instance, InstanceState, Launch, Lifecycle, Member, Parameter, ParameterKind};
-    use crate::effect::{TemplateSpec, TemplateVersion, VersionRule};
+    use crate::effect::{
+        Group, Instance, InstanceState, Launch, Lifecycle, Member, Parameter, ParameterKind, TemplateSpec,
+        TemplateVersion, VersionRule,
+    };
     use crate::plan::policy::Policy;
     use crate::plan::tags::Tags;
 

@@ -11,11 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::policy::{BadSetting, Policy, parse_age, parse_alarm, parse_duration, parse_pause, parse_rung};
-use super::tags::LONGEST_VALUE;
+use super::tag_text::LONGEST_VALUE;
+use super::timing::SWEEP_INTERVAL;
 use crate::id::{AlarmName, GroupName};
-
-/// How often a worker looks at every rotation under way, unless it is told otherwise.
-pub const SWEEP_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 const VERSION: &str = "v";
 
@@ -333,7 +331,7 @@ mod tests {
     use crate::plan::calendar::{Calendar, Freeze};
     use crate::plan::family::Families;
     use crate::plan::policy::{Accepted, Budget, DrainWhen, Ladder, ReleaseBy, WhenStuck};
-    use crate::plan::tags::is_allowed;
+    use crate::plan::tag_text::is_allowed;
 
     fn secs(seconds: i64) -> SignedDuration {
         SignedDuration::from_secs(seconds)

@@ -18,11 +18,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::exit::{self, Exit};
-use super::hold::in_words;
+use super::exit;
+use super::exit::Exit;
+use super::made::made_from;
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::policy::ReleaseBy;
-use super::writing::made_from;
+use super::timing::in_words;
 use crate::effect::{
     BlockDevice, Image, ImagePattern, Launch, Override, Parameter, ParameterKind, TemplateSpec, TemplateVersion,
     VersionRule,

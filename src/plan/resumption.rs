@@ -2,11 +2,15 @@
 //!
 //! Which causes let the rotation go on by themselves is argued in [`hold`](super::hold).
 
-use super::hold::{BlockedKind, Cause, Code};
+use super::blocking::is_at_capacity;
+use super::context::Context;
+use super::hold::Cause;
 use super::host::Phase;
+use super::output::Plan;
+use super::problem::{BlockedKind, Code};
 use super::release::{Release, Resolution};
-use super::tags::{RotationState, word};
-use super::{Context, Plan, groups};
+use super::rotation::RotationState;
+use super::tag_text::word;
 use crate::id::{GroupName, InstanceId};
 
 /// What holds the rotation, whether it is gone, and whether the rotation goes on because of that.
@@ -44,7 +48,7 @@ fn is_gone(context: &Context<'_>, plan: &Plan, cause: &Cause) -> Option<bool> {
         }
         Code::GroupBlocked => match cause.blocked_kind()? {
             BlockedKind::NotAtCapacity | BlockedKind::LaunchesSuspended => {
-                Some(groups(context, cause)?.all(|name| groups::is_at_capacity(context, name, plan)))
+                Some(groups(context, cause)?.all(|name| is_at_capacity(context, name, plan)))
             }
             BlockedKind::NotWritten
             | BlockedKind::InAlarm
@@ -90,9 +94,11 @@ mod tests {
     use crate::effect::{Group, Launch, Lifecycle, Member};
     use crate::plan::hold::Hold;
     use crate::plan::model::{ClusterView, GroupView, Host, Look, Seen};
+    use crate::plan::output::Plan;
+    use crate::plan::plan;
     use crate::plan::policy::Policy;
-    use crate::plan::tags::{Ours, Rotation, RotationId, RotationState, Tags};
-    use crate::plan::{Plan, plan};
+    use crate::plan::rotation::{Ours, Rotation, RotationId, RotationState};
+    use crate::plan::tags::Tags;
 
     const HELD: Timestamp = Timestamp::UNIX_EPOCH;
 

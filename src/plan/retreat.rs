@@ -18,16 +18,19 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::admission::{CLAIM_GOOD_FOR, is_known_to_let_go, may_be_let_go_from};
+use super::admission::{is_known_to_let_go, may_be_let_go_from};
+use super::blocking::is_left_alone;
 use super::canary::unknown;
-use super::flight::{Batches, is_left_alone};
-use super::hold::Problem;
-use super::host::{Phase, READS_LAG};
+use super::context::Context;
+use super::flight::Batches;
+use super::host::Phase;
 use super::ladder::given_up;
 use super::model::{GroupView, Host, Look, Seen};
+use super::output::{Act, Plan, WaitsFor};
+use super::problem::Problem;
 use super::release::Resolution;
-use super::tags::{GiveBack, Ours, RotationState};
-use super::{Act, Context, Plan, WaitsFor, earlier};
+use super::rotation::{GiveBack, Ours, RotationState};
+use super::timing::{CLAIM_GOOD_FOR, READS_LAG, earlier};
 use crate::effect::{ContainerInstanceStatus, Lifecycle};
 use crate::id::{GroupName, InstanceId};
 

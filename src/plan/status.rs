@@ -6,19 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::conflicts::resolutions;
 use super::forecast::{
     Assumptions, Forecast, GroupForecast, ImageForecast, LaunchForecast, Status, as_if_open, forecast, hosts_of,
     image_of,
 };
-use super::hold::{ABORTED_SAID, Cause, Code, Told, advice, told};
-use super::host::{Memberships, Phase, memberships};
+use super::hold::{ABORTED_SAID, Cause, advice};
+use super::host::{Memberships, Phase, is_in_flight, memberships};
 use super::model::{ClusterView, GroupView, Host, TaskWatch};
 use super::outcome::{SkippedGroup, Standing, group_of};
+use super::output::{Plan, Wait, WaitsFor};
 use super::patch::behind;
+use super::plan;
 use super::policy::Policy;
+use super::problem::{Code, Told, told};
 use super::release::Resolution;
-use super::tags::{RotationState, word};
-use super::{Plan, Wait, WaitsFor, is_in_flight, plan, resolutions};
+use super::rotation::RotationState;
+use super::tag_text::word;
 use crate::id::{AmiId, ClusterName, GroupName, InstanceId};
 
 /// One cluster at one moment. Times are UTC; durations are seconds.

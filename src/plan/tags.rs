@@ -10,80 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use self::name::Name;
-pub use self::name::Thing;
+pub use self::name::{Tags, Thing};
 use super::answer::Answers;
 use super::hold::Hold;
-use super::model::ImageSource;
-use super::outcome::{Skipped, read_skipped, write_skipped};
+use super::outcome::{Skipped, Standing, read_skipped, write_skipped};
 use super::policy::{BadSetting, Policy, parse_age, parse_alarms, parse_duration, parse_pause, parse_rung};
+use super::rotation::{GiveBack, Ours, Rejection, Rotation, RotationId};
+use super::source::ImageSource;
+use super::tag_text::{LONGEST_VALUE, decoded, encoded, in_two, is_allowed};
 use crate::effect::ImagePattern;
-use crate::id::{AmiId, ClusterName, GroupName, InstanceId, ParameterName};
+use crate::id::{AmiId, ClusterName, GroupName, ParameterName};
 
 /// What does not fit into the first stands in the second.
 const SETTINGS: [Name; 2] = [Name::Settings, Name::SettingsMore];
 /// Not ours alone: the tag that the procedure before us already read.
 const OS: &str = "OS";
 
-pub const LONGEST_VALUE: usize = 256;
 /// Of a hold, which has two tags: it is parted between two words, of which the longest is that of a group.
 const LONGEST_HOLD: usize = 2 * LONGEST_VALUE - 70;
-
-/// The prefix in front of every tag of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tags {
-    prefix: String,
-}
-
-/// The cluster's tag `rotation`: `<id> <state> <since>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotation {
-    pub id: RotationId,
-    pub state: RotationState,
-    /// Since when it is in this state.
-    pub since: Timestamp,
-}
-
-/// `prod/20260114T030000Z`: the cluster and the time of the opening.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(transparent)]
-pub struct RotationId(String);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RotationState {
-    Open,
-    Paused,
-    Held,
-    Closed,
-}
-
-/// Our tags on an EC2 instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ours {
-    pub rotation: RotationId,
-    /// The group it left, or is about to leave.
-    pub group: GroupName,
-    /// When it was tagged.
-    pub since: Timestamp,
-}
-
-/// The last image that failed in a group: `<at> <why>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    pub at: Timestamp,
-    pub why: String,
-}
-
-/// On a host that goes back to its group: `<at> <desired> <instead>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GiveBack {
-    /// When that was decided.
-    pub at: Timestamp,
-    /// The group's desired capacity then, which it shall have again.
-    pub desired: u32,
-    /// The replacement that goes in its stead; None: there is none that could, and the host stays out of its group.
-    pub instead: Option<InstanceId>,
-}
 
 /// Our tags on a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,90 +62,11 @@ pub struct RotationTags<'a> {
     pub scope: &'a BTreeSet<GroupName>,
 }
 
-impl RotationId {
-    pub fn new(cluster: &ClusterName, opened: Timestamp) -> Self {
-        Self(format!("{cluster}/{}", opened.strftime("%Y%m%dT%H%M%SZ")))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// None: it is not one of ours.
-    pub fn opened(&self) -> Option<Timestamp> {
-        let (_, opened) = self.0.rsplit_once('/')?;
-        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", opened).ok()?.in_tz("UTC").ok().map(|at| at.timestamp())
-    }
-
-    fn is_of(&self, cluster: &ClusterName) -> bool {
-        self.0.strip_prefix(cluster.as_str()).is_some_and(|rest| rest.starts_with('/'))
-    }
-}
-
-/// As it was written: in a tag, in a line of the log.
-impl From<&str> for RotationId {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl std::fmt::Display for RotationId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::fmt::Display for GiveBack {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.at, self.desired, self.instead.as_ref().map_or("-", InstanceId::as_str))
-    }
-}
-
-impl std::str::FromStr for GiveBack {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [at, desired, instead] = words[..] else { return Err(()) };
-        let instead = (instead != "-").then(|| InstanceId::from(instead));
-        Ok(Self { at: at.parse().map_err(|_| ())?, desired: desired.parse().map_err(|_| ())?, instead })
-    }
-}
-
-impl RotationState {
-    pub const ALL: [Self; 4] = [Self::Open, Self::Paused, Self::Held, Self::Closed];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            RotationState::Open => "open",
-            RotationState::Paused => "paused",
-            RotationState::Held => "held",
-            RotationState::Closed => "closed",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-}
-
-impl std::fmt::Display for Rotation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {:.0}", self.id, self.state.word(), self.since)
-    }
-}
-
-impl std::str::FromStr for Rotation {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut words = text.split_whitespace();
-        let (Some(id), Some(state), Some(since), None) = (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(());
-        };
-        let state = RotationState::from_word(state).ok_or(())?;
-        Ok(Self { id: RotationId(id.to_owned()), state, since: since.parse().map_err(|_| ())? })
+impl ClusterTags {
+    /// How its rotation stands; None: there has been none.
+    pub fn standing(&self) -> Option<Standing> {
+        let aborted = self.hold.as_ref().is_some_and(|hold| hold.aborted);
+        self.rotation.as_ref().map(|rotation| Standing::of(rotation.state, aborted, !self.skipped.is_empty()))
     }
 }
 
@@ -316,7 +181,7 @@ impl Tags {
 
     /// Our tags on an EC2 instance, when it is ours in this cluster.
     pub fn read_ours(&self, cluster: &ClusterName, tags: &BTreeMap<String, String>) -> Option<Ours> {
-        let rotation = RotationId(self.get(tags, Name::Rotation)?.to_owned());
+        let rotation = RotationId::from(self.get(tags, Name::Rotation)?);
         let group = GroupName::from(self.get(tags, Name::Group)?);
         let since = self.get(tags, Name::Since)?.parse().ok()?;
         rotation.is_of(cluster).then_some(Ours { rotation, group, since })
@@ -537,72 +402,13 @@ fn read_bool(text: &str) -> Option<bool> {
     text.trim().to_ascii_lowercase().parse().ok()
 }
 
-pub(super) fn is_allowed(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, ' ' | '+' | '-' | '=' | '.' | '_' | ':' | '/' | '@')
-}
-
-/// A name as one word of a tag: what is not allowed there becomes `_`, and it is cut where it is very long.
-pub fn word(name: &str) -> String {
-    const LONGEST: usize = 64;
-    let fits = |c: char| is_allowed(c) && !matches!(c, ' ' | '=' | '+' | '@');
-    name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST).collect()
-}
-
-/// Text as a tag's value may be, without loss: what is not allowed there is written as its bytes, `@28` for a parenthesis. One
-/// that is too long ends in ` ...`.
-fn encoded(text: &str, room: usize) -> String {
-    const MORE: &str = " ...";
-    let sign = |c: char| match c {
-        c if c.is_ascii() && is_allowed(c) && c != '@' => c.to_string(),
-        c if !c.is_ascii() && c.is_alphanumeric() => c.to_string(),
-        c => c.to_string().bytes().map(|byte| format!("@{byte:02X}")).collect(),
-    };
-    let signs: Vec<String> = text.chars().map(sign).collect();
-    if signs.iter().map(|sign| sign.chars().count()).sum::<usize>() <= room {
-        return signs.concat();
-    }
-    let mut used = MORE.len();
-    let fits = |sign: &&String| {
-        used += sign.chars().count();
-        used <= room
-    };
-    signs.iter().take_while(fits).map(String::as_str).chain([MORE]).collect()
-}
-
-/// What [`encoded`] wrote. An `@` without two digits behind it is one that an older worker, or a person, wrote.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = (*first == b'@').then(|| behind.get(..2)).flatten();
-        let byte =
-            digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// One text in the values of two tags, parted at a space: no value begins or ends with one.
-fn in_two(text: &str) -> (String, String) {
-    let Some((cut, _)) = text.char_indices().nth(LONGEST_VALUE) else { return (text.to_owned(), String::new()) };
-    let (first, more) = text[..=cut].rsplit_once(' ').map_or((&text[..cut], 0), |(first, _)| (first, first.len() + 1));
-    (first.to_owned(), text[more.max(first.len())..].trim_start().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::hold::Problem;
+    use crate::id::InstanceId;
     use crate::plan::outcome::SkipCode;
+    use crate::plan::problem::Problem;
+    use crate::plan::rotation::RotationState;
 
     fn tags() -> Tags {
         Tags::new("ecs-rotator:")

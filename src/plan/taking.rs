@@ -2,28 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::admission::{
-    Blocked, CLAIM_GOOD_FOR, gate, is_known_to_let_go, lapses_at, may_be_let_go_from, order, stands,
-};
-use super::flight::is_left_alone;
-use super::groups::{Flight, block};
-use super::host::{MemberHost, Phase, READS_LAG, REFUSED_FOR, Target, phase_of_member};
+use super::admission::{gate, is_known_to_let_go, lapses_at, may_be_let_go_from, order, stands};
+use super::blocking::{Flight, block, is_left_alone};
+use super::context::Context;
+use super::host::{MemberHost, Phase, Target, phase_of_member};
 use super::model::{ClusterView, GroupView, Host, Look};
 use super::others;
+use super::output::{Act, Plan};
+use super::problem::Blocked;
 use super::release::{Launching, Release};
-use super::tags::Ours;
+use super::rotation::Ours;
 use super::tenants::{Admissible, admissible};
-use super::{Act, Context, Plan, earlier};
+use super::timing::{CLAIM_GOOD_FOR, NEXT_PASS, READS_LAG, REFUSED_FOR, TENANTS_AGAIN, earlier};
 use crate::effect::Member;
 use crate::id::{GroupName, InstanceId};
-
-/// How long until those who live on the hosts are looked at again, where nobody goes because of them.
-const TENANTS_AGAIN: SignedDuration = SignedDuration::from_secs(60);
-
-/// Reads of this pass that are a little too old are made anew in the next one.
-const NEXT_PASS: SignedDuration = SignedDuration::from_secs(1);
 
 /// What bounds a group beside its own budget.
 #[derive(Clone, Copy, Debug)]

@@ -17,10 +17,9 @@ use serde::Serialize;
 use crate::engine::audit::CHANGED;
 use crate::id::{AmiId, ClusterArn, ClusterName, GroupName, InstanceId};
 use crate::journal::LogLine;
-use crate::plan::host::Phase;
-use crate::plan::is_in_flight;
+use crate::plan::host::{Phase, is_in_flight};
 pub use crate::plan::outcome::Standing;
-use crate::plan::tags::RotationId;
+use crate::plan::rotation::RotationId;
 use said::Said;
 
 pub use picture::{COLOURS, html};

@@ -7,11 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::chart::Axis;
-use super::tables;
-use super::{GroupRecord, Leaver, Mark, Record, Row, Standing, Stop};
+use super::{GroupRecord, Leaver, Mark, Record, Row, Standing, Stop, tables};
 use crate::id::{AmiId, GroupName};
-use crate::plan::hold::in_words;
 use crate::plan::host::Phase;
+use crate::plan::timing::in_words;
 
 /// The colours of the phases, which the page of the worker has as well.
 pub const COLOURS: &str = include_str!("colours.css");

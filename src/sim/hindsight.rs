@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::Report;
 use super::timeline::Happening;
 use crate::id::{GroupName, InstanceId};
-use crate::plan::host::READS_LAG;
 use crate::plan::policy::Policy;
+use crate::plan::timing::READS_LAG;
 
 /// One host that was replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod faults;
 pub mod hindsight;
 pub mod invariants;
+mod ledger;
 mod limits;
 pub mod logs;
 mod mishaps;
@@ -43,7 +44,7 @@ use jiff::Timestamp;
 
 pub use chance::Delay;
 pub use faults::{Faults, Slow};
-pub use invariants::Violation;
+pub use ledger::Violation;
 pub use limits::Used;
 pub use mishaps::Mishaps;
 pub use report::{Outcome, Report};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::invariants::Violation;
+use super::ledger::Violation;
 use super::limits::Used;
 use super::mishaps::Mishaps;
 use super::scenario::Scenario;

@@ -15,9 +15,8 @@ use super::timeline::Happening;
 use super::world::World;
 use super::{START, clock};
 use crate::effect::{Failure, FailureKind, ItemFailure, Reply, Request, RequestId, Task};
-use crate::engine::observe::Mode;
 use crate::engine::vitals::KnownCluster;
-use crate::engine::{Counters, Engine};
+use crate::engine::{Counters, Engine, Mode};
 use crate::id::ClusterName;
 
 /// An engine that asks more often than this without the clock moving would never stop.

@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use strum::IntoEnumIterator as _;
 
-use crate::engine::observe::Mode;
+use crate::engine::Mode;
 use crate::engine::vitals::Vitals;
 use crate::plan::outcome::Standing;
 
@@ -173,8 +173,8 @@ fn put(
 mod tests {
     use super::*;
     use crate::engine::vitals::{ClusterVitals, Messages};
-    use crate::plan::WaitsFor;
     use crate::plan::host::Phase;
+    use crate::plan::output::WaitsFor;
     use std::collections::BTreeMap;
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::exit;
 use crate::id::GroupName;
-use crate::plan::is_in_flight;
+use crate::plan::host::is_in_flight;
 use crate::plan::outcome::{SkippedGroup, Standing};
 use crate::plan::status::ClusterStatus;
 

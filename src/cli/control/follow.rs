@@ -15,14 +15,14 @@ use super::taken::Taken;
 use super::told::{last, print};
 use crate::aws::Aws;
 use crate::cli::one_shot::settings;
-use crate::cli::out;
-use crate::cli::status::{self, lines::in_one_line};
+use crate::cli::status::lines::in_one_line;
+use crate::cli::{out, status};
 use crate::id::GroupName;
 use crate::plan::answer::Answer;
-use crate::plan::is_in_flight;
+use crate::plan::host::is_in_flight;
 use crate::plan::outcome::Standing;
+use crate::plan::rotation::Rotation;
 use crate::plan::status::ClusterStatus;
-use crate::plan::tags::Rotation;
 
 const EVERY: Duration = Duration::from_secs(10);
 

@@ -11,14 +11,16 @@ use super::end::{End, Outcome};
 use super::first::{FirstLook, Seen};
 use super::taken::{Silence, Taken};
 use super::{Action, Command, Errand};
-use crate::aws::{self, QueueState};
+use crate::aws;
+use crate::aws::QueueState;
 use crate::cli::status::lines::clean;
 use crate::cli::{exit, out};
 use crate::id::GroupName;
 use crate::plan::answer::{Answer, MessageKey, Refusal};
-use crate::plan::hold::in_words;
 use crate::plan::outcome::Standing;
-use crate::plan::tags::{ClusterTags, RotationState};
+use crate::plan::rotation::RotationState;
+use crate::plan::tags::ClusterTags;
+use crate::plan::timing::in_words;
 
 /// One command, of which all this is told.
 pub(super) struct Told<'a> {
@@ -250,7 +252,7 @@ pub fn print(line: &str) -> anyhow::Result<()> {
 
 fn stands(tags: &ClusterTags) -> Option<Stands<'_>> {
     let rotation = tags.rotation.as_ref()?;
-    Some(Stands { id: rotation.id.as_str(), state: Standing::told(tags)?, since: rotation.since })
+    Some(Stands { id: rotation.id.as_str(), state: tags.standing()?, since: rotation.since })
 }
 
 /// `resume requested for prod (message 74bacd35)`
@@ -281,7 +283,7 @@ fn already(message: &Command, seen: &Seen) -> Option<String> {
 
 fn how_it_is(tags: &ClusterTags) -> String {
     let is = |standing: Standing| format!("the rotation is {}", standing.in_words());
-    Standing::told(tags).map_or_else(|| "there has been no rotation".to_owned(), is)
+    tags.standing().map_or_else(|| "there has been no rotation".to_owned(), is)
 }
 
 /// In words: what it did, and what comes next.

@@ -10,8 +10,8 @@ use super::fleet::Fleet;
 use super::ink::{Line, Phase, short, stamp};
 use super::scene::MOST_LISTED;
 use crate::id::{GroupName, InstanceId};
-use crate::plan::hold::in_words;
 use crate::plan::policy::Policy;
+use crate::plan::timing::in_words;
 
 /// Longer than any boot here.
 const LATE: SignedDuration = SignedDuration::from_mins(3);

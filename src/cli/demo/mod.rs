@@ -16,7 +16,8 @@ mod scene;
 mod story;
 mod summary;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -8,11 +8,10 @@ use jiff::SignedDuration;
 
 use super::report::{Report, Verdict};
 use crate::cli::out::WIDTH;
-use crate::plan::forecast::{
-    Forecast, GroupForecast, ImageForecast, LaunchForecast, NO_GROUP, NO_SUCH_GROUP, Status, Stuck,
-};
-use crate::plan::hold::in_words;
+use crate::plan::forecast::{Forecast, GroupForecast, ImageForecast, LaunchForecast, NO_GROUP, Status, Stuck};
 use crate::plan::host::Phase;
+use crate::plan::output::NO_SUCH_GROUP;
+use crate::plan::timing::in_words;
 
 /// So many hosts are named.
 const NAMED: usize = 6;

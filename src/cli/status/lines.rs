@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::Report;
 use crate::cli::plan::text::trimmed;
 use crate::plan::forecast::{LaunchForecast, NO_GROUP, Status};
-use crate::plan::hold::{ABORTED_SAID, in_words};
+use crate::plan::hold::ABORTED_SAID;
 use crate::plan::host::Phase;
 use crate::plan::outcome::{SkippedGroup, Standing};
 use crate::plan::status::{CauseStatus, ClusterStatus, GroupStatus, HostStatus, RotationStatus, ToDo};
+use crate::plan::timing::in_words;
 
 /// Below this the images stand in a column of their own no more, and below this what a host waits for.
 const WIDE: u16 = 100;
@@ -285,7 +286,7 @@ fn bar(done: usize, all: usize) -> String {
 }
 
 fn progress(status: &ClusterStatus) -> String {
-    let on_their_way = status.in_flight.iter().filter(|host| crate::plan::is_in_flight(host.phase)).count();
+    let on_their_way = status.in_flight.iter().filter(|host| crate::plan::host::is_in_flight(host.phase)).count();
     let count = |phase: Phase| -> usize {
         status.groups.iter().filter_map(|group| group.hosts.get(&phase)).map(std::collections::BTreeSet::len).sum()
     };

@@ -1,6 +1,7 @@
 //! The command: one look at the real account, or one after the other.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use jiff::SignedDuration;
 use super::lines::{Line, Tone, in_one_line, lines};
 use super::report::Report;
 use super::watch;
-use crate::aws::{self, Aws, First};
+use crate::aws;
+use crate::aws::{Aws, First};
 use crate::cli::{exit, out};
 use crate::config::RotationArgs;
 use crate::engine::Settings;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Row, Text};
@@ -14,7 +15,8 @@ use tokio::sync::mpsc;
 use super::lines::{Line, Tone, lines};
 use super::live::{code_of, look};
 use super::report::Report;
-use crate::aws::{self, Aws};
+use crate::aws;
+use crate::aws::Aws;
 use crate::engine::Settings;
 
 /// # Errors

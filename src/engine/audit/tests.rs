@@ -8,10 +8,10 @@ use crate::effect::{
     TemplateVersion, VersionQuery,
 };
 use crate::id::ClusterArn;
-use crate::plan::Act;
 use crate::plan::model::{GroupView, Host};
+use crate::plan::output::Act;
 use crate::plan::policy::Policy;
-use crate::plan::tags::Ours;
+use crate::plan::rotation::Ours;
 use crate::sim::logs;
 
 fn cluster() -> ClusterArn {

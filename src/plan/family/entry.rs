@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Architecture, Family, is_parameter_name, placeholder};
+use super::kind::{Architecture, Family, Pattern, is_parameter_name, placeholder};
 
 /// Configured families that cannot be used. All of them are refused for one: half a map would be another map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,42 +119,6 @@ fn check_parameter(parameter: &str, image: &Pattern) -> Result<(), String> {
     }
     Err(format!("expected the name of a parameter, of letters, digits and `/._-:`, got `{parameter}`"))
 }
-
-/// A regular expression for a whole name. Two are equal when they are written alike.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    source: String,
-    pub(super) regex: Regex,
-}
-
-impl Pattern {
-    fn read(source: String) -> Result<Self, String> {
-        // By itself first: `a)|(b` must not come to life between our parentheses, and errors speak of what was written.
-        let anchored = Regex::new(&source).and_then(|_| Regex::new(&format!("^(?:{source})$")));
-        match anchored {
-            Ok(regex) if !source.is_empty() => Ok(Self { source, regex }),
-            Ok(_) => Err("expected `image` as a regular expression for the name of an image, got nothing".to_owned()),
-            Err(error) => {
-                let error = error.to_string();
-                let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                Err(format!("expected `image` as a regular expression, got `{source}`: {why}"))
-            }
-        }
-    }
-
-    /// The names of its named groups.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
-        self.regex.capture_names().flatten()
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
-    }
-}
-
-impl Eq for Pattern {}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Forecast, GroupForecast, Status};
+use super::figures::{Forecast, GroupForecast, Status};
 use crate::effect::{Found, FoundGroup};
 use crate::id::AmiId;
 use crate::plan::admission::order;

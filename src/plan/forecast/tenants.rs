@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Stuck;
+use super::figures::Stuck;
 use crate::id::{GroupName, InstanceId};
 use crate::plan::model::{ClusterView, GroupView};
-use crate::plan::tenants::{Blocker, Tenant, Why, blockers, single_copy, tasks_on};
+use crate::plan::room::{Why, single_copy};
+use crate::plan::tenants::{Blocker, Tenant, blockers, tasks_on};
 
 /// Each service with each reason; standalone tasks together, and protected tasks.
 pub fn stuck(view: &ClusterView, going: &BTreeSet<&InstanceId>) -> Vec<Stuck> {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use strum::IntoEnumIterator as _;
 
-use super::Tags;
 use crate::slip::likely;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
@@ -145,6 +144,12 @@ impl Tags {
         };
         format!("its tag `{key}` has no effect, nobody reads it on {on}{more}")
     }
+}
+
+/// The prefix in front of every tag of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tags {
+    pub(super) prefix: String,
 }
 
 #[cfg(test)]

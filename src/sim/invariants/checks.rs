@@ -8,7 +8,7 @@ use crate::effect::{Group, InstanceState, Lifecycle, Request, VersionRule};
 use crate::id::{AmiId, ClusterArn, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
 use crate::plan::policy::{Budget, DrainWhen, Ladder};
 use crate::plan::tags::Tags;
-use crate::plan::whole_second;
+use crate::plan::timing::whole_second;
 use crate::sim::world::{Host, HostNo, Owner, TaskNo, World};
 
 /// Until a sweep has seen it, and what was claimed before it has been detached.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{AmiId, ClusterArn, GroupName};
 use crate::plan::outcome::read_skipped;
-use crate::plan::tags::word;
+use crate::plan::tag_text::word;
 use crate::sim::world::{Host, HostNo, World};
 
 /// A release that no event tells of is found by the schedule.

@@ -21,6 +21,7 @@
 //! served, promise 5 knows a host as set aside only when the grace is over, and promise 7 calls a host current when its
 //! image has been the release for as long. A connection lost by an agent is not a loss of capacity here: its tasks go on.
 
+use super::ledger::Violation;
 mod checks;
 mod ending;
 mod ledger;
@@ -29,14 +30,12 @@ mod releases;
 #[cfg(test)]
 mod tests;
 
-pub use ledger::{Ledger, Violation};
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::timeline::Happening;
 use super::world::{HostNo, World};
 use crate::effect::{ContainerInstanceStatus, Lifecycle, Request};
-use crate::engine::observe::Mode;
+use crate::engine::Mode;
 use crate::id::{AmiId, GroupName, TemplateId};
 
 /// Stands around one effect.

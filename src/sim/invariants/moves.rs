@@ -8,31 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{AmiId, ClusterArn, GroupName};
 use crate::sim::world::{Host, HostNo, Owner, World};
 
-#[derive(Clone, Debug, Default)]
-pub struct Moves {
-    /// By service: tasks of draining hosts that were old and in whose place none has been started yet.
-    due: BTreeMap<usize, u64>,
-    /// To an old host although some new one had room.
-    pub old_to_old: u64,
-    /// To an old host when no new one had room.
-    pub for_want_of_room: u64,
-    /// To another zone, by ECS itself, so that a service stands evenly over the zones.
-    pub rebalanced: u64,
-}
-
-impl Moves {
-    /// A task of this service was placed.
-    pub fn placed(&mut self, service: usize, on_old: bool, new_has_room: bool) {
-        let Some(due) = self.due.get_mut(&service).filter(|due| **due > 0) else { return };
-        *due -= 1;
-        match (on_old, new_has_room) {
-            (true, true) => self.old_to_old += 1,
-            (true, false) => self.for_want_of_room += 1,
-            (false, _) => {}
-        }
-    }
-}
-
 impl World {
     /// A host was set to DRAINING, or to ACTIVE again.
     pub(in crate::sim) fn ledger_drains(&mut self, no: HostNo, drains: bool) {
@@ -69,6 +44,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::ledger::Moves;
 
     #[test]
     fn only_tasks_that_a_drain_moves_are_counted() {

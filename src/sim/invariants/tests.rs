@@ -1,8 +1,7 @@
 //! A check that cannot fail is a defect: here each promise is broken by hand, and seen to be broken.
 
 use crate::effect::{Launch, Request, TemplateSpec, VersionRule};
-use crate::engine::Settings;
-use crate::engine::observe::Mode;
+use crate::engine::{Mode, Settings};
 use crate::id::GroupName;
 use crate::plan::policy::{Budget, Policy};
 use crate::sim::faults::Faults;

@@ -2,8 +2,8 @@
 
 use super::{CLUSTER, OWN_PARAMETER};
 use crate::effect::VersionRule;
+use crate::id::AmiId;
 use crate::sim::chance::Chance;
-use crate::sim::world::World;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupShape {
@@ -237,7 +237,7 @@ impl GroupShape {
     /// The first release is rejected, or has to come of age.
     fn refuse(&mut self, chance: &mut Chance) {
         if chance.hit(0.1) {
-            let first: Vec<String> = self.kinds().iter().map(|kind| World::image_of(*kind, 1).to_string()).collect();
+            let first: Vec<String> = self.kinds().iter().map(|kind| kind.image(1).to_string()).collect();
             self.tags.push(("rejected".to_owned(), first.join(" ")));
         }
         if chance.hit(0.15) {
@@ -301,6 +301,13 @@ impl Follows {
 }
 
 impl ImageKind {
+    /// Of a generation; 0: what everything runs at the start.
+    pub fn image(self, generation: u32) -> AmiId {
+        let kind =
+            self.parameter().bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+        AmiId::new(format!("ami-0{kind:08x}{:08x}", generation + 1))
+    }
+
     pub fn architecture(self) -> &'static str {
         if self.arm64 { "arm64" } else { "x86_64" }
     }

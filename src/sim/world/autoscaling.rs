@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::account::{Account, GROUP_NAME_TAG, HostNo, Template};
-use super::requests::{Answer, Refusal, at_most, page};
+use super::answer::{Answer, Refusal, at_most, page};
 use super::{Physics, World};
 use crate::effect::{Activity, Group, InstanceState, LaunchChange, Lifecycle, Reply, VersionRule};
 use crate::id::{GroupName, InstanceId, PageToken};

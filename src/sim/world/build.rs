@@ -13,7 +13,7 @@ use crate::effect::{CapacityProvider, Cluster, Resources, TaskStatus};
 use crate::id::CapacityProviderName;
 use crate::sim::agenda::Agenda;
 use crate::sim::chance::{Chance, Delay, Stream};
-use crate::sim::invariants::Ledger;
+use crate::sim::ledger::Ledger;
 use crate::sim::mishaps::Mishaps;
 use crate::sim::scenario::{GroupShape, OTHER, Scenario, ServiceShape};
 

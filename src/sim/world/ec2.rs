@@ -6,14 +6,14 @@ use std::sync::Arc;
 use wildmatch::WildMatch;
 
 use super::account::{ACCOUNT, Account, GROUP_NAME_TAG, Host, HostKind, HostNo, Version};
-use super::requests::{Answer, Refusal, at_most, page};
+use super::answer::{Answer, Refusal, at_most, page};
 use super::{Physics, World};
 use crate::effect::{
     BlockDevice, Image, ImagePattern, ImageQuery, InstanceFilter, InstanceState, Parameter, Reply, VersionQuery,
     VersionRule,
 };
 use crate::id::{AmiId, GroupName, InstanceId, PageToken, ParameterName, TemplateId, Zone};
-use crate::plan::whole_second;
+use crate::plan::timing::whole_second;
 use crate::sim::timeline::{By, Happening};
 
 /// EC2's limit for the values of one filter.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{ACCOUNT, Account, HostNo, REGION, Service, TaskNo};
-use super::requests::{Answer, Refusal, at_most, missing, page};
+use super::answer::{Answer, Refusal, at_most, missing, page};
 use super::{Physics, World};
 use crate::effect::{Cluster, ContainerInstanceStatus, DesiredStatus, ItemFailure, Reply, Stopped, Task};
 use crate::id::{CapacityProviderName, ClusterArn, ContainerInstanceArn, InstanceId, PageToken, ServiceArn, TaskArn};

@@ -10,7 +10,7 @@ use super::services::host_size;
 use super::{FORGET, Physics, World};
 use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Group, InstanceState, Lifecycle};
 use crate::id::{AmiId, ClusterArn, GroupName, Zone};
-use crate::plan::whole_second;
+use crate::plan::timing::whole_second;
 use crate::sim::chance::Delay;
 use crate::sim::scenario::{BadRelease, Membership, OTHER};
 use crate::sim::timeline::{By, Happening};

@@ -8,6 +8,7 @@
 //! something puts on the agenda what follows from it, and nothing scans the world at every tick.
 
 mod account;
+mod answer;
 mod autoscaling;
 mod build;
 mod ec2;
@@ -40,7 +41,7 @@ pub use queue::Queue;
 
 use super::agenda::Agenda;
 use super::chance::{Chance, Delay};
-use super::invariants::Ledger;
+use super::ledger::Ledger;
 use super::mishaps::Mishaps;
 use super::scenario::{Act, CLUSTER, Membership, Scenario};
 use super::timeline::{Happening, Moment};

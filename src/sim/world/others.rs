@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::account::{Account, GROUP_NAME_TAG, HostKind, HostNo};
-use super::requests::{Answer, Refusal, at_most};
+use super::answer::{Answer, Refusal, at_most};
 use super::{Physics, World};
 use crate::effect::{AlarmState, InstanceRefresh, InstanceState, Lifecycle, LifecycleHook, Reply};
 use crate::id::{AlarmName, CapacityProviderName, GroupName, Zone};
@@ -145,7 +145,7 @@ impl World {
 
     /// EC2 counts its launch from now.
     pub(super) fn wake(&mut self, no: HostNo, group: &crate::effect::Group) {
-        let now = crate::plan::whole_second(self.now);
+        let now = crate::plan::timing::whole_second(self.now);
         let Some(host) = self.host_mut(no) else { return };
         (host.member, host.state, host.launched) = (Some(Lifecycle::Pending), InstanceState::Pending, now);
         let image = host.image.clone();

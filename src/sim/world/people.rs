@@ -21,9 +21,7 @@ impl World {
 
     /// The image of a generation (0: what everything runs at the start) of the images of one kind.
     pub fn image_of(kind: impl Into<ImageKind>, generation: u32) -> AmiId {
-        let parameter = kind.into().parameter();
-        let kind = parameter.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
-        AmiId::new(format!("ami-0{kind:08x}{:08x}", generation + 1))
+        kind.into().image(generation)
     }
 
     pub(super) fn release(&mut self, generation: u32) {

@@ -1,24 +1,12 @@
 //! Every request, performed: one exhaustive match, as in the ring that talks to AWS.
 
-use std::fmt::Display;
-
 use jiff::SignedDuration;
 
 use super::account::Account;
+use super::answer::{Answer, at_most};
 use super::{World, autoscaling, ec2, ecs, others};
-use crate::effect::{Failure, FailureKind, ItemFailure, Reply, Request};
-use crate::id::PageToken;
+use crate::effect::{Failure, Reply, Request};
 use crate::sim::invariants;
-
-/// Why AWS refuses a call: a [`Failure`] but for the operation's name.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    kind: FailureKind,
-    code: &'static str,
-    message: String,
-}
-
-pub(super) type Answer = Result<Reply, Refusal>;
 
 impl World {
     /// Performs a request at this instant, as AWS would, and checks the promises.
@@ -146,55 +134,4 @@ impl World {
             self.history.at(self.now - age).unwrap_or(&self.account).clone()
         }
     }
-}
-
-impl Refusal {
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, code: "InvalidParameterException", message: message.into() }
-    }
-
-    pub(super) fn validation(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, code: "ValidationError", message: message.into() }
-    }
-
-    pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, code, message: message.into() }
-    }
-
-    pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::AccessDenied, code: "UnauthorizedOperation", message: message.into() }
-    }
-
-    pub(super) fn not_found(code: &'static str, what: impl Display) -> Self {
-        Self { kind: FailureKind::NotFound, code, message: format!("{what} does not exist") }
-    }
-}
-
-/// AWS refuses a batch that is too long as a whole.
-pub(super) fn at_most<T>(items: &[T], most: usize) -> Result<(), Refusal> {
-    if items.len() <= most {
-        return Ok(());
-    }
-    Err(Refusal::validation(format!("{} items, at most {most} are allowed", items.len())))
-}
-
-pub(super) fn missing(item: impl Display) -> ItemFailure {
-    ItemFailure { item: item.to_string(), reason: "MISSING".to_owned() }
-}
-
-/// One page of what is ordered by its keys; the token is the last key of the page before.
-pub(super) fn page<T>(
-    items: impl Iterator<Item = (String, T)>,
-    token: Option<&PageToken>,
-    size: usize,
-) -> (Vec<T>, Option<PageToken>) {
-    let mut items = items.skip_while(|(key, _)| token.is_some_and(|token| key.as_str() <= token.as_str())).peekable();
-    let (mut page, mut last) = (Vec::new(), None);
-    while page.len() < size
-        && let Some((key, item)) = items.next()
-    {
-        page.push(item);
-        last = Some(PageToken::new(key));
-    }
-    (page, last.filter(|_| items.peek().is_some()))
 }
