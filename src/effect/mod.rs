@@ -7,12 +7,14 @@
 //! Batch limits are the caller's business and stand beside each request (AWS's numbers). What a batch call could not do
 //! for single items is part of the reply (`failures`), not an error.
 
+mod calls;
 mod facts;
 mod notice;
 pub mod permissions;
 
 use std::collections::BTreeMap;
 
+pub use calls::{CallKind, RateClass, Row};
 pub use notice::{Found, FoundGroup, News, Notice, SOURCE};
 
 pub use facts::{
@@ -320,51 +322,6 @@ impl std::fmt::Display for FailureKind {
 }
 
 impl Request {
-    /// AWS's name of the operation.
-    pub const fn operation(&self) -> &'static str {
-        match self {
-            Request::ReceiveMessage { .. } => "ReceiveMessage",
-            Request::DeleteMessageBatch { .. } => "DeleteMessageBatch",
-            Request::ChangeMessageVisibilityBatch { .. } => "ChangeMessageVisibilityBatch",
-            Request::ListClusters { .. } => "ListClusters",
-            Request::DescribeClusters { .. } => "DescribeClusters",
-            Request::DescribeCapacityProviders { .. } => "DescribeCapacityProviders",
-            Request::ListContainerInstances { .. } => "ListContainerInstances",
-            Request::DescribeContainerInstances { .. } => "DescribeContainerInstances",
-            Request::ListTasks { .. } => "ListTasks",
-            Request::DescribeTasks { .. } => "DescribeTasks",
-            Request::ListServices { .. } => "ListServices",
-            Request::DescribeServices { .. } => "DescribeServices",
-            Request::GetTaskProtection { .. } => "GetTaskProtection",
-            Request::TagResource { .. } => "TagResource",
-            Request::UpdateContainerInstancesState { .. } => "UpdateContainerInstancesState",
-            Request::DeregisterContainerInstance { .. } => "DeregisterContainerInstance",
-            Request::DescribeAutoScalingGroups { .. } => "DescribeAutoScalingGroups",
-            Request::DetachInstances { .. } => "DetachInstances",
-            Request::AttachInstances { .. } => "AttachInstances",
-            Request::TerminateInstanceInAutoScalingGroup { .. } => "TerminateInstanceInAutoScalingGroup",
-            Request::TagGroup { .. } => "CreateOrUpdateTags",
-            Request::DescribeScalingActivities { .. } => "DescribeScalingActivities",
-            Request::StopTask { .. } => "StopTask",
-            Request::UpdateAutoScalingGroup { .. } => "UpdateAutoScalingGroup",
-            Request::DescribeInstanceRefreshes { .. } => "DescribeInstanceRefreshes",
-            Request::DescribeLifecycleHooks { .. } => "DescribeLifecycleHooks",
-            Request::DescribeAlarms { .. } => "DescribeAlarms",
-            Request::DescribeInstances { .. } => "DescribeInstances",
-            Request::CreateTags { .. } => "CreateTags",
-            Request::TerminateInstances { .. } => "TerminateInstances",
-            Request::DescribeLaunchTemplateVersions { .. } => "DescribeLaunchTemplateVersions",
-            Request::CreateLaunchTemplateVersion { .. } => "CreateLaunchTemplateVersion",
-            Request::ModifyLaunchTemplate { .. } => "ModifyLaunchTemplate",
-            Request::DeleteLaunchTemplateVersions { .. } => "DeleteLaunchTemplateVersions",
-            Request::DescribeImages { .. } => "DescribeImages",
-            Request::GetParameters { .. } => "GetParameters",
-            Request::PutParameter { .. } => "PutParameter",
-            Request::PutEvents { .. } => "PutEvents",
-            Request::LocateSelf => "LocateSelf",
-        }
-    }
-
     /// The same call for a further page; calls that are not paged stay as they are.
     #[must_use]
     pub fn for_page(&self, token: PageToken) -> Request {
@@ -411,91 +368,6 @@ impl Request {
             | Request::LocateSelf => {}
         }
         request
-    }
-
-    /// Is this a call to the queue (and not to the fleet)?
-    pub const fn is_queue(&self) -> bool {
-        matches!(
-            self,
-            Request::ReceiveMessage { .. }
-                | Request::DeleteMessageBatch { .. }
-                | Request::ChangeMessageVisibilityBatch { .. }
-        )
-    }
-
-    /// Does this call ask who lives on the hosts of a cluster? That is good to know, and nothing is planned on it.
-    pub const fn is_about_tenants(&self) -> bool {
-        matches!(
-            self,
-            Request::ListServices { .. }
-                | Request::DescribeServices { .. }
-                | Request::GetTaskProtection { .. }
-                | Request::ListTasks { container_instance: None, .. }
-        )
-    }
-
-    /// Does this call only help to tell why something is as it is? What cannot be told is told without it.
-    pub const fn only_explains(&self) -> bool {
-        matches!(self, Request::DescribeScalingActivities { .. })
-    }
-
-    /// Does this call ask whether somebody else is at work in a group? To wait for them is a courtesy: where AWS's answer is
-    /// that it cannot be asked, it is taken for no.
-    pub const fn is_courtesy(&self) -> bool {
-        matches!(self, Request::DescribeInstanceRefreshes { .. })
-    }
-
-    /// Does this call change anything in the fleet (and not only look)?
-    pub fn is_effect(&self) -> bool {
-        Operation::from(self).is_effect()
-    }
-}
-
-impl Operation {
-    /// Does a call of this kind change anything in the fleet (and not only look)?
-    pub const fn is_effect(self) -> bool {
-        match self {
-            Operation::TagResource
-            | Operation::UpdateContainerInstancesState
-            | Operation::StopTask
-            | Operation::DeregisterContainerInstance
-            | Operation::DetachInstances
-            | Operation::AttachInstances
-            | Operation::TerminateInstanceInAutoScalingGroup
-            | Operation::TagGroup
-            | Operation::UpdateAutoScalingGroup
-            | Operation::CreateTags
-            | Operation::TerminateInstances
-            | Operation::CreateLaunchTemplateVersion
-            | Operation::ModifyLaunchTemplate
-            | Operation::DeleteLaunchTemplateVersions
-            | Operation::PutParameter => true,
-            // The queue, and what is told of our own.
-            Operation::ReceiveMessage
-            | Operation::DeleteMessageBatch
-            | Operation::ChangeMessageVisibilityBatch
-            | Operation::PutEvents
-            | Operation::ListClusters
-            | Operation::DescribeClusters
-            | Operation::DescribeCapacityProviders
-            | Operation::ListContainerInstances
-            | Operation::DescribeContainerInstances
-            | Operation::ListTasks
-            | Operation::DescribeTasks
-            | Operation::ListServices
-            | Operation::DescribeServices
-            | Operation::GetTaskProtection
-            | Operation::DescribeAutoScalingGroups
-            | Operation::DescribeScalingActivities
-            | Operation::DescribeInstanceRefreshes
-            | Operation::DescribeLifecycleHooks
-            | Operation::DescribeAlarms
-            | Operation::DescribeInstances
-            | Operation::DescribeLaunchTemplateVersions
-            | Operation::DescribeImages
-            | Operation::GetParameters
-            | Operation::LocateSelf => false,
-        }
     }
 }
 

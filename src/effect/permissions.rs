@@ -1,4 +1,4 @@
-//! Which IAM actions each call needs, on what, and when: the one list from which `policy` prints a policy, `doctor` asks AWS,
+//! The IAM actions that calls need (each call's stand in its row, in `calls`), on what, and when: from them `policy` prints a policy, `doctor` asks AWS,
 //! and a test holds the CloudFormation template to account.
 //!
 //! Where the rules come from: AWS's service authorization reference for each service.
@@ -119,104 +119,20 @@ impl When {
     }
 }
 
-const fn need(action: &'static str, on: On) -> Permission {
+pub(super) const fn need(action: &'static str, on: On) -> Permission {
     Permission { action, on, when: When::Always }
 }
 
-const fn to_change(action: &'static str, on: On) -> Permission {
+pub(super) const fn to_change(action: &'static str, on: On) -> Permission {
     only(When::Changes, action, on)
 }
 
-const fn only(when: When, action: &'static str, on: On) -> Permission {
+pub(super) const fn only(when: When, action: &'static str, on: On) -> Permission {
     Permission { action, on, when }
 }
 
 /// Before the first receive: is it a queue that can be worked off?
 pub const AT_THE_START: &[Permission] = &[need("sqs:GetQueueAttributes", On::Queue)];
-
-/// SQS asks for it in the name of whoever receives.
-const TO_RECEIVE: &[Permission] = &[need("sqs:ReceiveMessage", On::Queue), only(When::OwnKey, "kms:Decrypt", On::Key)];
-
-impl Operation {
-    /// The actions that a call of this kind needs.
-    #[expect(clippy::too_many_lines, reason = "a flat match with one arm for each operation")]
-    pub const fn permissions(self) -> &'static [Permission] {
-        match self {
-            Operation::ReceiveMessage => TO_RECEIVE,
-            Operation::DeleteMessageBatch => &[const { need("sqs:DeleteMessage", On::Queue) }],
-            Operation::ChangeMessageVisibilityBatch => &[const { need("sqs:ChangeMessageVisibility", On::Queue) }],
-            Operation::ListClusters => &[const { need("ecs:ListClusters", On::Everything) }],
-            Operation::DescribeClusters => &[const { need("ecs:DescribeClusters", On::Cluster) }],
-            Operation::DescribeCapacityProviders => {
-                &[const { need("ecs:DescribeCapacityProviders", On::CapacityProvider) }]
-            }
-            Operation::ListContainerInstances => &[const { need("ecs:ListContainerInstances", On::Cluster) }],
-            Operation::DescribeContainerInstances => &[const { need("ecs:DescribeContainerInstances", On::InCluster) }],
-            Operation::ListTasks => &[const { need("ecs:ListTasks", On::OfCluster) }],
-            // Also for the worker's own task, to know where it runs itself.
-            Operation::DescribeTasks | Operation::LocateSelf => &[const { need("ecs:DescribeTasks", On::InCluster) }],
-            Operation::ListServices => &[const { need("ecs:ListServices", On::OfCluster) }],
-            Operation::DescribeServices => &[const { need("ecs:DescribeServices", On::InCluster) }],
-            Operation::GetTaskProtection => &[const { need("ecs:GetTaskProtection", On::InCluster) }],
-            Operation::TagResource => &[const { to_change("ecs:TagResource", On::ClusterTags) }],
-            Operation::UpdateContainerInstancesState => {
-                &[const { to_change("ecs:UpdateContainerInstancesState", On::InCluster) }]
-            }
-            Operation::StopTask => &[const { only(When::Stops, "ecs:StopTask", On::InCluster) }],
-            Operation::DeregisterContainerInstance => {
-                &[const { to_change("ecs:DeregisterContainerInstance", On::Cluster) }]
-            }
-            Operation::DescribeAutoScalingGroups => {
-                &[const { need("autoscaling:DescribeAutoScalingGroups", On::Everything) }]
-            }
-            Operation::DetachInstances => &[const { to_change("autoscaling:DetachInstances", On::Group) }],
-            Operation::AttachInstances => &[const { to_change("autoscaling:AttachInstances", On::Group) }],
-            Operation::TerminateInstanceInAutoScalingGroup => {
-                &[const { to_change("autoscaling:TerminateInstanceInAutoScalingGroup", On::Group) }]
-            }
-            Operation::TagGroup => &[const { to_change("autoscaling:CreateOrUpdateTags", On::GroupTags) }],
-            Operation::DescribeScalingActivities => {
-                &[const { need("autoscaling:DescribeScalingActivities", On::Everything) }]
-            }
-            Operation::UpdateAutoScalingGroup => {
-                // AWS asks the caller for the right to launch what the group shall launch, and to tag it as the template says.
-                const {
-                    &[
-                        only(When::Pins, "autoscaling:UpdateAutoScalingGroup", On::Group),
-                        only(When::Pins, "ec2:RunInstances", On::Launch),
-                        only(When::Pins, "ec2:CreateTags", On::Launched),
-                        only(When::Pins, "iam:PassRole", On::InstanceRole),
-                    ]
-                }
-            }
-            Operation::DescribeInstanceRefreshes => {
-                &[const { need("autoscaling:DescribeInstanceRefreshes", On::Everything) }]
-            }
-            Operation::DescribeLifecycleHooks => {
-                &[const { need("autoscaling:DescribeLifecycleHooks", On::Everything) }]
-            }
-            // Composite alarms cannot be narrowed.
-            Operation::DescribeAlarms => &[const { only(When::Alarms, "cloudwatch:DescribeAlarms", On::Everything) }],
-            Operation::DescribeInstances => &[const { need("ec2:DescribeInstances", On::Everything) }],
-            Operation::CreateTags => &[const { to_change("ec2:CreateTags", On::Instance) }],
-            Operation::TerminateInstances => &[const { to_change("ec2:TerminateInstances", On::OurInstance) }],
-            Operation::DescribeLaunchTemplateVersions => {
-                &[const { need("ec2:DescribeLaunchTemplateVersions", On::Everything) }]
-            }
-            Operation::CreateLaunchTemplateVersion => {
-                &[const { to_change("ec2:CreateLaunchTemplateVersion", On::LaunchTemplate) }]
-            }
-            Operation::ModifyLaunchTemplate => &[const { to_change("ec2:ModifyLaunchTemplate", On::LaunchTemplate) }],
-            Operation::DeleteLaunchTemplateVersions => {
-                &[const { to_change("ec2:DeleteLaunchTemplateVersions", On::LaunchTemplate) }]
-            }
-            Operation::DescribeImages => &[const { need("ec2:DescribeImages", On::Everything) }],
-            Operation::GetParameters => &[const { need("ssm:GetParameters", On::Parameter) }],
-            Operation::PutParameter => &[const { only(When::WritesParameters, "ssm:PutParameter", On::Parameter) }],
-            Operation::PutEvents => &[const { only(When::Tells, "events:PutEvents", On::Bus) }],
-        }
-    }
-}
 
 /// All that a worker needs, sorted, each once.
 pub fn all() -> Vec<Permission> {

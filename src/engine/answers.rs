@@ -12,7 +12,9 @@ use super::context::Context;
 use super::pass::Pass;
 use super::say::{say, say_host};
 use super::{absorb, acts, news};
-use crate::effect::{ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule};
+use crate::effect::{
+    CallKind, ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule,
+};
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
 use crate::plan::made::made_from;
 use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
@@ -127,7 +129,7 @@ impl Pass {
         if let Purpose::Blockers(host) = &purpose {
             return self.unexplained(&failure, host, request, state, context.now);
         }
-        if request.is_about_tenants() {
+        if request.kind() == CallKind::BestEffortRead {
             if let Some(view) = self.target(state) {
                 view.tenants.unread.push(failure.to_string());
             }
@@ -140,7 +142,7 @@ impl Pass {
             }
             return;
         }
-        if request.is_courtesy() && is_no(&failure) {
+        if request.kind() == CallKind::AdvisoryRead && is_no(&failure) {
             self.not_told(&failure, state, context.now);
             return;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::commands::Wanted;
-use crate::effect::{Failure, FailureKind, Request};
+use crate::effect::{CallKind, Failure, FailureKind, Request};
 use crate::id::{ClusterArn, InstanceId, Receipt};
 use crate::plan::answer::{Answer, MessageKey};
 use crate::plan::hold::ABORTED_SAID;
@@ -101,8 +101,10 @@ pub fn is_worth_another_try(call: &Call, failure: &Failure) -> bool {
     let look = explains
         || matches!(call.owner, Owner::Pass(_, Purpose::Look { .. }) | Owner::Census | Owner::Locate | Owner::Releases);
     let may_do_without = explains
-        || call.request.is_about_tenants()
-        || call.request.only_explains()
-        || call.request.is_courtesy() && failure.kind == FailureKind::Transient && failure.is_answer();
+        || match call.request.kind() {
+            CallKind::BestEffortRead | CallKind::ExplainingRead => true,
+            CallKind::AdvisoryRead => failure.kind == FailureKind::Transient && failure.is_answer(),
+            CallKind::Queue | CallKind::RequiredRead | CallKind::Write | CallKind::Notice => false,
+        };
     passing && look && call.failures < if may_do_without { 1 } else { MOST_TRIES }
 }

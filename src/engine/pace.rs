@@ -7,28 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::effect::{FailureKind, Request};
-
-/// Calls that AWS counts together, as far as it says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter)]
-pub enum Kind {
-    /// Container instances and tasks.
-    EcsRead,
-    EcsServiceRead,
-    EcsClusterRead,
-    /// Drain, deregister, stop a task.
-    EcsChange,
-    EcsTag,
-    Ec2Read,
-    Ec2Tag,
-    /// Terminations, and changes of launch templates.
-    Ec2Change,
-    GroupRead,
-    GroupChange,
-    Parameters,
-    Alarms,
-    Notices,
-}
+use crate::effect::{FailureKind, RateClass};
 
 /// What AWS grants an account and region: calls at once, and calls a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,73 +20,28 @@ struct Grant {
 /// after another one finds its own buckets full: the two together still fit into AWS's.
 const SHARE: i64 = 2;
 
-impl Kind {
-    /// None: a call to the queue, whose limits are far out of reach.
-    pub fn of(request: &Request) -> Option<Self> {
-        Some(match request {
-            Request::ReceiveMessage { .. }
-            | Request::DeleteMessageBatch { .. }
-            | Request::ChangeMessageVisibilityBatch { .. } => return None,
-            Request::ListContainerInstances { .. }
-            | Request::DescribeContainerInstances { .. }
-            | Request::ListTasks { .. }
-            | Request::DescribeTasks { .. }
-            // It asks ECS of the worker's own task.
-            | Request::LocateSelf => Kind::EcsRead,
-            Request::ListServices { .. } | Request::DescribeServices { .. } | Request::GetTaskProtection { .. } => {
-                Kind::EcsServiceRead
-            }
-            Request::ListClusters { .. }
-            | Request::DescribeClusters { .. }
-            | Request::DescribeCapacityProviders { .. } => Kind::EcsClusterRead,
-            Request::UpdateContainerInstancesState { .. }
-            | Request::DeregisterContainerInstance { .. }
-            | Request::StopTask { .. } => Kind::EcsChange,
-            Request::TagResource { .. } => Kind::EcsTag,
-            Request::DescribeInstances { .. }
-            | Request::DescribeLaunchTemplateVersions { .. }
-            | Request::DescribeImages { .. } => Kind::Ec2Read,
-            Request::CreateTags { .. } => Kind::Ec2Tag,
-            Request::TerminateInstances { .. }
-            | Request::CreateLaunchTemplateVersion { .. }
-            | Request::ModifyLaunchTemplate { .. }
-            | Request::DeleteLaunchTemplateVersions { .. } => Kind::Ec2Change,
-            Request::DescribeAutoScalingGroups { .. }
-            | Request::DescribeScalingActivities { .. }
-            | Request::DescribeInstanceRefreshes { .. }
-            | Request::DescribeLifecycleHooks { .. } => Kind::GroupRead,
-            Request::DetachInstances { .. }
-            | Request::AttachInstances { .. }
-            | Request::TerminateInstanceInAutoScalingGroup { .. }
-            | Request::TagGroup { .. }
-            | Request::UpdateAutoScalingGroup { .. } => Kind::GroupChange,
-            Request::GetParameters { .. } | Request::PutParameter { .. } => Kind::Parameters,
-            Request::DescribeAlarms { .. } => Kind::Alarms,
-            Request::PutEvents { .. } => Kind::Notices,
-        })
-    }
-
+impl RateClass {
     const fn grant(self) -> Grant {
         let (burst, per_second) = match self {
-            Kind::EcsRead | Kind::Ec2Read => (100, 20),
-            Kind::EcsClusterRead => (50, 20),
+            RateClass::EcsRead | RateClass::Ec2Read => (100, 20),
+            RateClass::EcsClusterRead => (50, 20),
             // Not in ECS's table: as little as it grants any read.
-            Kind::EcsServiceRead => (50, 20),
-            Kind::EcsChange => (100, 40),
-            Kind::EcsTag => (20, 10),
-            Kind::Ec2Tag => (100, 10),
-            Kind::Ec2Change => (100, 5),
+            RateClass::EcsServiceRead => (50, 20),
+            RateClass::EcsChange => (100, 40),
+            RateClass::EcsTag => (20, 10),
+            RateClass::Ec2Tag => (100, 10),
+            RateClass::Ec2Change => (100, 5),
             // Auto Scaling gives no figures. What it does it does by calls to EC2, so no more is asked of it than of EC2
             // itself: of its reads as of EC2's, of its changes as little as EC2 grants any change.
-            Kind::GroupRead => (100, 20),
-            Kind::GroupChange => (50, 5),
+            RateClass::GroupRead => (100, 20),
+            RateClass::GroupChange => (50, 5),
             // By second only; and writes of standard parameters are granted 3 a second, which are one for each group and
             // release.
-            Kind::Parameters => (40, 40),
+            RateClass::Parameters => (40, 40),
             // CloudWatch says 9 a second.
-            Kind::Alarms => (9, 9),
+            RateClass::Alarms => (9, 9),
             // Far below what EventBridge grants in any region.
-            Kind::Notices => (50, 50),
+            RateClass::Notices => (50, 50),
         };
         Grant { burst, per_second }
     }
@@ -136,7 +70,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// Full.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: RateClass) -> Self {
         let Grant { burst, per_second } = kind.grant();
         let (burst, rate) = ((burst / SHARE).max(1) * TOKEN, per_second * 1000 / SHARE);
         Self { burst, full_rate: rate, rate, tokens: burst, filled: Timestamp::UNIX_EPOCH, halved: None }
@@ -224,29 +158,29 @@ mod tests {
     #[test]
     fn at_once_and_by_the_second_half_of_what_the_account_is_granted() {
         for (kind, at_once, in_ten_seconds) in [
-            (Kind::EcsRead, 50, 150),
-            (Kind::EcsServiceRead, 25, 125),
-            (Kind::EcsClusterRead, 25, 125),
-            (Kind::EcsChange, 50, 250),
-            (Kind::EcsTag, 10, 60),
-            (Kind::Ec2Read, 50, 150),
-            (Kind::Ec2Tag, 50, 100),
-            (Kind::Ec2Change, 50, 75),
-            (Kind::GroupRead, 50, 150),
-            (Kind::GroupChange, 25, 50),
-            (Kind::Parameters, 20, 220),
-            (Kind::Alarms, 4, 49),
-            (Kind::Notices, 25, 275),
+            (RateClass::EcsRead, 50, 150),
+            (RateClass::EcsServiceRead, 25, 125),
+            (RateClass::EcsClusterRead, 25, 125),
+            (RateClass::EcsChange, 50, 250),
+            (RateClass::EcsTag, 10, 60),
+            (RateClass::Ec2Read, 50, 150),
+            (RateClass::Ec2Tag, 50, 100),
+            (RateClass::Ec2Change, 50, 75),
+            (RateClass::GroupRead, 50, 150),
+            (RateClass::GroupChange, 25, 50),
+            (RateClass::Parameters, 20, 220),
+            (RateClass::Alarms, 4, 49),
+            (RateClass::Notices, 25, 275),
         ] {
             assert_eq!(sent(&mut Bucket::new(kind), 0, 0), at_once, "{kind:?}");
             assert_eq!(sent(&mut Bucket::new(kind), 0, 10_000), in_ten_seconds, "{kind:?}");
         }
-        assert_eq!(Kind::iter().count(), 13, "every kind is in the table");
+        assert_eq!(RateClass::iter().count(), 13, "every kind is in the table");
     }
 
     #[test]
     fn the_next_one_may_go_when_it_is_said_to_and_not_a_millisecond_before() {
-        for kind in Kind::iter() {
+        for kind in RateClass::iter() {
             let mut bucket = Bucket::new(kind);
             sent(&mut bucket, 0, 0);
             bucket.learn(Some(FailureKind::Throttled), at(300));
@@ -258,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_was_throttled_goes_at_half_the_pace_and_what_is_answered_a_little_faster_again() {
-        let mut bucket = Bucket::new(Kind::EcsRead);
+        let mut bucket = Bucket::new(RateClass::EcsRead);
         let rates = |bucket: &mut Bucket, said: &[Option<FailureKind>], from: i64| {
             let of = said.iter().enumerate().map(|(n, failure)| {
                 bucket.learn(*failure, at(from + 2000 * i64::try_from(n).unwrap()));
@@ -275,7 +209,7 @@ mod tests {
 
     #[test]
     fn calls_that_were_throttled_together_are_one_sign_and_empty_the_bucket() {
-        let mut bucket = Bucket::new(Kind::EcsRead);
+        let mut bucket = Bucket::new(RateClass::EcsRead);
         for ms in [0, 10, 999] {
             bucket.learn(Some(FailureKind::Throttled), at(ms));
         }
@@ -286,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_costs_no_more_than_what_it_had_filled() {
-        let mut bucket = Bucket::new(Kind::Ec2Change);
+        let mut bucket = Bucket::new(RateClass::Ec2Change);
         sent(&mut bucket, 0, 0);
         assert!(!bucket.has_one(at(-3_600_000)));
         assert_eq!(bucket.next_at(), at(-3_600_000 + 400));

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 
 use super::call::{Call, Owner};
-use super::pace::{Bucket, Kind};
-use crate::effect::{Failure, Reply, Request, RequestId};
+use super::pace::Bucket;
+use crate::effect::{Failure, RateClass, Reply, Request, RequestId};
 
 /// Calls of one kind under way at once: at a round trip of 50 ms that is 160 a second, four times the largest share. Where AWS
 /// takes so long to answer that this is less than the share, more calls would not make it faster.
@@ -21,7 +21,7 @@ pub struct Wire {
     /// Of the last turn, or of the last answer.
     now: Timestamp,
     queue: VecDeque<(RequestId, Request)>,
-    lines: BTreeMap<Kind, Line>,
+    lines: BTreeMap<RateClass, Line>,
     under_way: BTreeMap<RequestId, Call>,
     /// Calls that have failed and are to be made again.
     delayed: Vec<(Timestamp, Call)>,
@@ -39,7 +39,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: RateClass) -> Self {
         Self { bucket: Bucket::new(kind), waiting: VecDeque::new(), under_way: 0 }
     }
 
@@ -57,7 +57,7 @@ impl Wire {
     }
 
     fn put(&mut self, call: Call) {
-        let kind = Kind::of(&call.request);
+        let kind = call.request.row().rate;
         if self.closed && kind.is_some() {
             return;
         }
@@ -115,7 +115,7 @@ impl Wire {
     pub fn take(&mut self, id: RequestId, reply: &Result<Reply, Failure>, now: Timestamp) -> Option<Call> {
         let call = self.under_way.remove(&id)?;
         self.now = now;
-        if let Some(line) = Kind::of(&call.request).and_then(|kind| self.lines.get_mut(&kind)) {
+        if let Some(line) = call.request.row().rate.and_then(|kind| self.lines.get_mut(&kind)) {
             line.under_way = line.under_way.saturating_sub(1);
             line.bucket.learn(reply.as_ref().err().map(|failure| failure.kind), now);
         }
