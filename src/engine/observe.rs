@@ -2,7 +2,7 @@
 //!
 //! Two things keep it from that, each by itself. Its passes only look (`Pass::only_looks`), and
 //! what people ask for is refused before it gets to a pass. And whatever wants to leave the process comes by one gate
-//! ([`let_out`]), which lets no call out that would change anything.
+//! (`mode::let_out`), which lets no call out that would change anything.
 //!
 //! ```text
 //!  start, sweep, release check, parameter ─▶ look at everything ─▶ what would a rotation do? ─▶ log, bus, page, metrics

@@ -2,7 +2,7 @@
 //!
 //! A `Watch` stands around each effect: it notes before what the effect is about to touch, and after it what it has done. A
 //! broken promise becomes a [`Violation`]; nothing here panics. What nobody can ask AWS for, but the promises speak of, is
-//! kept in the [`Ledger`]: which hosts workers detached, which ones people set aside, who was lost to whom, and when.
+//! kept in the `Ledger`: which hosts workers detached, which ones people set aside, who was lost to whom, and when.
 //!
 //! | promise | checked |
 //! |---|---|
