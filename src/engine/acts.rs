@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::call::Purpose;
 use crate::effect::{ContainerInstanceStatus, LaunchChange, Lifecycle, Member, Request, TemplateVersion, VersionRule};
 use crate::id::{ContainerInstanceArn, GroupName, InstanceId, TaskArn, Zone};
+use crate::plan::act::Act;
 use crate::plan::model::{ClusterView, Look, Seen, Written};
-use crate::plan::output::Act;
 use crate::plan::rotation::{Ours, Rejection, RotationId};
 use crate::plan::tags::Tags;
 
@@ -155,64 +155,6 @@ fn arn(view: &ClusterView, id: &InstanceId) -> Option<ContainerInstanceArn> {
 fn ours(view: &ClusterView, group: &GroupName, now: Timestamp) -> Ours {
     let rotation = view.rotation.as_ref().map_or_else(|| RotationId::new(&view.arn.name(), now), |r| r.id.clone());
     Ours { rotation, group: group.clone(), since: now }
-}
-
-/// The act as one act for each of its hosts: for a batch that was refused because of one of them.
-pub fn singly(act: &Act) -> Vec<Act> {
-    let one = |id: &InstanceId| BTreeSet::from([id.clone()]);
-    match act {
-        Act::Claim { group, hosts } => {
-            hosts.iter().map(|id| Act::Claim { group: group.clone(), hosts: one(id) }).collect()
-        }
-        Act::Detach { group, hosts, decrement } => {
-            let detach = |id| Act::Detach { group: group.clone(), hosts: one(id), decrement: *decrement };
-            hosts.iter().map(detach).collect()
-        }
-        Act::Attach { group, hosts } => {
-            hosts.iter().map(|id| Act::Attach { group: group.clone(), hosts: one(id) }).collect()
-        }
-        Act::Activate { hosts } => hosts.iter().map(|id| Act::Activate { hosts: one(id) }).collect(),
-        Act::LetGo { hosts } => hosts.iter().map(|id| Act::LetGo { hosts: one(id) }).collect(),
-        Act::MarkDraining { hosts } => hosts.iter().map(|id| Act::MarkDraining { hosts: one(id) }).collect(),
-        Act::Drain { hosts } => hosts.iter().map(|id| Act::Drain { hosts: one(id) }).collect(),
-        Act::Terminate { hosts } => hosts.iter().map(|id| Act::Terminate { hosts: one(id) }).collect(),
-        Act::Deregister { .. }
-        | Act::Reject { .. }
-        | Act::GiveBack { .. }
-        | Act::End { .. }
-        | Act::Keep { .. }
-        | Act::StopTasks { .. }
-        | Act::MakeVersion { .. }
-        | Act::SetDefault { .. }
-        | Act::ChangeLaunch { .. }
-        | Act::PutParameter { .. }
-        | Act::Prune { .. } => Vec::new(),
-    }
-}
-
-/// The hosts an act is about.
-pub fn hosts_of(act: &Act) -> Vec<InstanceId> {
-    match act {
-        Act::Claim { hosts, .. }
-        | Act::Detach { hosts, .. }
-        | Act::MarkDraining { hosts }
-        | Act::Drain { hosts }
-        | Act::Attach { hosts, .. }
-        | Act::Activate { hosts }
-        | Act::LetGo { hosts }
-        | Act::Terminate { hosts } => hosts.iter().cloned().collect(),
-        Act::Deregister { host }
-        | Act::GiveBack { host, .. }
-        | Act::End { host, .. }
-        | Act::Keep { host }
-        | Act::StopTasks { host, .. } => vec![host.clone()],
-        Act::Reject { .. }
-        | Act::MakeVersion { .. }
-        | Act::SetDefault { .. }
-        | Act::ChangeLaunch { .. }
-        | Act::PutParameter { .. }
-        | Act::Prune { .. } => Vec::new(),
-    }
 }
 
 /// Writes into the view what is true now that an act is done. (`Drain`, `Activate` and `MakeVersion` bring facts of their

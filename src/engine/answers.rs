@@ -16,9 +16,9 @@ use crate::effect::{
     CallKind, ContainerInstanceStatus, Failure, FailureKind, Group, Reply, Request, VersionQuery, VersionRule,
 };
 use crate::id::{AmiId, InstanceId, PageToken, ParameterName, TaskArn, TemplateId};
+use crate::plan::act::Act;
 use crate::plan::made::made_from;
 use crate::plan::model::{ClusterView, Look, Seen, TaskWatch};
-use crate::plan::output::Act;
 use crate::plan::problem::{Problem, Refusal};
 use crate::plan::timing::REFUSED_FOR;
 
@@ -167,7 +167,7 @@ impl Pass {
                     return;
                 }
                 say!(warn, &*state, %failure, "not allowed");
-                self.deny(&failure, acts::hosts_of(&act).into_iter().collect());
+                self.deny(&failure, act.hosts().into_iter().collect());
             }
             (FailureKind::AccessDenied, Purpose::Tags(_)) => {
                 state.cannot_tell = true;
@@ -197,11 +197,9 @@ impl Pass {
 
     /// Tries a batch host by host; false: it is none.
     fn singly(&mut self, act: &Act, state: &mut ClusterState, context: &mut Context<'_>) -> bool {
-        let Some(view) = state.view.as_mut().filter(|_| acts::hosts_of(act).len() > 1) else { return false };
-        let calls: Vec<_> = acts::singly(act)
-            .into_iter()
-            .flat_map(|act| acts::requests(act, view, context.tags, context.now))
-            .collect();
+        let Some(view) = state.view.as_mut().filter(|_| act.hosts().len() > 1) else { return false };
+        let calls: Vec<_> =
+            act.split().into_iter().flat_map(|act| acts::requests(act, view, context.tags, context.now)).collect();
         let is_batch = !calls.is_empty();
         self.send_all(calls, state, context);
         is_batch
@@ -226,7 +224,7 @@ impl Pass {
         if self.singly(act, state, context) {
             return;
         }
-        let hosts = acts::hosts_of(act);
+        let hosts = act.hosts();
         let Some(view) = state.view.as_mut() else { return };
         say_host!(warn, &*view, hosts.first(), %failure, "refused");
         let Some(id) = hosts.into_iter().next() else {

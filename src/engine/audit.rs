@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{Level, enabled, info};
 
-use super::acts::hosts_of;
 use super::call::{Call, Owner, Purpose};
 use super::say::Subject as _;
 use crate::effect::{ContainerInstanceStatus, InstanceState, LaunchChange, Lifecycle, Reply, Request, VersionRule};
@@ -225,7 +224,7 @@ impl Before<'_> {
     }
 
     fn hosts_of_act(&self) -> Vec<InstanceId> {
-        if let Owner::Pass(_, Purpose::Act(act)) = &self.call.owner { hosts_of(act) } else { Vec::new() }
+        if let Owner::Pass(_, Purpose::Act(act)) = &self.call.owner { act.hosts() } else { Vec::new() }
     }
 
     /// Our tags on a host, as they are written.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::commands::Wanted;
 use crate::effect::{CallKind, Failure, FailureKind, Request};
 use crate::id::{ClusterArn, InstanceId, Receipt};
+use crate::plan::act::Act;
 use crate::plan::answer::{Answer, MessageKey};
 use crate::plan::hold::ABORTED_SAID;
-use crate::plan::output::Act;
 use crate::plan::problem::{Problem, told};
 
 /// Receipts of messages, in the order of their arrival.

@@ -12,8 +12,8 @@ use super::call::{Owner, TagChange};
 use super::wire::Wire;
 use crate::effect::{Failure, News, Notice, Reply, Request};
 use crate::id::{BusName, ClusterArn, InstanceId};
+use crate::plan::act::Act;
 use crate::plan::model::ClusterView;
-use crate::plan::output::Act;
 use crate::plan::problem::Problem;
 use crate::plan::rotation::{Rotation, RotationState};
 

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::effect::FailureKind;
     use crate::engine::call::{Purpose, is_worth_another_try};
-    use crate::plan::output::Act;
+    use crate::plan::act::Act;
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(1_768_359_600_000 + ms).unwrap()

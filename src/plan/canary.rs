@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::act::Act;
 use super::context::Context;
 use super::host::{MemberHost, Phase};
 use super::model::{GroupView, Host, Look, Seen};
-use super::output::{Act, Plan};
+use super::output::Plan;
 use super::release::{Release, Resolution, Way};
 use super::timing::{AGENT_MAY_BE_AWAY, BAKE_AGAIN, CLAIM_GOOD_FOR, STOPPED_TASKS_LISTED_FOR, in_words, whole_second};
 use crate::effect::{Activity, ActivityStatus, ContainerInstanceStatus, Lifecycle};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::act::Act;
 use super::blocking::{is_left_alone, plan_reconnection};
 use super::canary::{
     Dead, FailedLaunch, LaunchFailure, last_launch_failed, never_registered, new_images, reject, unknown,
@@ -12,7 +13,7 @@ use super::context::Context;
 use super::drain_report::Blockers;
 use super::host::{DrainStep, MemberHost, Phase, drain_step};
 use super::model::{Host, Look, Strength, TaskWatch};
-use super::output::{Act, Plan, Wait, WaitsFor};
+use super::output::{Plan, Wait, WaitsFor};
 use super::policy::DrainWhen;
 use super::problem::{BlockedKind, Problem};
 use super::release::{Release, Resolution};

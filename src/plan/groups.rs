@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::act::Act;
 use super::admission::not_whole;
 use super::blocking::{Flight, block, flights};
 use super::calendar::NotNow;
@@ -11,7 +12,7 @@ use super::canary::{Verdict, judge, new_images, reject};
 use super::context::Context;
 use super::host::{MemberHost, Phase};
 use super::model::{GroupView, Look};
-use super::output::{Act, Plan, Wait, WaitsFor};
+use super::output::{Plan, Wait, WaitsFor};
 use super::problem::{Blocked, Problem};
 use super::release::{Launching, Release, Resolution};
 use super::rotation::RotationState;

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::act::Act;
 use super::context::Context;
 use super::flight::Batches;
 use super::model::{Host, Look, Stopping, TaskWatch};
-use super::output::{Act, Plan};
+use super::output::Plan;
 use super::policy::Ladder;
 use super::problem::Problem;
 use super::timing::{DEACTIVATING_FOR, SILENT_FOR, STOPPING_AGAIN, STOPPING_FOR, earlier, in_words};

@@ -12,6 +12,7 @@
 //! Where a fact is lacking, or is too old for what shall be done with it, the plan names the [`Look`] and plans nothing on it.
 //! What only waits is a [`Wait`](output::Wait), with a since and an until; what has waited too long is a [`Problem`](problem::Problem), and a hold.
 
+pub mod act;
 pub mod admission;
 pub mod answer;
 mod blocking;
@@ -66,10 +67,11 @@ use release::Resolution;
 use rotation::RotationState;
 
 use crate::id::GroupName;
+use crate::plan::act::Act;
 use crate::plan::closing::plan_closing;
 use crate::plan::conflicts::resolutions;
 use crate::plan::context::Context;
-use crate::plan::output::{Act, Plan, rests_on_the_release};
+use crate::plan::output::Plan;
 use timing::earlier;
 
 /// Plans one step. `policy` is the cluster's; groups carry their own over it.
@@ -108,7 +110,7 @@ pub fn plan(view: &ClusterView, policy: &Policy, now: Timestamp) -> Plan {
     groups::plan_groups(&context, &mut plan);
     if plan.acts.iter().any(|act| matches!(act, Act::Reject { .. })) {
         // What would rest on the release waits for that.
-        plan.acts.retain(|act| !rests_on_the_release(act));
+        plan.acts.retain(|act| !act.rests_on_release());
     }
     plan_absent(&context, &mut plan);
     plan_closing(&context, &mut plan);

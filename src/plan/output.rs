@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::act::Act;
 use super::hold::Cause;
 use super::host::Phase;
 use super::model::Look;
 use super::outcome::SkippedGroup;
 use super::problem::Problem;
-use super::rotation::GiveBack;
-use crate::effect::{BlockDevice, LaunchChange};
-use crate::id::{AmiId, GroupName, InstanceId, ParameterName, TaskArn, TemplateId};
+use crate::id::{GroupName, InstanceId};
 
 /// What is right to do now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,105 +43,6 @@ pub struct Plan {
     pub goes_on: Option<String>,
     /// If no event comes first.
     pub look_again: Option<Timestamp>,
-}
-
-/// Something to change. One act may be several calls, where it names more than one call can take.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Act {
-    /// A template version like `source`, but with this image.
-    MakeVersion {
-        template: TemplateId,
-        source: u64,
-        image: AmiId,
-        block_devices: Vec<BlockDevice>,
-        description: String,
-        client_token: String,
-    },
-    /// Makes this version the template's default.
-    SetDefault {
-        template: TemplateId,
-        version: u64,
-    },
-    /// Changes which version, or which image, a group names itself.
-    ChangeLaunch {
-        group: GroupName,
-        mixed: bool,
-        change: LaunchChange,
-    },
-    /// Gives a parameter of the operator's the release.
-    PutParameter {
-        parameter: ParameterName,
-        image: AmiId,
-        data_type: Option<String>,
-    },
-    /// Deletes old versions of ours that nobody uses.
-    Prune {
-        template: TemplateId,
-        versions: Vec<u64>,
-    },
-    /// Tags hosts as ours.
-    Claim {
-        group: GroupName,
-        hosts: BTreeSet<InstanceId>,
-    },
-    /// `decrement`: no replacement is wanted.
-    Detach {
-        group: GroupName,
-        hosts: BTreeSet<InstanceId>,
-        decrement: bool,
-    },
-    /// Writes down that the drain begins.
-    MarkDraining {
-        hosts: BTreeSet<InstanceId>,
-    },
-    Drain {
-        hosts: BTreeSet<InstanceId>,
-    },
-    Deregister {
-        host: InstanceId,
-    },
-    Terminate {
-        hosts: BTreeSet<InstanceId>,
-    },
-    /// Writes on a group that these images failed here.
-    Reject {
-        group: GroupName,
-        images: BTreeSet<AmiId>,
-        why: String,
-    },
-    /// Writes down that a host goes back to its group.
-    GiveBack {
-        host: InstanceId,
-        give_back: GiveBack,
-    },
-    /// Makes a draining host ACTIVE again.
-    Activate {
-        hosts: BTreeSet<InstanceId>,
-    },
-    Attach {
-        group: GroupName,
-        hosts: BTreeSet<InstanceId>,
-    },
-    /// Ends a member through its group.
-    End {
-        group: GroupName,
-        host: InstanceId,
-        decrement: bool,
-    },
-    /// Takes our tags off hosts: they are ours no longer.
-    LetGo {
-        hosts: BTreeSet<InstanceId>,
-    },
-    /// Takes it back that a host goes back.
-    Keep {
-        host: InstanceId,
-    },
-    /// Tells tasks of a draining host to stop.
-    StopTasks {
-        host: InstanceId,
-        tasks: BTreeSet<TaskArn>,
-        why: String,
-    },
 }
 
 /// Something that is waited for.
@@ -205,21 +105,6 @@ impl std::fmt::Display for WaitsFor {
             WaitsFor::Return => "its group to have it again",
         })
     }
-}
-
-/// Does it make hosts leave, or change what their groups launch?
-pub(super) fn rests_on_the_release(act: &Act) -> bool {
-    matches!(
-        act,
-        Act::Claim { .. }
-            | Act::Detach { .. }
-            | Act::MarkDraining { .. }
-            | Act::Drain { .. }
-            | Act::MakeVersion { .. }
-            | Act::SetDefault { .. }
-            | Act::ChangeLaunch { .. }
-            | Act::PutParameter { .. }
-    )
 }
 
 /// `i-0ab drains since 03:10 (until 04:10): 2 tasks of service web`, times in UTC, with their dates where they have two.

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::act::Act;
 use super::admission::{is_known_to_let_go, may_be_let_go_from};
 use super::blocking::is_left_alone;
 use super::canary::unknown;
@@ -26,7 +27,7 @@ use super::flight::Batches;
 use super::host::Phase;
 use super::ladder::given_up;
 use super::model::{GroupView, Host, Look, Seen};
-use super::output::{Act, Plan, WaitsFor};
+use super::output::{Plan, WaitsFor};
 use super::problem::Problem;
 use super::release::Resolution;
 use super::rotation::{GiveBack, Ours, RotationState};

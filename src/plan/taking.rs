@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::act::Act;
 use super::admission::{gate, is_known_to_let_go, lapses_at, may_be_let_go_from, order, stands};
 use super::blocking::{Flight, block, is_left_alone};
 use super::context::Context;
 use super::host::{MemberHost, Phase, Target, phase_of_member};
 use super::model::{ClusterView, GroupView, Host, Look};
 use super::others;
-use super::output::{Act, Plan};
+use super::output::Plan;
 use super::problem::Blocked;
 use super::release::{Launching, Release};
 use super::rotation::Ours;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::act::Act;
 use super::context::Context;
 use super::made::{description, is_made_from, made_from};
 use super::model::{Anywhere, ClusterView, GroupView, Look, Written};
-use super::output::Act;
 use super::release::{Back, Launching, Release, Way};
 use super::timing::{PARAMETER_AGAIN, PARAMETER_WRITTEN_FOR, whole_second};
 use crate::effect::{LaunchChange, TemplateSpec, TemplateVersion, VersionRule};

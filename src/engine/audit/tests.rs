@@ -8,8 +8,8 @@ use crate::effect::{
     TemplateVersion, VersionQuery,
 };
 use crate::id::ClusterArn;
+use crate::plan::act::Act;
 use crate::plan::model::{GroupView, Host};
-use crate::plan::output::Act;
 use crate::plan::policy::Policy;
 use crate::plan::rotation::Ours;
 use crate::sim::logs;
