@@ -85,10 +85,8 @@ fn without_troubles_each_step_of_a_host_is_one_line_in_the_order_of_its_life() {
     assert_eq!(hosts.len(), 7);
     for host in hosts {
         let of_host = lines.iter().filter(|line| line.get("host") == Some(host) && line.get("rotation") == Some(id));
-        let steps: Vec<&str> = of_host
-            .filter(|line| Phase::from_word(&line.message).is_some())
-            .map(|line| line.message.as_str())
-            .collect();
+        let steps: Vec<&str> =
+            of_host.filter(|line| line.message.parse::<Phase>().is_ok()).map(|line| line.message.as_str()).collect();
         assert_eq!(steps, ["leaving", "replacing", "draining", "drained", "retired", "gone"], "{host}");
     }
     assert_eq!(lines.iter().filter(|line| line.level != "INFO").map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);

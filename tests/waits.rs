@@ -3,6 +3,7 @@
 
 use ecs_rotator::plan::output::WaitsFor;
 use ecs_rotator::plan::problem::Blocked;
+use strum::IntoEnumIterator as _;
 
 /// A host that waits: for what, until when, and the test in which it ends by that.
 fn of_hosts(wait: WaitsFor) -> (&'static str, &'static str) {
@@ -67,7 +68,7 @@ fn is_there((file, test): (&str, &str)) {
 
 #[test]
 fn every_wait_has_a_test_in_which_it_ends() {
-    WaitsFor::ALL.into_iter().map(of_hosts).for_each(is_there);
+    WaitsFor::iter().map(of_hosts).for_each(is_there);
     let not_whole = Blocked::NotWhole { ready: 0, desired: 1, explained: 0, absent: Vec::new(), weighted: false };
     for blocked in [
         Blocked::LaunchesSuspended,
@@ -95,7 +96,7 @@ fn the_list_of_waits_is_whole() {
         WaitsFor::Settle => 4,
         WaitsFor::Return => 5,
     };
-    for (n, wait) in WaitsFor::ALL.into_iter().enumerate() {
+    for (n, wait) in WaitsFor::iter().enumerate() {
         assert_eq!(index(wait), n);
     }
 }

@@ -3,10 +3,11 @@
 use tracing::error;
 
 use crate::effect::{Failure, FailureKind, Request};
-use crate::plan::policy::BadSetting;
+use crate::plan::policy::one_word;
 
 /// What a worker is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumIter, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Mode {
     /// It tells what it would do, and changes nothing: no tag either.
     Observe,
@@ -15,13 +16,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Self; 2] = [Self::Observe, Self::Rotate];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Mode::Observe => "observe",
-            Mode::Rotate => "rotate",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 
     pub const fn changes(self) -> bool {
@@ -32,21 +28,7 @@ impl Mode {
     }
 }
 
-/// `observe` or `rotate`.
-impl std::str::FromStr for Mode {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        let mode = Self::ALL.into_iter().find(|mode| mode.word() == text.trim());
-        mode.ok_or_else(|| BadSetting { expected: "`observe` or `rotate`", got: text.to_owned() })
-    }
-}
-
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
+one_word!(Mode, "`observe` or `rotate`");
 
 /// The gate through which every call leaves: the answer to one that does not.
 ///

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_mode_is_written_as_it_is_read() {
-        for mode in Mode::ALL {
+        for mode in Mode::iter() {
             assert_eq!(mode.to_string().parse(), Ok(mode));
         }
         assert_eq!(Mode::default(), Mode::Rotate);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_would_change_something_does_not_leave_a_worker_that_only_observes_and_is_a_defect() {
-        for mode in Mode::ALL {
+        for mode in Mode::iter() {
             let settings = Settings { mode, clusters: vec!["prod".into()], ..Settings::default() };
             let mut engine = Engine::new(settings, 1, Timestamp::UNIX_EPOCH);
             engine.handle_timeout(Timestamp::UNIX_EPOCH);

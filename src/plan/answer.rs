@@ -4,6 +4,8 @@
 //! last, as many as fit. It is written in the same call as the change that it tells of, so where it stands the change was
 //! made, and a message that is delivered once more is one that has been answered.
 
+use strum::IntoEnumIterator as _;
+
 use super::rotation::RotationState;
 use super::tag_text::LONGEST_VALUE;
 
@@ -30,7 +32,8 @@ pub enum Answer {
     Refused(Refusal),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Refusal {
     /// None by one of these names is in the cluster.
     NoSuchGroup,
@@ -63,8 +66,8 @@ impl Answer {
     /// None: only a newer worker gives it.
     pub fn from_code(code: &str) -> Option<Self> {
         let plain = [Self::Opened, Self::Joined, Self::JoinedPaused, Self::Resumed, Self::Paused, Self::Aborted];
-        let idle = RotationState::ALL.into_iter().map(Some).chain([None]).map(Self::NothingToDo);
-        let refused = Refusal::ALL.into_iter().map(Self::Refused);
+        let idle = RotationState::iter().map(Some).chain([None]).map(Self::NothingToDo);
+        let refused = Refusal::iter().map(Self::Refused);
         plain.into_iter().chain(idle).chain(refused).find(|answer| answer.to_string() == code)
     }
 }
@@ -85,17 +88,8 @@ impl std::fmt::Display for Answer {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 5] =
-        [Self::NoSuchGroup, Self::NoGroups, Self::ForcedScope, Self::ScopeTooLong, Self::OddName];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            Refusal::NoSuchGroup => "no-such-group",
-            Refusal::NoGroups => "no-groups",
-            Refusal::ForcedScope => "forced-scope",
-            Refusal::ScopeTooLong => "scope-too-long",
-            Refusal::OddName => "odd-name",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -150,8 +144,8 @@ mod tests {
 
     fn all() -> Vec<Answer> {
         let plain = [Answer::Opened, Answer::Joined, Answer::JoinedPaused, Answer::Resumed, Answer::Paused];
-        let idle = RotationState::ALL.into_iter().map(Some).chain([None]).map(Answer::NothingToDo);
-        let refused = Refusal::ALL.into_iter().map(Answer::Refused);
+        let idle = RotationState::iter().map(Some).chain([None]).map(Answer::NothingToDo);
+        let refused = Refusal::iter().map(Answer::Refused);
         plain.into_iter().chain([Answer::Aborted]).chain(idle).chain(refused).collect()
     }
 

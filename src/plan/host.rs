@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use strum::IntoEnumIterator as _;
 
 use super::model::{ClusterView, GroupView, Host, Look, Seen};
 use super::release::Resolution;
@@ -15,8 +14,11 @@ use crate::effect::{ContainerInstanceStatus, Lifecycle, Member};
 use crate::id::{AmiId, GroupName, InstanceId};
 
 /// Where a host is on its way. Ordered as the rows are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::EnumIter)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display, strum::EnumIter, strum::EnumString,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Phase {
     /// EC2 says shutting-down or terminated, or knows it no more.
     Gone,
@@ -46,34 +48,6 @@ pub enum Phase {
     Current,
     /// Of no group of this cluster, or not ours to touch.
     Foreign,
-}
-
-impl Phase {
-    /// The phase that is written so.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::iter().find(|phase| phase.to_string() == word)
-    }
-}
-
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Phase::Gone => "gone",
-            Phase::Ending => "ending",
-            Phase::Retired => "retired",
-            Phase::SetAside => "set-aside",
-            Phase::Returning => "returning",
-            Phase::Drained => "drained",
-            Phase::Draining => "draining",
-            Phase::Replacing => "replacing",
-            Phase::Leaving => "leaving",
-            Phase::Outdated => "outdated",
-            Phase::Unknown => "unknown",
-            Phase::Behind => "behind",
-            Phase::Current => "current",
-            Phase::Foreign => "foreign",
-        })
-    }
 }
 
 /// Which group each instance is a member of, as the groups say.

@@ -57,8 +57,12 @@ pub struct Wait {
     pub why: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+/// Each of them ends: `tests/waits.rs` says how.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, strum::EnumIter, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum WaitsFor {
     /// That launches are no longer suspended, so that it can be detached.
     Launches,
@@ -75,22 +79,9 @@ pub enum WaitsFor {
 }
 
 impl WaitsFor {
-    /// All there are, each of which ends: `tests/waits.rs` says how.
-    pub const ALL: [Self; 6] =
-        [Self::Launches, Self::Replacement, Self::LastTask, Self::Bake, Self::Settle, Self::Return];
-}
-
-impl WaitsFor {
     /// In one word, as a label.
-    pub const fn word(self) -> &'static str {
-        match self {
-            WaitsFor::Launches => "launches",
-            WaitsFor::Replacement => "replacement",
-            WaitsFor::LastTask => "last-task",
-            WaitsFor::Bake => "bake",
-            WaitsFor::Settle => "settle",
-            WaitsFor::Return => "return",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 

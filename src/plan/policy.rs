@@ -59,7 +59,8 @@ pub struct Accepted {
 }
 
 /// What to do with a host on which something lives that a drain does not move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WhenStuck {
     /// It takes its turn like any other, and its drain takes as long as it takes.
     GoOn,
@@ -68,7 +69,8 @@ pub enum WhenStuck {
 }
 
 /// How a release is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ReleaseBy {
     /// As a new version of the launch template.
     Template,
@@ -94,13 +96,35 @@ pub enum Budget {
     Percent(u32),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter)]
+#[strum(serialize_all = "kebab-case")]
 pub enum DrainWhen {
     /// Once the group is whole without the host: its tasks have somewhere to go.
     AfterReplacement,
     /// Right after the detach.
     AtOnce,
 }
+
+/// A setting that is one of a few words, as its variants are called; blanks around it do not count.
+macro_rules! one_word {
+    ($setting:ty, $expected:literal) => {
+        #[doc = $expected]
+        impl std::str::FromStr for $setting {
+            type Err = $crate::plan::policy::BadSetting;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut all = <Self as strum::IntoEnumIterator>::iter();
+                let bad = || $crate::plan::policy::BadSetting { expected: $expected, got: text.to_owned() };
+                all.find(|word| word.to_string() == text.trim()).ok_or_else(bad)
+            }
+        }
+    };
+}
+pub(crate) use one_word;
+
+one_word!(DrainWhen, "`after-replacement` or `at-once`");
+one_word!(WhenStuck, "`go-on` or `wait`");
+one_word!(ReleaseBy, "`template` or `parameter`");
 
 impl Default for Policy {
     fn default() -> Self {
@@ -197,50 +221,6 @@ impl std::fmt::Display for Budget {
     }
 }
 
-/// `after-replacement` or `at-once`.
-impl std::str::FromStr for DrainWhen {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        match text.trim() {
-            "after-replacement" => Ok(DrainWhen::AfterReplacement),
-            "at-once" => Ok(DrainWhen::AtOnce),
-            other => Err(BadSetting { expected: "`after-replacement` or `at-once`", got: other.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for DrainWhen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            DrainWhen::AfterReplacement => "after-replacement",
-            DrainWhen::AtOnce => "at-once",
-        })
-    }
-}
-
-/// `go-on` or `wait`.
-impl std::str::FromStr for WhenStuck {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        match text.trim() {
-            "go-on" => Ok(WhenStuck::GoOn),
-            "wait" => Ok(WhenStuck::Wait),
-            other => Err(BadSetting { expected: "`go-on` or `wait`", got: other.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for WhenStuck {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            WhenStuck::GoOn => "go-on",
-            WhenStuck::Wait => "wait",
-        })
-    }
-}
-
 /// `load-balancers`, `hooks`, both, or `nothing`.
 impl std::str::FromStr for Accepted {
     type Err = BadSetting;
@@ -268,28 +248,6 @@ impl std::fmt::Display for Accepted {
             (true, false) => "load-balancers",
             (false, true) => "hooks",
             (false, false) => "nothing",
-        })
-    }
-}
-
-/// `template` or `parameter`.
-impl std::str::FromStr for ReleaseBy {
-    type Err = BadSetting;
-
-    fn from_str(text: &str) -> Result<Self, BadSetting> {
-        match text.trim() {
-            "template" => Ok(ReleaseBy::Template),
-            "parameter" => Ok(ReleaseBy::Parameter),
-            other => Err(BadSetting { expected: "`template` or `parameter`", got: other.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for ReleaseBy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            ReleaseBy::Template => "template",
-            ReleaseBy::Parameter => "parameter",
         })
     }
 }

@@ -18,8 +18,21 @@ pub struct Rotation {
 #[serde(transparent)]
 pub struct RotationId(String);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    strum::EnumIter,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum RotationState {
     Open,
     Paused,
@@ -106,19 +119,8 @@ impl std::str::FromStr for GiveBack {
 }
 
 impl RotationState {
-    pub const ALL: [Self; 4] = [Self::Open, Self::Paused, Self::Held, Self::Closed];
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            RotationState::Open => "open",
-            RotationState::Paused => "paused",
-            RotationState::Held => "held",
-            RotationState::Closed => "closed",
-        }
-    }
-
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -137,7 +139,7 @@ impl std::str::FromStr for Rotation {
         else {
             return Err(());
         };
-        let state = RotationState::from_word(state).ok_or(())?;
+        let state = state.parse().map_err(|_| ())?;
         Ok(Self { id: RotationId(id.to_owned()), state, since: since.parse().map_err(|_| ())? })
     }
 }

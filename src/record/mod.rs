@@ -294,7 +294,7 @@ impl Reader {
     fn line(&mut self, line: &LogLine) {
         self.capacity(line);
         let host = line.get("host").map(InstanceId::from);
-        if let (Some(host), Some(phase)) = (host, Phase::from_word(&line.message)) {
+        if let (Some(host), Ok(phase)) = (host, line.message.parse::<Phase>()) {
             return self.host(host, phase, line);
         }
         if line.message == "under way" {

@@ -77,7 +77,7 @@ pub fn text(vitals: &Vitals, now: Timestamp) -> Result<String, std::fmt::Error> 
 
 fn register_mode(registry: &mut Registry, now: Mode) {
     let modes = Family::<InMode, Gauge>::default();
-    for mode in Mode::ALL {
+    for mode in Mode::iter() {
         modes.get_or_create(&InMode { mode: mode.word() }).set((mode == now).into());
     }
     put(registry, "mode", "1 for the mode of this worker", None, modes);
