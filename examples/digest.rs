@@ -10,9 +10,6 @@
 #[path = "../tests/common/digest.rs"]
 mod digest;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use clap::Parser;
 use digest::{BLOCK, Level, SEEDS};
 
@@ -50,23 +47,12 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     Ok(std::process::ExitCode::from(u8::from(!other.is_empty())))
 }
 
-/// On all cores.
 fn all() -> Vec<String> {
-    let blocks: Vec<(Level, u64)> =
-        Level::ALL.into_iter().flat_map(|level| (0..SEEDS / BLOCK).map(move |block| (level, block * BLOCK))).collect();
-    let (next, lines) = (AtomicUsize::new(0), Mutex::new(vec![String::new(); blocks.len()]));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let work = || {
-        while let Some((at, (level, first))) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, blocks.get(at)?)))
-        {
-            let line = digest::line(*level, *first);
-            lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = line;
-            if at > 0 && at.is_multiple_of(TOLD_EVERY) {
-                eprintln!("{at} of {}", blocks.len());
-            }
+    let of_level = |level: Level| (0..SEEDS / BLOCK).map(move |block| (level, block * BLOCK));
+    let blocks: Vec<(Level, u64)> = Level::ALL.into_iter().flat_map(of_level).collect();
+    digest::lines(&blocks, |done| {
+        if done > 0 && done.is_multiple_of(TOLD_EVERY) {
+            eprintln!("{done} of {}", blocks.len());
         }
-    };
-    std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
-    lines.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    })
 }

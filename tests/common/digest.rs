@@ -7,6 +7,8 @@
 use std::fmt;
 use std::fmt::{Debug, Write};
 use std::hash::Hasher;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ecs_rotator::sim::{Exchange, Faults, Moment, Outcome, Report, Scenario, Simulation};
 use fnv::FnvHasher;
@@ -46,8 +48,25 @@ impl Level {
     }
 }
 
+/// The lines of these blocks (a level and a first seed) in their order, reckoned on all cores. Told how many are done.
+pub fn lines(blocks: &[(Level, u64)], tell: impl Fn(usize) + Sync) -> Vec<String> {
+    let (next, lines) = (AtomicUsize::new(0), Mutex::new(vec![String::new(); blocks.len()]));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((level, first)) = blocks.get(at) else { return };
+            let line = line(*level, *first);
+            lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[at] = line;
+            tell(at);
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    lines.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// One line of the golden file.
-pub fn line(level: Level, first: u64) -> String {
+fn line(level: Level, first: u64) -> String {
     let mut both = Both::default();
     for seed in first..first + BLOCK {
         both.rotation(scenario(level, seed));
@@ -103,6 +122,13 @@ impl Both {
         self.prose.write_u64(values.values);
         self.prose.write_u64(values.prose);
     }
+}
+
+/// The hash of the values in this, and that of its prose.
+#[allow(dead_code, reason = "asked for by the test alone")]
+pub fn hashes(what: &impl Debug) -> (u64, u64) {
+    let values = Values::of(what);
+    (values.values, values.prose)
 }
 
 fn figures(report: &Report) -> impl Debug {
